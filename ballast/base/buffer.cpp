@@ -1,0 +1,105 @@
+#include "ballast/base/buffer.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+#include <vector>
+
+namespace ballast {
+namespace {
+
+constexpr size_t kAlign = 64;
+
+// Sizes are rounded up to an eighth of their power of two, so that batches of slightly different
+// size share blocks and at most an eighth of a block is wasted.
+size_t round_up(size_t bytes) {
+  bytes = std::max(bytes, kAlign);
+  const size_t step = std::max(std::bit_floor(bytes) / 8, kAlign);
+  return (bytes + step - 1) / step * step;
+}
+
+struct Pool {
+  std::mutex mutex;
+  std::map<size_t, std::vector<std::byte*>> free;
+  MemoryUse use;
+};
+
+// Never destroyed: buffers held by globals may outlive any static.
+Pool& pool() {
+  static Pool* p = new Pool;
+  return *p;
+}
+
+}  // namespace
+
+Ref<Buffer> Buffer::allocate(size_t bytes) {
+  const size_t capacity = round_up(bytes);
+  Pool& p = pool();
+  std::byte* data = nullptr;
+  {
+    std::lock_guard lock(p.mutex);
+    auto& list = p.free[capacity];
+    if (!list.empty()) {
+      data = list.back();
+      list.pop_back();
+      p.use.pooled -= capacity;
+    }
+    p.use.live += capacity;
+    p.use.peak = std::max(p.use.peak, p.use.live);
+  }
+  if (!data) {
+    data = static_cast<std::byte*>(std::aligned_alloc(kAlign, capacity));
+    if (!data) {
+      std::lock_guard lock(p.mutex);
+      p.use.live -= capacity;
+      throw std::bad_alloc();
+    }
+  }
+  Ref<Buffer> b(new Buffer(data, bytes));
+  b->capacity_ = capacity;
+  return b;
+}
+
+Ref<Buffer> Buffer::wrap(void* data, size_t bytes, std::function<void()> release) {
+  Ref<Buffer> b(new Buffer(static_cast<std::byte*>(data), bytes));
+  b->release_ = std::move(release);
+  return b;
+}
+
+void Buffer::destroy(Buffer* self) {
+  if (self->release_) {
+    self->release_();
+  } else {
+    Pool& p = pool();
+    std::lock_guard lock(p.mutex);
+    p.free[self->capacity_].push_back(self->data_);
+    p.use.live -= self->capacity_;
+    p.use.pooled += self->capacity_;
+  }
+  delete self;
+}
+
+MemoryUse memory_use() {
+  std::lock_guard lock(pool().mutex);
+  return pool().use;
+}
+
+void reset_peak_memory() {
+  std::lock_guard lock(pool().mutex);
+  pool().use.peak = pool().use.live;
+}
+
+void release_pool() {
+  Pool& p = pool();
+  std::lock_guard lock(p.mutex);
+  for (auto& [size, list] : p.free) {
+    for (std::byte* data : list) std::free(data);
+    list.clear();
+  }
+  p.use.pooled = 0;
+}
+
+}  // namespace ballast

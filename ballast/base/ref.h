@@ -1,0 +1,60 @@
+// Intrusive reference counting: graph nodes are made by the thousand, one allocation each.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+namespace ballast {
+
+/// Base of counted objects. `Derived` may define `static void destroy(Derived*)` to pool its memory.
+template <class Derived>
+class Counted {
+ public:
+  Counted() = default;
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+  void retain() const { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release() const {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      Derived::destroy(const_cast<Derived*>(static_cast<const Derived*>(this)));
+  }
+  /// Number of references; a value of one means the asker is the only holder.
+  int64_t refs() const { return refs_.load(std::memory_order_acquire); }
+
+  static void destroy(Derived* self) { delete self; }
+
+ private:
+  mutable std::atomic<int64_t> refs_{0};
+};
+
+/// Owning pointer to a counted object.
+template <class T>
+class Ref {
+ public:
+  Ref() = default;
+  Ref(T* p) : p_(p) {  // NOLINT(google-explicit-constructor): a Ref is a pointer
+    if (p_) p_->retain();
+  }
+  Ref(const Ref& o) : Ref(o.p_) {}
+  Ref(Ref&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
+  Ref& operator=(Ref o) noexcept {
+    std::swap(p_, o.p_);
+    return *this;
+  }
+  ~Ref() {
+    if (p_) p_->release();
+  }
+
+  T* get() const { return p_; }
+  T* operator->() const { return p_; }
+  T& operator*() const { return *p_; }
+  explicit operator bool() const { return p_ != nullptr; }
+  bool operator==(const Ref& o) const = default;
+
+ private:
+  T* p_ = nullptr;
+};
+
+}  // namespace ballast
