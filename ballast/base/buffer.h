@@ -9,8 +9,8 @@
 
 namespace ballast {
 
-/// A block of memory, aligned to 64 bytes and padded to a multiple of 64 (vector loads may read, never
-/// use, the padding). Freed blocks go back to a process-wide pool.
+/// A block of memory, aligned to 64 bytes and padded to a multiple of 64 (vector loads may read,
+/// never use, the padding). Freed blocks go back to a process-wide pool.
 class Buffer : public Counted<Buffer> {
  public:
   /// A block of `bytes` bytes, contents unspecified. Throws std::bad_alloc.

@@ -55,7 +55,8 @@ struct DTypeOf<double> {
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
 
-/// Calls `f` with a value of the C++ type that stands for `t`: `dispatch(t, [&](auto zero) { ... })`.
+/// Calls `f` with a value of the C++ type that stands for `t`: `dispatch(t, [&](auto zero) { ...
+/// })`.
 template <class F>
 decltype(auto) dispatch(DType t, F&& f) {
   switch (t) {

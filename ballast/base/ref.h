@@ -7,7 +7,8 @@
 
 namespace ballast {
 
-/// Base of counted objects. `Derived` may define `static void destroy(Derived*)` to pool its memory.
+/// Base of counted objects. `Derived` may define `static void destroy(Derived*)` to pool its
+/// memory.
 template <class Derived>
 class Counted {
  public:

@@ -15,7 +15,8 @@ Shape broadcast(const Shape& a, const Shape& b) {
   for (int i = 1; i <= rank; ++i) {
     const int64_t x = i <= a.rank() ? a[a.rank() - i] : 1, y = i <= b.rank() ? b[b.rank() - i] : 1;
     check(x == y || x == 1 || y == 1,
-          "The size of tensor a ({}) must match the size of tensor b ({}) at non-singleton dimension {}",
+          "The size of tensor a ({}) must match the size of tensor b ({}) at non-singleton "
+          "dimension {}",
           x, y, rank - i);
     out[rank - i] = x == 1 ? y : x;
   }

@@ -55,12 +55,13 @@ class Shape {
     return n;
   }
 
-  /// `dim` with negative values counted from the end. Throws PyTorch's IndexError outside the range.
+  /// `dim` with negative values counted from the end. Throws PyTorch's IndexError outside the
+  /// range.
   int normalize(int64_t dim, bool allow_end = false) const {
     const int64_t n = std::max(rank_, 1) + (allow_end && rank_ > 0 ? 1 : 0);
     check<IndexError>(dim >= -n && dim < n,
-                      "Dimension out of range (expected to be in range of [{}, {}], but got {})", -n,
-                      n - 1, dim);
+                      "Dimension out of range (expected to be in range of [{}, {}], but got {})",
+                      -n, n - 1, dim);
     return static_cast<int>(dim < 0 ? dim + n : dim);
   }
 

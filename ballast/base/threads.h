@@ -1,5 +1,5 @@
-// Dividing work over threads. Work is always cut by shape alone; threads only pick up the pieces, so
-// results are the same bits with any number of them.
+// Dividing work over threads. Work is always cut by shape alone; threads only pick up the pieces,
+// so results are the same bits with any number of them.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,13 @@ namespace detail {
 void parallel_run(int64_t n, void (*body)(void*, int64_t), void* context);
 }
 
-/// Calls `body(i)` for i in [0, n), on several threads where `cost` (about one unit per floating-point
-/// operation or four bytes moved, for the whole range) is worth waking them. An exception thrown by a
-/// piece is rethrown here.
+/// Calls `body(i)` for i in [0, n), on several threads where `cost` (about one unit per
+/// floating-point operation or four bytes moved, for the whole range) is worth waking them. An
+/// exception thrown by a piece is rethrown here.
 template <class Body>
 void parallel_for(int64_t n, double cost, Body&& body) {
-  // Waking OpenMP's threads takes 2 to 5 microseconds; below 100'000 units one core is done by then.
+  // Waking OpenMP's threads takes 2 to 5 microseconds; below 100'000 units one core is done by
+  // then.
   if (n <= 1 || cost < 1e5 || num_threads() == 1) {
     for (int64_t i = 0; i < n; ++i) body(i);
     return;

@@ -1,0 +1,146 @@
+#include <algorithm>
+
+#include "ballast/grad/grad.h"
+#include "ballast/ops/pointwise.h"
+
+namespace ballast {
+namespace {
+
+/// One reverse walk: the nodes that carry gradient from a root, in topological order, and what has
+/// been accumulated for each.
+class ReverseWalk {
+ public:
+  explicit ReverseWalk(Node& root) : walk_(next_walk()) { order_from(root); }
+
+  void run(const Tensor& seed) {
+    grads_.resize(order_.size());
+    grads_.back() = seed;
+    for (size_t i = order_.size(); i-- > 0;) {
+      Node& node = *order_[i];
+      const Tensor g = grads_[i];
+      if (!g.defined() || node.grad_leaf) continue;
+      const Gradients gradients = node.op->gradient(Backward(node, g));
+      for (int k = 0; k < node.inputs.size() && k < gradients.size(); ++k) {
+        Node& in = *node.inputs[k];
+        if (!in.requires_grad || !gradients[k].defined()) continue;
+        check(gradients[k].shape() == in.shape, "{}: gradient of shape {} for an input of shape {}",
+              node.op->name(), gradients[k].shape().str(), in.shape.str());
+        Tensor& slot = grads_[in.index];
+        slot = slot.defined() ? slot + gradients[k] : gradients[k];
+      }
+    }
+  }
+
+  /// The gradient that reached `node`; undefined where none did.
+  Tensor of(const Node& node) const { return node.walk == walk_ ? grads_[node.index] : Tensor(); }
+
+  void accumulate_into_leaves() const {
+    for (size_t i = 0; i < order_.size(); ++i) {
+      TensorImpl* owner = order_[i]->grad_leaf ? order_[i]->owner : nullptr;
+      if (!owner || !grads_[i].defined()) continue;
+      if (!owner->grad)
+        owner->grad = Ref<TensorImpl>(new TensorImpl(Ref<Node>(&grads_[i].node())));
+      else
+        owner->grad->assign(Ref<Node>(&(Tensor(owner->grad) + grads_[i]).node()));
+    }
+  }
+
+  /// The graph has served: what was kept for this walk may go.
+  void release() const {
+    for (Node* n : order_) {
+      if (n->grad_leaf) continue;
+      n->released = true;
+      if (n->evaluated()) {
+        n->inputs.clear();
+        n->op = nullptr;
+      }
+    }
+  }
+
+ private:
+  // Depth first, without recursion: graphs are as deep as the networks.
+  void order_from(Node& root) {
+    struct Frame {
+      Node* node;
+      int next;
+    };
+    std::vector<Frame> stack;
+    auto enter = [&](Node& n) {
+      if (n.walk == walk_) return;
+      n.walk = walk_;
+      check(n.grad_leaf || !n.released,
+            "Trying to backward through the graph a second time (or directly access saved tensors "
+            "after "
+            "they have already been freed). Saved intermediate values of the graph are freed when "
+            "you call "
+            ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
+            "through the "
+            "graph a second time or if you need to access saved tensors after calling backward.");
+      stack.push_back({&n, 0});
+    };
+    enter(root);
+    while (!stack.empty()) {
+      auto& [node, next] = stack.back();
+      if (!node->grad_leaf && next < node->inputs.size()) {
+        Node& in = *node->inputs[next++];
+        if (in.requires_grad) enter(in);
+      } else {
+        node->index = static_cast<int32_t>(order_.size());
+        order_.push_back(node);
+        stack.pop_back();
+      }
+    }
+  }
+
+  uint64_t walk_;
+  std::vector<Node*> order_;
+  std::vector<Tensor> grads_;
+};
+
+Tensor seed_for(const Tensor& output, const Tensor& gradient) {
+  check(output.requires_grad(),
+        "element 0 of tensors does not require grad and does not have a grad_fn");
+  if (gradient.defined()) {
+    check(gradient.shape() == output.shape(),
+          "Mismatch in shape: grad_output[0] has a shape of {} and output[0] has a shape of {}.",
+          gradient.shape().str(), output.shape().str());
+    return gradient.to(output.dtype());
+  }
+  check(output.numel() == 1, "grad can be implicitly created only for scalar outputs");
+  const Tensor one = Scalar(1.0).beside(output);
+  return output.dim() == 0 ? one : one.reshape({output.shape().begin(), output.shape().end()});
+}
+
+}  // namespace
+
+void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
+  NoGrad off;
+  const Tensor seed = seed_for(*this, gradient);
+  std::lock_guard lock(graph_mutex());
+  ReverseWalk walk(node());
+  walk.run(seed);
+  walk.accumulate_into_leaves();
+  if (!retain_graph) walk.release();
+}
+
+std::vector<Tensor> grad(const Tensor& output, const std::vector<Tensor>& inputs,
+                         const Tensor& grad_output, bool retain_graph, bool create_graph,
+                         bool allow_unused) {
+  NoGrad off(!create_graph);
+  const Tensor seed = seed_for(output, grad_output);
+  std::lock_guard lock(graph_mutex());
+  ReverseWalk walk(output.node());
+  walk.run(seed);
+  std::vector<Tensor> out;
+  for (const Tensor& in : inputs) {
+    check(in.requires_grad(), "One of the differentiated Tensors does not require grad");
+    out.push_back(walk.of(in.node()));
+    check(allow_unused || out.back().defined(),
+          "One of the differentiated Tensors appears to not have been used in the graph. Set "
+          "allow_unused=True if this is the desired behavior.");
+  }
+  if (!retain_graph && !create_graph) walk.release();
+  return out;
+}
+
+}  // namespace ballast

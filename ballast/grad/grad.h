@@ -1,0 +1,16 @@
+// Reverse-mode differentiation: gradients are more nodes of the same graph.
+#pragma once
+
+#include "ballast/graph/tensor.h"
+
+namespace ballast {
+
+/// The gradients of `output` (a scalar, or weighted by `grad_output` of its shape) with respect to
+/// `inputs`, without touching any `grad`; as `torch.autograd.grad`. With `create_graph` they can be
+/// differentiated again. Throws where an input was not used to compute the output, unless
+/// `allow_unused` (then undefined).
+std::vector<Tensor> grad(const Tensor& output, const std::vector<Tensor>& inputs,
+                         const Tensor& grad_output = {}, bool retain_graph = false,
+                         bool create_graph = false, bool allow_unused = false);
+
+}  // namespace ballast

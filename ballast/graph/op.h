@@ -1,0 +1,172 @@
+// What an operation is: a name, attributes, a gradient rule and a plain kernel, in one place.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <type_traits>
+
+#include "ballast/base/dtype.h"
+#include "ballast/base/inline_vector.h"
+#include "ballast/base/shape.h"
+
+namespace ballast {
+
+class Tensor;
+class Node;
+using Gradients = InlineVector<Tensor, 5>;
+
+/// The attributes of one call of an operation, as plain bytes: a node's identity compares all of
+/// them, so none can be forgotten. A set of attributes is a trivially copyable struct of 8-byte
+/// members (no padding). Numbers that change from step to step are inputs, never attributes.
+class Attributes {
+ public:
+  static constexpr size_t kMaxBytes = 128;
+
+  Attributes() = default;
+  template <class T>
+  explicit Attributes(const T& values) : size_(sizeof(T)) {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= kMaxBytes && sizeof(T) % 8 == 0);
+    std::memcpy(bytes_, &values, sizeof(T));
+  }
+  Attributes(const Attributes& o) : size_(o.size_) { std::memcpy(bytes_, o.bytes_, size_); }
+  Attributes& operator=(const Attributes& o) {
+    size_ = o.size_;
+    std::memmove(bytes_, o.bytes_, size_);
+    return *this;
+  }
+
+  template <class T>
+  const T& as() const {
+    return *std::launder(reinterpret_cast<const T*>(bytes_));
+  }
+  std::span<const std::byte> bytes() const { return {bytes_, size_}; }
+
+ private:
+  size_t size_ = 0;
+  alignas(8) std::byte bytes_[kMaxBytes];
+};
+
+/// One operand of a reference kernel: row-major, dense.
+struct Operand {
+  void* data = nullptr;
+  Shape shape;
+  DType dtype = DType::kFloat32;
+
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
+};
+
+/// What a reference kernel is called with.
+struct Call {
+  std::span<const Operand> in;
+  Operand out;
+  const Attributes& attributes;
+
+  template <class T>
+  const T* input(int i) const {
+    return in[i].as<const T>();
+  }
+  template <class T>
+  T* output() const {
+    return out.as<T>();
+  }
+};
+
+/// Vector instructions of pointwise programs (kernels/pointwise-inl.h); an operation that is one of
+/// these can be fused into a chain. Operands a, b, c in the order of the operation's inputs.
+enum class Pointwise : uint8_t {
+  kNone,
+  kCopy,
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMaximum,
+  kMinimum,
+  kNeg,
+  kAbs,
+  kSquare,
+  kSqrt,
+  kRsqrt,
+  kReciprocal,
+  kExp,
+  kLog,
+  kRelu,      // max(a, 0), NaN kept
+  kReluGrad,  // b > 0 ? a : 0
+  kSigmoid,
+  kTanh,
+  kChannelAffine,  // (a - m)*s + t, with rows m, s, t of the coefficients b
+  kChannelScale,   // a * s, with row s of the coefficients b
+};
+
+/// How a value is laid out in memory: row-major over the logical shape, or with dimension 1 (the
+/// channels) moved to the end.
+enum class Layout : uint8_t { kRowMajor, kChannelsLast };
+
+/// What the planner may do with an operation.
+struct Traits {
+  enum class Kind : uint8_t {
+    kOpaque,     // only its own kernels can run it
+    kPointwise,  // one vector instruction per element: `code`
+    kView,       // the same row-major elements under another shape: never copied
+  };
+  Kind kind = Kind::kOpaque;
+  Pointwise code = Pointwise::kNone;
+  /// Which values the fast float32 kernels want channels-last where they have three or more
+  /// dimensions: bit i for input i, kOutput for the output. (The reference kernels are row-major
+  /// throughout.)
+  uint32_t channels_last = 0;
+  static constexpr uint32_t kOutput = 1u << 31;
+};
+
+/// What a gradient rule is called with.
+class Backward {
+ public:
+  Backward(Node& node, const Tensor& grad) : node_(node), grad_(grad) {}
+
+  const Tensor& grad() const { return grad_; }
+  Tensor input(int i) const;
+  Tensor output() const;
+  /// Whether anyone asks for the gradient of input `i`; a rule may leave the others undefined.
+  bool needs(int i) const;
+  const Shape& input_shape(int i) const;
+  template <class T>
+  const T& attributes() const;
+
+ private:
+  Node& node_;
+  const Tensor& grad_;
+};
+
+/// A primitive. One static instance each; a node points at it.
+class Op {
+ public:
+  explicit constexpr Op(const char* name) : name_(name) {}
+  Op(const Op&) = delete;
+  virtual ~Op() = default;
+
+  const char* name() const { return name_; }
+
+  /// The plain loops that define the operation: the oracle of every fast path and the fallback.
+  virtual void reference(const Call& call) const = 0;
+  /// One gradient per input, as graph expressions. Throws NotImplementedError where there is none.
+  virtual Gradients gradient(const Backward& b) const;
+  virtual Traits traits() const { return {}; }
+  /// Whether this call computes the same from either layout of its inputs, its output then having
+  /// theirs.
+  virtual bool follows_layout(const Attributes&, int /*rank*/) const {
+    return traits().kind == Traits::Kind::kPointwise;
+  }
+  /// Which values the gradient rule reads: bit i for input i, kReadsOutput for the output. What it
+  /// reads is kept when a value is looked at before `backward()`.
+  virtual uint32_t gradient_reads() const { return ~kReadsOutput; }
+  static constexpr uint32_t kReadsOutput = 1u << 31;
+
+ private:
+  const char* name_;
+};
+
+}  // namespace ballast

@@ -1,0 +1,159 @@
+#include "ballast/graph/tensor.h"
+
+#include <cstring>
+
+namespace ballast {
+namespace {
+
+thread_local bool t_grad_enabled = true;
+
+// A chain of unevaluated nodes longer than this is evaluated as it is recorded: pending graphs are
+// bounded, and so is the depth of every walk over them.
+constexpr int kMaxDepth = 4096;
+
+void add_input(Node& node, const Tensor& t) {
+  Node& in = t.node();
+  // Memory that someone else may change is read as it is now.
+  if (in.buffer && in.buffer->external()) {
+    Ref<Node> copy = make_leaf(in.shape, in.dtype);
+    std::memcpy(copy->data(), in.data(), in.numel() * size_of(in.dtype));
+    copy->layout = in.layout;
+    if (!in.requires_grad) {
+      node.inputs.push_back(std::move(copy));
+      return;
+    }
+    in.buffer = copy->buffer;
+  }
+  node.inputs.push_back(Ref<Node>(&in));
+  if (!in.evaluated()) node.depth = std::max(node.depth, in.depth + 1);
+  node.requires_grad |= in.requires_grad;
+}
+
+Tensor finish(Ref<Node> node, const Op& op, const Shape& shape, DType dtype,
+              const Attributes& attributes) {
+  node->op = &op;
+  node->shape = shape;
+  node->dtype = dtype;
+  node->attributes = attributes;
+  node->requires_grad = node->requires_grad && t_grad_enabled && is_floating(dtype);
+  const bool deep = node->depth > kMaxDepth;
+  Tensor out(std::move(node));
+  if (deep) out.eval();
+  return out;
+}
+
+}  // namespace
+
+Gradients Op::gradient(const Backward&) const {
+  fail<NotImplementedError>("{}: the derivative of this operation is not implemented", name());
+}
+
+Tensor Backward::input(int i) const { return Tensor(node_.inputs[i]); }
+Tensor Backward::output() const { return Tensor(Ref<Node>(&node_)); }
+bool Backward::needs(int i) const { return node_.inputs[i]->requires_grad; }
+const Shape& Backward::input_shape(int i) const { return node_.inputs[i]->shape; }
+
+// Chains of nodes can be long: they are taken apart in a loop, not by recursion.
+void Node::destroy(Node* self) {
+  thread_local std::vector<Node*> queue;
+  thread_local bool running = false;
+  queue.push_back(self);
+  if (running) return;
+  running = true;
+  while (!queue.empty()) {
+    Node* n = queue.back();
+    queue.pop_back();
+    delete n;
+  }
+  running = false;
+}
+
+std::recursive_mutex& graph_mutex() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
+uint64_t next_walk() {
+  static uint64_t walk = 0;
+  return ++walk;
+}
+
+Ref<Node> make_leaf(const Shape& shape, DType dtype) {
+  Ref<Node> node(new Node);
+  node->shape = shape;
+  node->dtype = dtype;
+  node->buffer = Buffer::allocate(shape.numel() * size_of(dtype));
+  return node;
+}
+
+void TensorImpl::assign(Ref<Node> value) {
+  if (value.get() == node.get()) return;
+  disown();
+  node = std::move(value);
+}
+
+template <class T>
+Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
+  check<ValueError>(shape.numel() == static_cast<int64_t>(values.size()),
+                    "a tensor of shape {} needs {} values, got {}", shape.str(), shape.numel(),
+                    values.size());
+  Tensor t(make_leaf(shape, dtype_of<T>));
+  if (!values.empty()) std::memcpy(t.node().data(), values.data(), values.size_bytes());
+  return t;
+}
+template Tensor Tensor::from(std::span<const bool>, const Shape&);
+template Tensor Tensor::from(std::span<const uint8_t>, const Shape&);
+template Tensor Tensor::from(std::span<const int64_t>, const Shape&);
+template Tensor Tensor::from(std::span<const float>, const Shape&);
+template Tensor Tensor::from(std::span<const double>, const Shape&);
+
+Tensor& Tensor::set_requires_grad(bool value) {
+  Node& n = node();
+  check(!value || is_floating(n.dtype),
+        "only Tensors of floating point and complex dtype can require gradients, got {}",
+        name_of(n.dtype));
+  check(is_leaf(), "you can only change requires_grad flags of leaf variables.");
+  if (value == n.requires_grad) return *this;
+  // The node may be shared with graphs recorded before: they keep the value as it was.
+  Ref<Node> leaf(new Node);
+  leaf->shape = n.shape;
+  leaf->dtype = n.dtype;
+  eval();
+  leaf->layout = n.layout;
+  leaf->buffer = n.buffer;
+  leaf->requires_grad = leaf->grad_leaf = value;
+  leaf->owner = value ? impl_.get() : nullptr;
+  impl_->assign(std::move(leaf));
+  return *this;
+}
+
+NoGrad::NoGrad(bool off) : previous_(t_grad_enabled) { t_grad_enabled = previous_ && !off; }
+NoGrad::~NoGrad() { t_grad_enabled = previous_; }
+bool grad_enabled() { return t_grad_enabled; }
+void set_grad_enabled(bool on) { t_grad_enabled = on; }
+
+Tensor record(const Op& op, const Shape& shape, DType dtype, std::initializer_list<TensorIn> inputs,
+              const Attributes& attributes) {
+  Ref<Node> node(new Node);
+  for (const TensorIn& t : inputs) add_input(*node, *t.tensor);
+  return finish(std::move(node), op, shape, dtype, attributes);
+}
+
+Tensor record(const Op& op, const Shape& shape, DType dtype, std::span<const Tensor> inputs,
+              const Attributes& attributes) {
+  Ref<Node> node(new Node);
+  for (const Tensor& t : inputs) add_input(*node, t);
+  return finish(std::move(node), op, shape, dtype, attributes);
+}
+
+std::vector<Ref<TensorImpl>>& pending_state() {
+  thread_local std::vector<Ref<TensorImpl>> pending;
+  return pending;
+}
+
+void update_state(const Tensor& state, const Tensor& value) {
+  state.impl()->assign(Ref<Node>(&value.node()));
+  pending_state().push_back(Ref<TensorImpl>(state.impl()));
+}
+
+}  // namespace ballast

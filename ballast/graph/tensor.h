@@ -1,0 +1,161 @@
+// Tensor: the handle users hold.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ballast/graph/node.h"
+
+namespace ballast {
+
+/// What all copies of a Tensor share: its present value, and its gradient.
+class TensorImpl : public Counted<TensorImpl> {
+ public:
+  explicit TensorImpl(Ref<Node> value) : node(std::move(value)) {}
+  ~TensorImpl() { disown(); }
+
+  /// Replaces the value; autograd follows the new one.
+  void assign(Ref<Node> value);
+
+  Ref<Node> node;
+  Ref<TensorImpl> grad;
+
+ private:
+  void disown() {
+    if (node && node->owner == this) node->owner = nullptr;
+  }
+};
+
+/// An n-dimensional array, as in PyTorch: copying the handle aliases. Operations are recorded when
+/// called (shapes and types are checked there) and computed when a value is looked at: `item`,
+/// `data`, `values`, an optimizer's `step`, saving.
+class Tensor {
+ public:
+  /// An undefined tensor.
+  Tensor() = default;
+  explicit Tensor(Ref<Node> node) : impl_(new TensorImpl(std::move(node))) {}
+  explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
+
+  /// Copies `values` into a row-major tensor. Throws ValueError unless their count fits `shape`.
+  template <class T>
+  static Tensor from(std::span<const T> values, const Shape& shape);
+  template <class T>
+  static Tensor from(const std::vector<T>& values, const Shape& shape) {
+    return from(std::span<const T>(values), shape);
+  }
+  /// Copies `values` into a tensor of rank 1.
+  template <class T>
+  static Tensor from(std::initializer_list<T> values) {
+    return from(std::span<const T>(values.begin(), values.size()),
+                Shape{static_cast<int64_t>(values.size())});
+  }
+
+  bool defined() const { return static_cast<bool>(impl_); }
+  const Shape& shape() const { return node().shape; }
+  int64_t size(int64_t dim) const { return shape()[shape().normalize(dim)]; }
+  int dim() const { return shape().rank(); }
+  int64_t numel() const { return shape().numel(); }
+  DType dtype() const { return node().dtype; }
+
+  // Autograd.
+  bool requires_grad() const { return node().requires_grad; }
+  bool is_leaf() const { return !node().requires_grad || node().grad_leaf; }
+  /// Marks a leaf as one whose gradient `backward()` computes. Throws for integer types and
+  /// non-leaves.
+  Tensor& set_requires_grad(bool value = true);
+  /// The accumulated gradient; undefined where there is none.
+  Tensor grad() const { return impl_->grad ? Tensor(impl_->grad) : Tensor(); }
+  void set_grad(const Tensor& g) { impl_->grad = g.impl_; }
+  /// Adds this value's derivative to the `grad` of every leaf it was computed from. Without an
+  /// argument the value must be a scalar. Throws as PyTorch does where it cannot. (Defined in
+  /// grad/.)
+  void backward(const Tensor& gradient = {}, bool retain_graph = false) const;
+  /// The same value, cut off from the graph.
+  Tensor detach() const;
+
+  // Values. (Defined in sweep/.)
+  /// Computes the value now (and keeps what a later `backward()` will need).
+  const Tensor& eval() const;
+  /// The only element. Throws where there is not exactly one.
+  template <class T = double>
+  T item() const;
+  /// Row-major elements, evaluated; valid while this value lives. Throws TypeError for another
+  /// dtype.
+  template <class T>
+  std::span<const T> data() const;
+  /// A copy of the elements.
+  template <class T>
+  std::vector<T> values() const {
+    auto d = data<T>();
+    return std::vector<T>(d.begin(), d.end());
+  }
+  /// Writable row-major elements, no longer shared with any other tensor; not recorded by autograd.
+  template <class T>
+  std::span<T> mutable_data();
+
+  /// Replaces this tensor's value (all copies of the handle see it), as PyTorch's `copy_` under
+  /// `no_grad`: shape must match after broadcasting; the dtype is kept. (Defined in ops/.)
+  void copy_(const Tensor& source);
+
+  // Conveniences that spell as in PyTorch. (Defined in ops/.)
+  Tensor reshape(const std::vector<int64_t>& shape) const;
+  Tensor view(const std::vector<int64_t>& shape) const { return reshape(shape); }
+  Tensor flatten(int64_t start = 0, int64_t end = -1) const;
+  Tensor to(DType dtype) const;
+  Tensor sum() const;
+  Tensor mean() const;
+
+  Node& node() const {
+    check(defined(), "an undefined tensor was used");
+    return *impl_->node;
+  }
+  TensorImpl* impl() const { return impl_.get(); }
+  /// Whether both handles alias the same tensor.
+  bool is(const Tensor& o) const { return impl_ == o.impl_; }
+
+ private:
+  Ref<TensorImpl> impl_;
+};
+
+/// While it lives, operations of this thread are not recorded for autograd.
+class NoGrad {
+ public:
+  explicit NoGrad(bool off = true);
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool previous_;
+};
+bool grad_enabled();
+void set_grad_enabled(bool on);
+
+/// An input of `record`: lists of inputs copy no handles.
+struct TensorIn {
+  TensorIn(const Tensor& t) : tensor(&t) {}  // NOLINT(google-explicit-constructor)
+  const Tensor* tensor;
+};
+
+/// Records `op`: the one way nodes are made. The caller has checked its inputs and worked out shape
+/// and type.
+Tensor record(const Op& op, const Shape& shape, DType dtype, std::initializer_list<TensorIn> inputs,
+              const Attributes& attributes = {});
+Tensor record(const Op& op, const Shape& shape, DType dtype, std::span<const Tensor> inputs,
+              const Attributes& attributes = {});
+template <class A>
+requires(!std::is_same_v<A, Attributes>) Tensor
+    record(const Op& op, const Shape& shape, DType dtype, std::initializer_list<TensorIn> inputs,
+           const A& a) {
+  return record(op, shape, dtype, inputs, Attributes(a));
+}
+
+/// Schedules the new value of a piece of state (running statistics): the next evaluation on this
+/// thread computes it too, whatever it was asked for, so that side effects of training happen
+/// exactly once.
+void update_state(const Tensor& state, const Tensor& value);
+/// The state scheduled on this thread and not yet evaluated; taken by the evaluator.
+std::vector<Ref<TensorImpl>>& pending_state();
+
+}  // namespace ballast

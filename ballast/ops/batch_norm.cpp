@@ -1,0 +1,370 @@
+#include "ballast/ops/batch_norm.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "ballast/ops/pointwise.h"
+#include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
+
+namespace ballast {
+namespace {
+
+/// x (N, C, ...) seen as outer x channels x inner.
+struct Channels {
+  explicit Channels(const Shape& s)
+      : outer(s[0]), channels(s[1]), inner(s.span_numel(2, s.rank())), count(outer * inner) {}
+
+  /// Calls f(element) for every element of channel c.
+  template <class F>
+  void for_each(int64_t c, F&& f) const {
+    for (int64_t o = 0; o < outer; ++o)
+      for (int64_t i = 0; i < inner; ++i) f((o * channels + c) * inner + i);
+  }
+
+  int64_t outer, channels, inner, count;
+};
+
+Tensor channel_scale(const Tensor& x, const Tensor& coefficients);
+Tensor channel_sums(const Tensor& g, const Tensor& x, const Tensor& coefficients);
+
+/// (dm; n) -> coefficients with which channel_affine(x, .) is the gradient of channel_moments.
+struct CountAttributes {
+  double n;
+};
+class MomentsGradOp final : public Op {
+ public:
+  MomentsGradOp() : Op("moments_grad") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const int64_t channels = c.out.shape[1];
+      const double n = c.attributes.as<CountAttributes>().n;
+      const T *moments = c.input<T>(0), *g = c.input<T>(1);
+      T* out = c.output<T>();
+      for (int64_t i = 0; i < channels; ++i) {
+        out[i] = moments[i];
+        out[channels + i] = static_cast<T>(2 * g[channels + i] / n);
+        out[2 * channels + i] = static_cast<T>(g[i] / n);
+      }
+    });
+  }
+};
+
+class MomentsOp final : public Op {
+ public:
+  MomentsOp() : Op("channel_moments") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const Channels s(c.in[0].shape);
+      const T* x = c.input<T>(0);
+      T* out = c.output<T>();
+      for (int64_t ch = 0; ch < s.channels; ++ch) {
+        double sum = 0, squares = 0;
+        s.for_each(ch, [&](int64_t i) { sum += x[i]; });
+        const double mean = s.count ? sum / static_cast<double>(s.count) : 0;
+        s.for_each(ch, [&](int64_t i) { squares += (x[i] - mean) * (x[i] - mean); });
+        out[ch] = static_cast<T>(mean);
+        out[s.channels + ch] = static_cast<T>(s.count ? squares / static_cast<double>(s.count) : 0);
+      }
+    });
+  }
+  // d/dx of sum_c(gm*mean + gv*var) = gm/n + 2*gv*(x - mean)/n
+  Gradients gradient(const Backward& b) const override {
+    static const MomentsGradOp op;
+    const Tensor x = b.input(0), m = b.output();
+    const double n = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));
+    const Tensor k = record(op, Shape{3, x.size(1)}, x.dtype(), {m, b.grad()}, CountAttributes{n});
+    return {channel_affine(x, k)};
+  }
+  Traits traits() const override { return {.channels_last = 1}; }
+  uint32_t gradient_reads() const override { return 1 | kReadsOutput; }
+};
+
+/// Rows of the gradient: dmean, dvar, dweight, dbias.
+class NormCoefficientsGradOp final : public Op {
+ public:
+  NormCoefficientsGradOp() : Op("norm_coefficients_grad") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const auto& a = c.attributes.as<EpsAttributes>();
+      const int64_t n = c.out.shape[1];
+      const T *g = c.input<T>(0), *moments = c.input<T>(1), *w = a.weight ? c.input<T>(2) : nullptr;
+      T* out = c.output<T>();
+      for (int64_t i = 0; i < n; ++i) {
+        const double r = 1 / std::sqrt(moments[n + i] + a.eps), ds = g[n + i];
+        out[i] = g[i];
+        out[n + i] = static_cast<T>(-0.5 * ds * (w ? w[i] : 1) * r * r * r);
+        out[2 * n + i] = static_cast<T>(ds * r);
+        out[3 * n + i] = g[2 * n + i];
+      }
+    });
+  }
+};
+
+class NormCoefficientsOp final : public Op {
+ public:
+  NormCoefficientsOp() : Op("norm_coefficients") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const auto& a = c.attributes.as<EpsAttributes>();
+      const int64_t n = c.out.shape[1];
+      const T *moments = c.input<T>(0), *w = a.weight ? c.input<T>(1) : nullptr;
+      const T* bias = a.bias ? c.input<T>(a.weight ? 2 : 1) : nullptr;
+      T* out = c.output<T>();
+      for (int64_t i = 0; i < n; ++i) {
+        out[i] = moments[i];
+        out[n + i] = static_cast<T>((w ? w[i] : 1.0) / std::sqrt(moments[n + i] + a.eps));
+        out[2 * n + i] = bias ? bias[i] : T{0};
+      }
+    });
+  }
+  Gradients gradient(const Backward& b) const override {
+    static const NormCoefficientsGradOp op;
+    const auto a = b.attributes<EpsAttributes>();
+    const Tensor moments = b.input(0);
+    const Shape out{4, moments.size(1)};
+    const Tensor g = a.weight ? record(op, out, moments.dtype(), {b.grad(), moments, b.input(1)}, a)
+                              : record(op, out, moments.dtype(), {b.grad(), moments}, a);
+    auto row = [&](int64_t i) { return reshape(slice(g, 0, i, i + 1), Shape{g.size(1)}); };
+    Gradients gradients;
+    gradients.push_back(b.needs(0) ? slice(g, 0, 0, 2) : Tensor());
+    if (a.weight) gradients.push_back(row(2));
+    if (a.bias) gradients.push_back(row(3));
+    return gradients;
+  }
+  uint32_t gradient_reads() const override { return 3; }
+};
+
+/// (sums, coefficients) -> gradient of the coefficients of channel_affine.
+class CoefficientsGradOp final : public Op {
+ public:
+  CoefficientsGradOp() : Op("coefficients_grad") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const int64_t n = c.out.shape[1];
+      const T *sums = c.input<T>(0), *k = c.input<T>(1);
+      T* out = c.output<T>();
+      for (int64_t i = 0; i < n; ++i) {
+        out[i] = -sums[i] * k[n + i];
+        out[n + i] = sums[n + i];
+        out[2 * n + i] = sums[i];
+      }
+    });
+  }
+};
+
+Tensor coefficients_grad(const Tensor& g, const Tensor& x, const Tensor& k) {
+  static const CoefficientsGradOp op;
+  return record(op, k.shape(), k.dtype(), {channel_sums(g, x, k), k});
+}
+
+class ChannelAffineOp final : public Op {
+ public:
+  ChannelAffineOp() : Op("channel_affine") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const Channels s(c.in[0].shape);
+      const T *x = c.input<T>(0), *k = c.input<T>(1);
+      T* out = c.output<T>();
+      for (int64_t ch = 0; ch < s.channels; ++ch)
+        s.for_each(ch, [&](int64_t i) {
+          out[i] = std::fma(x[i] - k[ch], k[s.channels + ch], k[2 * s.channels + ch]);
+        });
+    });
+  }
+  Gradients gradient(const Backward& b) const override {
+    const Tensor k = b.input(1);
+    Gradients g{Tensor(), Tensor()};
+    if (b.needs(0)) g[0] = channel_scale(b.grad(), k);
+    if (b.needs(1)) g[1] = coefficients_grad(b.grad(), b.input(0), k);
+    return g;
+  }
+  Traits traits() const override {
+    return {Traits::Kind::kPointwise, Pointwise::kChannelAffine, 1};
+  }
+};
+
+class ChannelScaleOp final : public Op {
+ public:
+  ChannelScaleOp() : Op("channel_scale") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const Channels s(c.in[0].shape);
+      const T *x = c.input<T>(0), *k = c.input<T>(1);
+      T* out = c.output<T>();
+      for (int64_t ch = 0; ch < s.channels; ++ch)
+        s.for_each(ch, [&](int64_t i) { out[i] = x[i] * k[s.channels + ch]; });
+    });
+  }
+  Traits traits() const override { return {Traits::Kind::kPointwise, Pointwise::kChannelScale, 1}; }
+};
+
+Tensor channel_scale(const Tensor& x, const Tensor& coefficients) {
+  static const ChannelScaleOp op;
+  return record(op, x.shape(), x.dtype(), {x, coefficients});
+}
+
+/// Rows sum(g) and sum(g*(x - m)) over each channel, m the first row of the coefficients.
+class ChannelSumsOp final : public Op {
+ public:
+  ChannelSumsOp() : Op("channel_sums") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const Channels s(c.in[0].shape);
+      const T *g = c.input<T>(0), *x = c.input<T>(1), *k = c.input<T>(2);
+      T* out = c.output<T>();
+      for (int64_t ch = 0; ch < s.channels; ++ch) {
+        double sum = 0, centred = 0;
+        s.for_each(ch, [&](int64_t i) {
+          sum += g[i];
+          centred += static_cast<double>(g[i]) * (x[i] - k[ch]);
+        });
+        out[ch] = static_cast<T>(sum);
+        out[s.channels + ch] = static_cast<T>(centred);
+      }
+    });
+  }
+  Traits traits() const override { return {.channels_last = 3}; }
+};
+
+Tensor channel_sums(const Tensor& g, const Tensor& x, const Tensor& coefficients) {
+  return record(channel_sums_op(), Shape{2, x.size(1)}, x.dtype(), {g, x, coefficients});
+}
+
+/// old + factor*(scale*moments[row] - old), as PyTorch's (1 - factor)*old + factor*new.
+struct RunningAttributes {
+  int64_t row;
+  double scale;
+};
+class RunningUpdateOp final : public Op {
+ public:
+  RunningUpdateOp() : Op("running_update") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const auto& a = c.attributes.as<RunningAttributes>();
+      const int64_t n = c.out.shape.numel();
+      const T *old = c.input<T>(0), *fresh = c.input<T>(1) + a.row * n;
+      const double f = *c.input<T>(2);
+      for (int64_t i = 0; i < n; ++i)
+        c.output<T>()[i] = static_cast<T>((1 - f) * old[i] + f * (fresh[i] * a.scale));
+    });
+  }
+};
+
+class PackMomentsOp final : public Op {
+ public:
+  PackMomentsOp() : Op("pack_moments") {}
+  void reference(const Call& c) const override {
+    const size_t row = c.in[0].shape.numel() * size_of(c.out.dtype);
+    std::memcpy(c.out.data, c.in[0].data, row);
+    std::memcpy(static_cast<std::byte*>(c.out.data) + row, c.in[1].data, row);
+  }
+};
+
+void update_running_statistics(const BatchNormState& state, const Tensor& moments, int64_t n,
+                               double momentum) {
+  static const RunningUpdateOp op;
+  NoGrad off;
+  const Tensor m = moments.detach();
+  const DType t = state.mean.dtype();
+  Tensor factor;
+  if (state.num_batches_tracked.defined())
+    update_state(state.num_batches_tracked, state.num_batches_tracked + 1);
+  if (momentum >= 0)
+    factor = Scalar(momentum).beside(state.mean);
+  else if (state.num_batches_tracked.defined())
+    factor = reciprocal(cast(state.num_batches_tracked, t));
+  else
+    factor = Scalar(0.0).beside(state.mean);
+  const double unbiased = n > 1 ? static_cast<double>(n) / static_cast<double>(n - 1) : 1.0;
+  auto update = [&](const Tensor& s, int64_t row, double scale) {
+    update_state(s, record(op, s.shape(), t, {s, m, factor}, RunningAttributes{row, scale}));
+  };
+  update(state.mean, 0, 1.0);
+  update(state.var, 1, unbiased);
+}
+
+void check_channels(const Tensor& t, int64_t channels, const char* what) {
+  check(!t.defined() || t.shape() == Shape{channels},
+        "batch_norm: {} should contain {} elements, got shape {}", what, channels,
+        t.defined() ? t.shape().str() : "");
+}
+
+}  // namespace
+
+const Op& channel_moments_op() {
+  static const MomentsOp op;
+  return op;
+}
+const Op& channel_sums_op() {
+  static const ChannelSumsOp op;
+  return op;
+}
+const Op& norm_coefficients_op() {
+  static const NormCoefficientsOp op;
+  return op;
+}
+
+Tensor channel_moments(const Tensor& x) {
+  check(x.dim() >= 2 && is_floating(x.dtype()),
+        "channel_moments expects a floating-point tensor (N, C, ...), got {} of shape {}",
+        name_of(x.dtype()), x.shape().str());
+  return record(channel_moments_op(), Shape{2, x.size(1)}, x.dtype(), {x});
+}
+
+Tensor norm_coefficients(const Tensor& moments, const Tensor& weight, const Tensor& bias,
+                         double eps) {
+  const EpsAttributes a{eps, weight.defined(), bias.defined()};
+  InlineVector<Tensor, 3> in{moments};
+  if (weight.defined()) in.push_back(weight);
+  if (bias.defined()) in.push_back(bias);
+  return record(norm_coefficients_op(), Shape{3, moments.size(1)}, moments.dtype(),
+                std::span<const Tensor>(in.data(), static_cast<size_t>(in.size())), Attributes(a));
+}
+
+Tensor channel_affine(const Tensor& x, const Tensor& coefficients) {
+  static const ChannelAffineOp op;
+  check(x.dim() >= 2 && coefficients.shape() == Shape({3, x.size(1)}),
+        "channel_affine: coefficients of shape {} do not fit an input of shape {}",
+        coefficients.shape().str(), x.shape().str());
+  return record(op, x.shape(), x.dtype(), {x, coefficients});
+}
+
+Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& weight,
+                  const Tensor& bias, bool training, double momentum, double eps) {
+  check(x.dim() >= 2, "batch_norm: expected an input (N, C, ...), got shape {}", x.shape().str());
+  check(is_floating(x.dtype()), "batch_norm: expected a floating-point input, got {}",
+        name_of(x.dtype()));
+  const int64_t channels = x.size(1), n = channels ? x.numel() / channels : 0;
+  check_channels(weight, channels, "weight");
+  check_channels(bias, channels, "bias");
+  if (state) {
+    check_channels(state->mean, channels, "running_mean");
+    check_channels(state->var, channels, "running_var");
+  }
+  check<ValueError>(!training || n != 1,
+                    "Expected more than 1 value per channel when training, got input size {}",
+                    x.shape().str());
+  check(training || state, "batch_norm: evaluation needs running statistics");
+  Tensor moments;
+  if (training) {
+    moments = channel_moments(x);
+    if (state) update_running_statistics(*state, moments, n, momentum);
+  } else {
+    static const PackMomentsOp op;
+    moments = record(op, Shape{2, channels}, x.dtype(),
+                     {cast(state->mean, x.dtype()), cast(state->var, x.dtype())});
+  }
+  return channel_affine(x, norm_coefficients(moments, weight, bias, eps));
+}
+
+}  // namespace ballast

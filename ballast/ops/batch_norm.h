@@ -1,0 +1,48 @@
+// Batch normalization (Ioffe & Szegedy 2015, arXiv:1502.03167), taken apart into what the planner
+// can fuse: per-channel moments of a tensor, a few numbers per channel made from them, and a
+// per-channel multiply-add. Channels are dimension 1; everything else is averaged over.
+#pragma once
+
+#include "ballast/graph/tensor.h"
+
+namespace ballast {
+
+/// Per-channel mean and biased variance of x (N, C, ...): a tensor (2, C). Computed with centred
+/// sums merged pairwise in double (Chan, Golub & LeVeque 1979), so a large mean costs no accuracy.
+Tensor channel_moments(const Tensor& x);
+
+/// From moments (2, C), weight (C) and bias (C) (either may be undefined: ones, zeros) the
+/// coefficients (3, C) of the normalization: m = mean, s = weight / sqrt(var + eps), t = bias.
+Tensor norm_coefficients(const Tensor& moments, const Tensor& weight, const Tensor& bias,
+                         double eps);
+
+/// (x - m)*s + t per channel, with coefficients (3, C).
+Tensor channel_affine(const Tensor& x, const Tensor& coefficients);
+
+/// Running statistics of a batch-norm layer.
+struct BatchNormState {
+  Tensor mean, var;            // (C)
+  Tensor num_batches_tracked;  // scalar int64; may be undefined
+};
+
+/// As PyTorch's `F.batch_norm`. With `training`, x is normalized by its own moments, and where
+/// `state` is given it becomes (1 - momentum)*old + momentum*new, the variance unbiased (factor
+/// n/(n - 1)); a negative momentum stands for PyTorch's `None`, the cumulative average
+/// 1/num_batches_tracked. Otherwise x is normalized by the state. Throws ValueError "Expected more
+/// than 1 value per channel when training" where a channel has one value, Error where sizes do not
+/// fit.
+Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& weight = {},
+                  const Tensor& bias = {}, bool training = false, double momentum = 0.1,
+                  double eps = 1e-5);
+
+// Operations the planner knows fast paths for.
+const Op& channel_moments_op();
+const Op& channel_sums_op();
+const Op& norm_coefficients_op();
+
+struct EpsAttributes {
+  double eps;
+  int64_t weight, bias;  // whether they are among the inputs
+};
+
+}  // namespace ballast

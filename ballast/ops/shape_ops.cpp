@@ -1,0 +1,224 @@
+#include "ballast/ops/shape_ops.h"
+
+#include <fmt/ranges.h>
+
+#include <cstring>
+
+#include "ballast/ops/pointwise.h"
+#include "ballast/ops/support.h"
+
+namespace ballast {
+namespace {
+
+/// Row-major elements under another shape. Also `detach`: the same shape, unrecorded.
+class ReshapeOp final : public Op {
+ public:
+  ReshapeOp() : Op("reshape") {}
+  void reference(const Call& c) const override {
+    std::memcpy(c.out.data, c.in[0].data, c.out.shape.numel() * size_of(c.out.dtype));
+  }
+  Gradients gradient(const Backward& b) const override {
+    return {reshape(b.grad(), b.input_shape(0))};
+  }
+  Traits traits() const override { return {.kind = Traits::Kind::kView}; }
+  uint32_t gradient_reads() const override { return 0; }
+};
+const ReshapeOp& reshape_op() {
+  static const ReshapeOp op;
+  return op;
+}
+
+class CastOp final : public Op {
+ public:
+  CastOp() : Op("cast") {}
+  void reference(const Call& c) const override {
+    dispatch(c.in[0].dtype, [&](auto from) {
+      dispatch(c.out.dtype, [&](auto to) {
+        const auto* in = c.input<decltype(from)>(0);
+        auto* out = c.output<decltype(to)>();
+        for (int64_t i = 0, n = c.out.shape.numel(); i < n; ++i)
+          out[i] = static_cast<decltype(to)>(in[i]);
+      });
+    });
+  }
+  Gradients gradient(const Backward& b) const override {
+    return {cast(b.grad(), b.input(0).dtype())};
+  }
+  uint32_t gradient_reads() const override { return 0; }
+};
+
+struct SliceAttributes {
+  int64_t dim, start, step;
+};
+
+/// Spreads `g` over a tensor of zeros of the sliced shape: the gradient of a slice.
+class SliceGradOp final : public Op {
+ public:
+  SliceGradOp() : Op("slice_grad") {}
+  void reference(const Call& c) const override {
+    const auto& a = c.attributes.as<SliceAttributes>();
+    const Shape &in = c.in[0].shape, &out = c.out.shape;
+    const int64_t outer = out.span_numel(0, a.dim);
+    const size_t row = out.span_numel(a.dim + 1, out.rank()) * size_of(c.out.dtype);
+    auto* to = static_cast<std::byte*>(c.out.data);
+    auto* from = static_cast<const std::byte*>(c.in[0].data);
+    std::memset(to, 0, outer * out[a.dim] * row);
+    for (int64_t o = 0; o < outer; ++o)
+      for (int64_t i = 0; i < in[a.dim]; ++i)
+        std::memcpy(to + (o * out[a.dim] + a.start + i * a.step) * row,
+                    from + (o * in[a.dim] + i) * row, row);
+  }
+  Gradients gradient(const Backward& b) const override {
+    const auto& a = b.attributes<SliceAttributes>();
+    const int64_t n = b.input_shape(0)[a.dim];
+    return {slice(b.grad(), a.dim, a.start, a.start + n * a.step, a.step)};
+  }
+  uint32_t gradient_reads() const override { return 0; }
+};
+
+class SliceOp final : public Op {
+ public:
+  SliceOp() : Op("slice") {}
+  void reference(const Call& c) const override {
+    const auto& a = c.attributes.as<SliceAttributes>();
+    const Shape &in = c.in[0].shape, &out = c.out.shape;
+    const int64_t outer = out.span_numel(0, a.dim);
+    const size_t row = out.span_numel(a.dim + 1, out.rank()) * size_of(c.out.dtype);
+    auto* to = static_cast<std::byte*>(c.out.data);
+    auto* from = static_cast<const std::byte*>(c.in[0].data);
+    for (int64_t o = 0; o < outer; ++o)
+      for (int64_t i = 0; i < out[a.dim]; ++i)
+        std::memcpy(to + (o * out[a.dim] + i) * row,
+                    from + (o * in[a.dim] + a.start + i * a.step) * row, row);
+  }
+  Gradients gradient(const Backward& b) const override {
+    static const SliceGradOp op;
+    return {record(op, b.input_shape(0), b.grad().dtype(), {b.grad()},
+                   b.attributes<SliceAttributes>())};
+  }
+  uint32_t gradient_reads() const override { return 0; }
+};
+
+class ExpandOp final : public Op {
+ public:
+  ExpandOp() : Op("expand") {}
+  void reference(const Call& c) const override {
+    dispatch(c.out.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const T* in = c.input<T>(0);
+      T* out = c.output<T>();
+      ops::for_each_offset(c.out.shape, ops::broadcast_strides(c.in[0].shape, c.out.shape),
+                           [&](int64_t offset) { *out++ = in[offset]; });
+    });
+  }
+  Gradients gradient(const Backward& b) const override {
+    return {ops::sum_to(b.grad(), b.input_shape(0))};
+  }
+  uint32_t gradient_reads() const override { return 0; }
+};
+
+}  // namespace
+
+Tensor reshape(const Tensor& x, const Shape& shape) {
+  check(shape.numel() == x.numel(), "shape '{}' is invalid for input of size {}", shape.str(),
+        x.numel());
+  if (shape == x.shape()) return x;
+  return record(reshape_op(), shape, x.dtype(), {x});
+}
+
+Tensor reshape(const Tensor& x, const std::vector<int64_t>& shape) {
+  Shape s;
+  int64_t known = 1;
+  int unknown = -1;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    check(shape[i] >= -1, "invalid shape dimension {}", shape[i]);
+    if (shape[i] == -1) {
+      check(unknown < 0, "only one dimension can be inferred");
+      unknown = static_cast<int>(i);
+      s.push_back(1);
+    } else {
+      s.push_back(shape[i]);
+      known *= shape[i];
+    }
+  }
+  if (unknown >= 0) {
+    check(known > 0 && x.numel() % known == 0, "shape '[{}]' is invalid for input of size {}",
+          fmt::join(shape, ", "), x.numel());
+    s[unknown] = x.numel() / known;
+  }
+  return reshape(x, s);
+}
+
+Tensor flatten(const Tensor& x, int64_t start, int64_t end) {
+  const int from = x.shape().normalize(start), to = x.shape().normalize(end);
+  check(from <= to, "flatten() has invalid args: start_dim cannot come after end_dim");
+  if (x.dim() == 0) return reshape(x, Shape{1});
+  Shape s;
+  for (int i = 0; i < from; ++i) s.push_back(x.shape()[i]);
+  s.push_back(x.shape().span_numel(from, to + 1));
+  for (int i = to + 1; i < x.dim(); ++i) s.push_back(x.shape()[i]);
+  return reshape(x, s);
+}
+
+Tensor slice(const Tensor& x, int64_t dim, int64_t start, int64_t end, int64_t step) {
+  check(x.dim() > 0, "slice() cannot be applied to a 0-dim tensor.");
+  check<ValueError>(step > 0, "slice step must be positive, got {}", step);
+  const int d = x.shape().normalize(dim);
+  const int64_t n = x.shape()[d];
+  start = std::clamp(start < 0 ? start + n : start, int64_t{0}, n);
+  end = std::clamp(end < 0 ? end + n : end, start, n);
+  if (start == 0 && end == n && step == 1) return x;
+  Shape s = x.shape();
+  s[d] = (end - start + step - 1) / step;
+  static const SliceOp op;
+  return record(op, s, x.dtype(), {x}, SliceAttributes{d, start, step});
+}
+
+Tensor expand(const Tensor& x, const Shape& shape) {
+  check(broadcast(x.shape(), shape) == shape,
+        "The expanded size {} cannot be made from a tensor of shape {}", shape.str(),
+        x.shape().str());
+  if (shape == x.shape()) return x;
+  static const ExpandOp op;
+  return record(op, shape, x.dtype(), {x});
+}
+
+Tensor cast(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  static const CastOp op;
+  return record(op, x.shape(), dtype, {x});
+}
+
+Tensor Tensor::reshape(const std::vector<int64_t>& shape) const {
+  return ballast::reshape(*this, shape);
+}
+Tensor Tensor::flatten(int64_t start, int64_t end) const {
+  return ballast::flatten(*this, start, end);
+}
+Tensor Tensor::to(DType dtype) const { return cast(*this, dtype); }
+
+Tensor Tensor::detach() const {
+  NoGrad off;
+  if (node().evaluated()) {
+    Ref<Node> leaf(new Node);
+    leaf->shape = shape();
+    leaf->dtype = dtype();
+    leaf->layout = node().layout;
+    leaf->buffer = node().buffer;
+    return Tensor(std::move(leaf));
+  }
+  return record(reshape_op(), shape(), dtype(), {*this});
+}
+
+void Tensor::copy_(const Tensor& source) {
+  NoGrad off;
+  const Tensor value = expand(cast(source, dtype()), shape()).detach();
+  Node& n = value.node();
+  if (node().grad_leaf) {
+    n.requires_grad = n.grad_leaf = true;
+    n.owner = impl();
+  }
+  impl_->assign(Ref<Node>(&n));
+}
+
+}  // namespace ballast

@@ -1,0 +1,51 @@
+// Helpers that several operations share. Not part of the public interface.
+#pragma once
+
+#include <array>
+
+#include "ballast/graph/tensor.h"
+
+namespace ballast::ops {
+
+/// Row-major strides, in elements.
+inline std::array<int64_t, Shape::kMaxRank> strides_of(const Shape& s) {
+  std::array<int64_t, Shape::kMaxRank> strides{};
+  int64_t n = 1;
+  for (int i = s.rank() - 1; i >= 0; --i) {
+    strides[i] = n;
+    n *= s[i];
+  }
+  return strides;
+}
+
+/// Strides with which a row-major `in` is read at the coordinates of `out`, which it broadcasts to.
+inline std::array<int64_t, Shape::kMaxRank> broadcast_strides(const Shape& in, const Shape& out) {
+  const auto own = strides_of(in);
+  std::array<int64_t, Shape::kMaxRank> strides{};
+  for (int i = 0; i < in.rank(); ++i) strides[out.rank() - in.rank() + i] = in[i] == 1 ? 0 : own[i];
+  return strides;
+}
+
+/// Calls `f(offset)` for every element of `shape` in row-major order, with the offset that
+/// `strides` give.
+template <class F>
+void for_each_offset(const Shape& shape, const std::array<int64_t, Shape::kMaxRank>& strides,
+                     F&& f) {
+  const int64_t n = shape.numel();
+  std::array<int64_t, Shape::kMaxRank> at{};
+  int64_t offset = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    f(offset);
+    for (int d = shape.rank() - 1; d >= 0; --d) {
+      offset += strides[d];
+      if (++at[d] < shape[d]) break;
+      offset -= at[d] * strides[d];
+      at[d] = 0;
+    }
+  }
+}
+
+/// Sums `g` over the dimensions along which `shape` was broadcast to get g's shape.
+Tensor sum_to(const Tensor& g, const Shape& shape);
+
+}  // namespace ballast::ops

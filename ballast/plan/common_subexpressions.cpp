@@ -1,0 +1,58 @@
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+
+#include "ballast/plan/plan.h"
+
+namespace ballast::plan {
+namespace {
+
+/// Everything that makes a value what it is, as bytes: two values with equal bytes are equal.
+std::string identity(const Value& v) {
+  std::string s;
+  auto put = [&](const void* p, size_t n) { s.append(static_cast<const char*>(p), n); };
+  put(&v.op, sizeof v.op);
+  put(&v.dtype, sizeof v.dtype);
+  const auto bytes = v.attributes.bytes();
+  put(bytes.data(), bytes.size());
+  put(v.shape.begin(), v.shape.rank() * sizeof(int64_t));
+  s.push_back('|');
+  for (int in : v.in) put(&in, sizeof in);
+  return s;
+}
+
+}  // namespace
+
+void common_subexpressions(Plan& plan) {
+  std::unordered_map<std::string, int> seen;
+  std::vector<int> same(plan.values.size());
+  for (size_t i = 0; i < plan.values.size(); ++i) {
+    Value& v = plan.values[i];
+    same[i] = static_cast<int>(i);
+    if (!v.op) continue;
+    for (int& in : v.in) in = same[in];
+    // An output keeps memory of its own; it may still serve as the one others are replaced by.
+    auto [it, fresh] = seen.try_emplace(identity(v), static_cast<int>(i));
+    if (!fresh && !v.output) same[i] = it->second;
+  }
+  // Drop what nobody reads any more.
+  std::vector<char> needed(plan.values.size());
+  for (int out : plan.outputs) needed[out] = 1;
+  for (int leaf : plan.leaves) needed[leaf] = 1;
+  for (size_t i = plan.values.size(); i-- > 0;)
+    if (needed[i])
+      for (int in : plan.values[i].in) needed[in] = 1;
+  std::vector<int> moved(plan.values.size(), -1);
+  std::vector<Value> kept;
+  for (size_t i = 0; i < plan.values.size(); ++i) {
+    if (!needed[i]) continue;
+    moved[i] = static_cast<int>(kept.size());
+    kept.push_back(std::move(plan.values[i]));
+    for (int& in : kept.back().in) in = moved[in];
+  }
+  plan.values = std::move(kept);
+  for (int& i : plan.leaves) i = moved[i];
+  for (int& i : plan.outputs) i = moved[i];
+}
+
+}  // namespace ballast::plan

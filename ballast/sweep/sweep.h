@@ -1,0 +1,34 @@
+// Sweeps: what a plan is compiled to.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "ballast/plan/plan.h"
+
+namespace ballast::sweep {
+
+/// Memory of every value of a plan during one run.
+using Pointers = std::byte* const*;
+
+/// One pass over memory. Immutable once built: the same sweep may run on several threads at a time.
+class Sweep {
+ public:
+  virtual ~Sweep() = default;
+  virtual void run(Pointers p) const = 0;
+};
+
+/// Compiles one group. Falls back to the reference kernel where no fast path fits.
+std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, bool fast);
+
+// The fast paths: each returns null where it does not fit.
+std::unique_ptr<Sweep> build_pointwise(const plan::Plan& plan, const plan::Group& group);
+std::unique_ptr<Sweep> build_matmul(const plan::Plan& plan, int value);
+std::unique_ptr<Sweep> build_norm(const plan::Plan& plan, int value);
+std::unique_ptr<Sweep> build_loss(const plan::Plan& plan, int value);
+
+/// Scratch memory of the calling thread for the length of a piece of work; at least `bytes`,
+/// aligned.
+std::byte* scratch(size_t bytes);
+
+}  // namespace ballast::sweep

@@ -1,0 +1,24 @@
+// Gradients against finite differences, in float64.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "ballast/graph/tensor.h"
+
+namespace ballast::test {
+
+/// Values in [-1, 1] that depend on `seed` alone, float64.
+Tensor uniform(const Shape& shape, uint64_t seed);
+
+/// Compares the gradient of `f` (weighted by fixed random numbers if it is no scalar) with central
+/// differences in every element of every float64 input. Returns the largest error, relative to the
+/// largest derivative of that input (or to 1).
+double gradient_error(const std::function<Tensor(const std::vector<Tensor>&)>& f,
+                      std::vector<Tensor> inputs);
+
+/// Central differences with step 1e-5 err by about h^2 = 1e-10 times the third derivative, plus
+/// 1e-16/h = 1e-11 of rounding, for functions of order one; steep ones get three digits more.
+inline constexpr double kGradientTolerance = 1e-7;
+
+}  // namespace ballast::test
