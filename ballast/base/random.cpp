@@ -169,10 +169,10 @@ constexpr bool kHasFma = false;
 /// as PyTorch's vector code rounds it.
 BALLAST_INLINE float log_cephes(float x) {
   const uint32_t bits = std::bit_cast<uint32_t>(x);
-  const float e1 = static_cast<float>(static_cast<int>(bits >> 23) - 0x7e);
+  const float exponent = static_cast<float>(static_cast<int>(bits >> 23) - 0x7e);
   const float m = std::bit_cast<float>((bits & 0x807fffffu) | 0x3f000000u);
   const bool small = m < 0.707106781186547524f;
-  const float e = e1 - (small ? 1.0f : 0.0f);
+  const float e = exponent - (small ? 1.0f : 0.0f);
   const float r = (m - 1.0f) + (small ? m : 0.0f);
   const float z = r * r;
   float y = std::fma(7.0376836292e-2f, r, -1.1514610310e-1f);

@@ -81,11 +81,13 @@ void manual_seed(uint64_t seed);
 void uniform(std::span<float> out, double low, double high, Generator& generator);
 void uniform(std::span<double> out, double low, double high, Generator& generator);
 
-/// Fills with normal values by Box and Muller's method, `Tensor.normal_`'s way: sixteen or more
-/// values in blocks of 8 + 8 made from as many uniform draws of the type, the last sixteen drawn
-/// again where the count is no multiple of sixteen; fewer than sixteen one by one in double, two
-/// draws of 53 bits a pair, the second of a pair kept in the generator. Throws Error unless std >=
-/// 0.
+/// Fills with normal values by Box and Muller's method ("A note on the generation of random normal
+/// deviates", 1958), `Tensor.normal_`'s way. Sixteen or more values: in blocks of 8 + 8 made from
+/// as many uniform draws of the type, the last sixteen drawn again where the count is no multiple
+/// of sixteen. Fewer: one by one in double, two draws of 53 bits for each of the two numbers a pair
+/// is made from, the second of a pair kept in the generator. Sixteen or more floats have PyTorch's
+/// bits on every machine; the others go through the C library's log, sine and cosine in double and
+/// are as good as those. Throws Error unless std >= 0.
 void normal(std::span<float> out, double mean, double std, Generator& generator);
 void normal(std::span<double> out, double mean, double std, Generator& generator);
 
@@ -104,7 +106,9 @@ void dropout_mask(std::span<double> out, double p, Generator& generator);
 /// where the range is 2^28 or more. Throws Error unless low < high.
 void randint(std::span<int64_t> out, int64_t low, int64_t high, Generator& generator);
 
-/// Fills with a permutation of 0 ... size-1, as `torch.randperm(size)`.
+/// Fills with a permutation of 0 ... size-1, as `torch.randperm(size)`: Fisher and Yates' shuffle,
+/// one draw a place but the last (from 214,748,364 places on, the inside-out variant, two draws a
+/// place).
 void randperm(std::span<int64_t> out, Generator& generator);
 
 /// 63 random bits: `torch.empty((), dtype=torch.int64).random_()`, with which PyTorch seeds one
