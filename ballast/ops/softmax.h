@@ -1,0 +1,17 @@
+// Softmax and its logarithm. The largest element is taken out first, sums are in double: large
+// inputs neither overflow nor lose digits.
+#pragma once
+
+#include "ballast/graph/tensor.h"
+
+namespace ballast {
+
+/// exp(x)/sum(exp(x)) along `dim`. Throws for integer types, IndexError for a dimension outside the
+/// rank.
+Tensor softmax(const Tensor& x, int64_t dim);
+/// log(softmax(x)), computed as x - logsumexp(x).
+Tensor log_softmax(const Tensor& x, int64_t dim);
+/// log(sum(exp(x))) along `dim`; -infinity where the dimension is empty.
+Tensor logsumexp(const Tensor& x, int64_t dim, bool keepdim = false);
+
+}  // namespace ballast
