@@ -8,6 +8,7 @@
 
 #include "ballast/base/dtype.h"
 #include "ballast/base/inline_vector.h"
+#include "ballast/base/pointwise.h"
 #include "ballast/base/shape.h"
 
 namespace ballast {
@@ -73,33 +74,6 @@ struct Call {
   T* output() const {
     return out.as<T>();
   }
-};
-
-/// Vector instructions of pointwise programs (kernels/pointwise-inl.h); an operation that is one of
-/// these can be fused into a chain. Operands a, b, c in the order of the operation's inputs.
-enum class Pointwise : uint8_t {
-  kNone,
-  kCopy,
-  kAdd,
-  kSub,
-  kMul,
-  kDiv,
-  kMaximum,
-  kMinimum,
-  kNeg,
-  kAbs,
-  kSquare,
-  kSqrt,
-  kRsqrt,
-  kReciprocal,
-  kExp,
-  kLog,
-  kRelu,      // max(a, 0), NaN kept
-  kReluGrad,  // b > 0 ? a : 0
-  kSigmoid,
-  kTanh,
-  kChannelAffine,  // (a - m)*s + t, with rows m, s, t of the coefficients b
-  kChannelScale,   // a * s, with row s of the coefficients b
 };
 
 /// How a value is laid out in memory: row-major over the logical shape, or with dimension 1 (the
