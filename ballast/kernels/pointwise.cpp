@@ -81,7 +81,8 @@ void Run(Pointwise code, const PointwiseOperands& o, float* out, size_t n) {
     case Pointwise::kExp:
       return unary(o, out, n, [&](V a) HWY_ATTR { return keep_nan(a, hn::Exp(d, a)); });
     case Pointwise::kLog:
-      // Highway's logarithm takes positive normal numbers; the rest is IEEE's: log(0) = -inf, NaN below.
+      // Highway's logarithm takes positive normal numbers; the rest is IEEE's: log(0) = -inf, NaN
+      // below.
       return unary(o, out, n, [&](V a) HWY_ATTR {
         const V inf = hn::Set(d, HUGE_VALF);
         V y = hn::Log(d, a);

@@ -7,8 +7,8 @@
 
 namespace ballast::kernels {
 
-/// Arrays that one instruction reads; what an instruction does not use may be null. The coefficients
-/// m, s, t are tiled to the length of the block.
+/// Arrays that one instruction reads; what an instruction does not use may be null. The
+/// coefficients m, s, t are tiled to the length of the block.
 struct PointwiseOperands {
   const float *a = nullptr, *b = nullptr;
   const float *m = nullptr, *s = nullptr, *t = nullptr;

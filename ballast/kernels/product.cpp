@@ -17,9 +17,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-// Accumulators fill the register file: 14x2 of 32 vectors with AVX-512, 6x2 of 16 otherwise (12 accumulators,
-// 2 of B, 1 of A). Both exceed latency times throughput of the multiply-add (4 cycles x 2), so the units
-// never wait.
+// Accumulators fill the register file: 14x2 of 32 vectors with AVX-512, 6x2 of 16 otherwise (12
+// accumulators, 2 of B, 1 of A). Both exceed latency times throughput of the multiply-add (4 cycles
+// x 2), so the units never wait.
 constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 14 : 6;
 constexpr int kVectors = 2;
 
@@ -90,7 +90,8 @@ void RunProduct(const Product& p) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
   const int64_t wide = kVectors * lanes;
   int64_t n = 0, panel = 0;
-  for (; n + wide <= p.columns; n += wide, panel += p.panel) column_block(p, kWide, n, panel, lanes);
+  for (; n + wide <= p.columns; n += wide, panel += p.panel)
+    column_block(p, kWide, n, panel, lanes);
   if (n + lanes <= p.columns) {
     column_block(p, kNarrow, n, panel, lanes);
     n += lanes;
@@ -113,7 +114,8 @@ void product(const Product& p) { HWY_DYNAMIC_DISPATCH(RunProduct)(p); }
 
 int64_t panel_columns() { return HWY_DYNAMIC_DISPATCH(PanelColumns)(); }
 
-void pack_b(const float* b, int64_t sbk, int64_t sbn, int64_t depth, int64_t columns, float* packed) {
+void pack_b(const float* b, int64_t sbk, int64_t sbn, int64_t depth, int64_t columns,
+            float* packed) {
   const int64_t w = panel_columns();
   for (int64_t n = 0; n < columns; n += w) {
     const int64_t width = std::min(w, columns - n);

@@ -96,7 +96,4 @@ std::byte* scratch(size_t bytes) {
   return buffer->data();
 }
 
-std::unique_ptr<Sweep> build_norm(const plan::Plan&, int) { return nullptr; }
-std::unique_ptr<Sweep> build_loss(const plan::Plan&, int) { return nullptr; }
-
 }  // namespace ballast::sweep

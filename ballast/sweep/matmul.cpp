@@ -9,8 +9,8 @@
 namespace ballast::sweep {
 namespace {
 
-// A tile of C is 84 x 128 (84 is a multiple of both microkernels' 6 and 14 rows); depth is taken in steps of
-// 256, so that a panel of B (16 KB) stays in L1 and the block of A (86 KB) in L2.
+// A tile of C is 84 x 128 (84 is a multiple of both microkernels' 6 and 14 rows); depth is taken in
+// steps of 256, so that a panel of B (16 KB) stays in L1 and the block of A (86 KB) in L2.
 constexpr int64_t kTileRows = 84, kTileColumns = 128, kDepth = 256;
 // Few tiles and a long sum: the sum is cut into slabs of at least this depth, added up in order.
 constexpr int64_t kSlab = 1024, kMaxSlabs = 16, kFewTiles = 4;
@@ -61,7 +61,8 @@ class MatmulSweep final : public Sweep {
     auto* parts = partial ? reinterpret_cast<float*>(partial->data()) : nullptr;
     const int64_t tiles = tiles_m_ * tiles_n_;
     parallel_for(tiles * slabs_, 2.0 * static_cast<double>(m_ * n_ * k_) / 16, [&](int64_t i) {
-      const int64_t slab = i / tiles, m = i % tiles / tiles_n_ * kTileRows, n = i % tiles_n_ * kTileColumns;
+      const int64_t slab = i / tiles, m = i % tiles / tiles_n_ * kTileRows,
+                    n = i % tiles_n_ * kTileColumns;
       float* to = slab ? parts + (slab - 1) * m_ * n_ : c;
       tile(a, b, slab ? nullptr : bias, to, m, n, k_ * slab / slabs_, k_ * (slab + 1) / slabs_);
     });
@@ -69,8 +70,8 @@ class MatmulSweep final : public Sweep {
   }
 
  private:
-  void tile(const float* a, const float* b, const float* bias, float* c, int64_t m, int64_t n, int64_t k0,
-            int64_t k1) const {
+  void tile(const float* a, const float* b, const float* bias, float* c, int64_t m, int64_t n,
+            int64_t k0, int64_t k1) const {
     const int64_t w = kernels::panel_columns();
     kernels::Product q{};
     q.rows = std::min(kTileRows, m_ - m);
@@ -97,7 +98,8 @@ class MatmulSweep final : public Sweep {
     const int64_t size = m_ * n_, strips = ceil_div(size, 4096);
     parallel_for(strips, static_cast<double>(size * slabs_), [&](int64_t s) {
       for (int64_t part = 0; part < slabs_ - 1; ++part)
-        for (int64_t i = s * 4096; i < std::min(size, (s + 1) * 4096); ++i) c[i] += parts[part * size + i];
+        for (int64_t i = s * 4096; i < std::min(size, (s + 1) * 4096); ++i)
+          c[i] += parts[part * size + i];
     });
   }
 

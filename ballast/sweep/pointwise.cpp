@@ -1,8 +1,9 @@
+#include "ballast/kernels/pointwise.h"
+
 #include <algorithm>
 #include <cstring>
 
 #include "ballast/base/threads.h"
-#include "ballast/kernels/pointwise.h"
 #include "ballast/sweep/sweep.h"
 
 namespace ballast::sweep {
@@ -10,14 +11,14 @@ namespace {
 
 using plan::OperandMode;
 
-// A block is what one instruction runs over: 2 KB, so that a dozen of them (operands, registers) stay in a
-// 32 KB L1 beside each other.
+// A block is what one instruction runs over: 2 KB, so that a dozen of them (operands, registers)
+// stay in a 32 KB L1 beside each other.
 constexpr int64_t kBlock = 512;
 // Elements of one tile, the piece of work a thread takes: 64 KB an operand, a few to an L2.
 constexpr int64_t kTile = 16 * 1024;
 
-/// Where an instruction finds an operand: a value of the plan read at the block's position, a register,
-/// or a vector tiled over a block.
+/// Where an instruction finds an operand: a value of the plan read at the block's position, a
+/// register, or a vector tiled over a block.
 struct Source {
   enum Kind : uint8_t { kNone, kMemory, kRegister, kTiled } kind = kNone;
   int index = 0;
@@ -47,9 +48,10 @@ class PointwiseSweep final : public Sweep {
     const int64_t inner = head.shape.rank() == 0 ? 1 : last ? head.shape[1] : head.shape.back();
     mark_stored(group);
     for (int v : group.values) add(v);
-    // Vectors along the channels are tiled over whole rows of a block; rows longer than a block would need
-    // another cut.
-    const bool by_rows = std::any_of(tiled_.begin(), tiled_.end(), [](const Tiled& t) { return t.length > 1; });
+    // Vectors along the channels are tiled over whole rows of a block; rows longer than a block
+    // would need another cut.
+    const bool by_rows =
+        std::any_of(tiled_.begin(), tiled_.end(), [](const Tiled& t) { return t.length > 1; });
     block_ = !by_rows ? kBlock : inner >= kBlock ? inner : kBlock / inner * inner;
     const int64_t blocks = std::max<int64_t>(kTile / std::max<int64_t>(block_, 1), 1);
     tile_ = blocks * block_;
@@ -154,7 +156,8 @@ class PointwiseSweep final : public Sweep {
         o.s = o.m + padded;
         o.t = o.s + padded;
       }
-      float* out = i.result >= 0 ? registers + i.result * padded : reinterpret_cast<float*>(p[i.value]) + at;
+      float* out =
+          i.result >= 0 ? registers + i.result * padded : reinterpret_cast<float*>(p[i.value]) + at;
       kernels::pointwise(i.code, o, out, n);
     }
   }
@@ -173,7 +176,8 @@ class PointwiseSweep final : public Sweep {
 std::unique_ptr<Sweep> build_pointwise(const plan::Plan& plan, const plan::Group& group) {
   for (int value : group.values) {
     const plan::Value& v = plan.values[value];
-    if (v.op->traits().kind != Traits::Kind::kPointwise || v.dtype != DType::kFloat32) return nullptr;
+    if (v.op->traits().kind != Traits::Kind::kPointwise || v.dtype != DType::kFloat32)
+      return nullptr;
     for (int i = 0; i < v.in.size(); ++i)
       if (operand_mode(plan, v, i) == OperandMode::kNo) return nullptr;
   }

@@ -1,0 +1,25 @@
+// Sums down the columns of a tile: rows of float32, the channels of one pixel each.
+#pragma once
+
+#include <cstdint>
+
+namespace ballast::kernels {
+
+/// For every column of x (rows x columns, dense) a centre close to its mean, and the sums of (x -
+/// centre) and (x - centre)^2: the corrected two-pass algorithm (Chan, Golub & LeVeque 1983), for
+/// which a mean much larger than the deviation costs nothing. Meant for tiles that stay in cache.
+void column_moments(const float* x, int64_t rows, int64_t columns, float* centre, float* sum,
+                    float* squares);
+
+/// sum[c] = sum_r g[r][c] and, where `x` is given, centred[c] = sum_r g[r][c] * (x[r][c] -
+/// centre[c]).
+void column_sums(const float* g, const float* x, const float* centre, int64_t rows, int64_t columns,
+                 float* sum, float* centred);
+
+/// For every row of x (rows x columns, dense): log(sum(exp(x))), stably.
+void row_log_sum_exp(const float* x, int64_t rows, int64_t columns, float* out);
+
+/// out[c] = exp(x[c] - shift) * scale + offset
+void exp_affine(const float* x, int64_t n, float shift, float scale, float offset, float* out);
+
+}  // namespace ballast::kernels

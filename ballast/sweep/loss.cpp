@@ -1,0 +1,119 @@
+#include "ballast/ops/loss.h"
+
+#include <algorithm>
+
+#include "ballast/base/threads.h"
+#include "ballast/kernels/columns.h"
+#include "ballast/sweep/sweep.h"
+
+namespace ballast::sweep {
+namespace {
+
+// Rows of logits that a piece of work takes.
+constexpr int64_t kRows = 256;
+
+/// Softmax cross-entropy over rows of logits, or its gradient.
+class CrossEntropySweep final : public Sweep {
+ public:
+  CrossEntropySweep(const plan::Plan& plan, int value, bool gradient)
+      : out_(value),
+        options_(plan.values[value].attributes.as<CrossEntropyAttributes>()),
+        gradient_(gradient) {
+    const plan::Value& v = plan.values[value];
+    x_ = v.in[0];
+    y_ = v.in[1];
+    g_ = gradient ? v.in[2] : -1;
+    rows_ = plan.values[x_].shape[0];
+    classes_ = plan.values[x_].shape[1];
+  }
+
+  void run(Pointers p) const override {
+    const auto* y = reinterpret_cast<const int64_t*>(p[y_]);
+    int64_t counted = 0;
+    for (int64_t r = 0; r < rows_; ++r) {
+      const bool ignored = y[r] == options_.ignore_index;
+      check<IndexError>(ignored || (y[r] >= 0 && y[r] < classes_), "Target {} is out of bounds.",
+                        y[r]);
+      counted += !ignored;
+    }
+    const bool mean = static_cast<Reduction>(options_.reduction) == Reduction::kMean;
+    const double divisor = mean ? static_cast<double>(counted) : 1.0;
+    const int64_t pieces = (rows_ + kRows - 1) / kRows;
+    std::vector<double> sums(gradient_ ? 0 : pieces);
+    parallel_for(pieces, 10.0 * static_cast<double>(rows_ * classes_), [&](int64_t i) {
+      const int64_t begin = i * kRows, n = std::min(kRows, rows_ - begin);
+      if (gradient_)
+        differentiate(p, begin, n, divisor);
+      else
+        sums[i] = losses(p, begin, n);
+    });
+    if (gradient_ || static_cast<Reduction>(options_.reduction) == Reduction::kNone) return;
+    double total = 0;
+    for (double s : sums) total += s;
+    *reinterpret_cast<float*>(p[out_]) = static_cast<float>(total / divisor);
+  }
+
+ private:
+  double losses(Pointers p, int64_t begin, int64_t n) const {
+    const auto* x = reinterpret_cast<const float*>(p[x_]) + begin * classes_;
+    const auto* y = reinterpret_cast<const int64_t*>(p[y_]) + begin;
+    const bool each = static_cast<Reduction>(options_.reduction) == Reduction::kNone;
+    const double smooth = options_.label_smoothing;
+    float normalizers[kRows];
+    kernels::row_log_sum_exp(x, n, classes_, normalizers);
+    double total = 0;
+    for (int64_t r = 0; r < n; ++r, x += classes_) {
+      double loss = 0;
+      if (y[r] != options_.ignore_index) {
+        const double lz = normalizers[r];
+        loss = (1 - smooth) * (lz - x[y[r]]);
+        if (smooth > 0) {
+          double sum = 0;
+          for (int64_t c = 0; c < classes_; ++c) sum += lz - x[c];
+          loss += smooth * sum / static_cast<double>(classes_);
+        }
+      }
+      if (each) reinterpret_cast<float*>(p[out_])[begin + r] = static_cast<float>(loss);
+      total += loss;
+    }
+    return total;
+  }
+
+  void differentiate(Pointers p, int64_t begin, int64_t n, double divisor) const {
+    const auto* x = reinterpret_cast<const float*>(p[x_]) + begin * classes_;
+    const auto* y = reinterpret_cast<const int64_t*>(p[y_]) + begin;
+    const auto* g = reinterpret_cast<const float*>(p[g_]);
+    auto* out = reinterpret_cast<float*>(p[out_]) + begin * classes_;
+    const bool each = static_cast<Reduction>(options_.reduction) == Reduction::kNone;
+    const double smooth = options_.label_smoothing;
+    float normalizers[kRows];
+    kernels::row_log_sum_exp(x, n, classes_, normalizers);
+    for (int64_t r = 0; r < n; ++r, x += classes_, out += classes_) {
+      if (y[r] == options_.ignore_index) {
+        std::fill_n(out, classes_, 0.0f);
+        continue;
+      }
+      const double scale = (each ? g[begin + r] : *g) / divisor;
+      kernels::exp_affine(x, classes_, normalizers[r], static_cast<float>(scale),
+                          static_cast<float>(-smooth * scale / static_cast<double>(classes_)), out);
+      out[y[r]] -= static_cast<float>((1 - smooth) * scale);
+    }
+  }
+
+  int x_, y_, g_, out_;
+  CrossEntropyAttributes options_;
+  bool gradient_;
+  int64_t rows_, classes_;
+};
+
+}  // namespace
+
+std::unique_ptr<Sweep> build_loss(const plan::Plan& plan, int value) {
+  const plan::Value& v = plan.values[value];
+  const bool gradient = v.op == &cross_entropy_grad_op();
+  if ((!gradient && v.op != &cross_entropy_op()) || v.dtype != DType::kFloat32) return nullptr;
+  if (plan.values[v.in[0]].shape.rank() != 2) return nullptr;
+  return std::make_unique<CrossEntropySweep>(plan, value, gradient);
+}
+
+}  // namespace ballast::sweep

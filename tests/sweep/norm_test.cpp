@@ -1,0 +1,131 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "ballast/base/threads.h"
+#include "ballast/grad/grad.h"
+#include "ballast/ops/batch_norm.h"
+#include "ballast/ops/loss.h"
+#include "ballast/ops/pointwise.h"
+#include "ballast/ops/reduce.h"
+#include "ballast/ops/shape_ops.h"
+#include "ballast/plan/plan.h"
+#include "tests/support/gradcheck.h"
+
+namespace ballast {
+namespace {
+
+using test::uniform;
+
+/// Runs `f` in float32 with fast sweeps and in float64 by the reference kernels, on the same
+/// float32 values, and returns the largest difference relative to the largest value of each output.
+double fast_error(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f,
+                  const std::vector<Tensor>& inputs) {
+  std::vector<Tensor> narrow, wide;
+  for (const Tensor& t : inputs) {
+    narrow.push_back(is_floating(t.dtype()) ? cast(t, DType::kFloat32).detach() : t);
+    wide.push_back(is_floating(t.dtype()) ? cast(narrow.back(), DType::kFloat64).detach() : t);
+  }
+  for (auto* list : {&narrow, &wide})
+    for (Tensor& t : *list)
+      if (is_floating(t.dtype())) t.set_requires_grad();
+  const auto fast = f(narrow), exact = f(wide);
+  double worst = 0;
+  for (size_t i = 0; i < fast.size(); ++i) {
+    const auto a = cast(fast[i], DType::kFloat64).values<double>(), b = exact[i].values<double>();
+    double scale = 1e-30, error = 0;
+    for (size_t j = 0; j < a.size(); ++j) {
+      scale = std::max(scale, std::abs(b[j]));
+      error = std::max(error, std::isnan(a[j]) ? INFINITY : std::abs(a[j] - b[j]));
+    }
+    worst = std::max(worst, error / scale);
+  }
+  return worst;
+}
+
+TEST(NormSweep, BatchNormAndItsGradientsAgreeWithTheReference) {
+  uint64_t seed = 1;
+  for (const Shape& s :
+       {Shape{64, 20}, Shape{6, 3, 1, 1}, Shape{5, 7, 9, 3}, Shape{3, 64, 40, 40}, Shape{2, 33, 5},
+        Shape{4, 5, 3, 2, 6}, Shape{3000, 17}, Shape{2, 1, 8, 8}}) {
+    auto f = [](const std::vector<Tensor>& in) {
+      const Tensor y = relu(batch_norm(in[0], nullptr, in[1], in[2], true));
+      auto g = grad(sum(y * in[3]), {in[0], in[1], in[2]});
+      g.push_back(y);
+      return g;
+    };
+    // Rounding in sums of up to 32 floats at a time, and cancellation in the input's gradient.
+    EXPECT_LT(fast_error(f, {uniform(s, ++seed), uniform({s[1]}, ++seed), uniform({s[1]}, ++seed),
+                             uniform(s, ++seed)}),
+              2e-5)
+        << s.str();
+  }
+}
+
+TEST(NormSweep, StatisticsOfDataWithALargeMeanAreRight) {
+  Tensor x = cast(uniform({64, 8, 30, 30}, 3) * 1.7320508 + 1e4, DType::kFloat32).detach();
+  const auto fast = channel_moments(x).values<float>();
+  const auto exact = channel_moments(cast(x, DType::kFloat64)).values<double>();
+  for (size_t i = 0; i < fast.size(); ++i) EXPECT_NEAR(fast[i] / exact[i], 1, 1e-6);
+}
+
+TEST(NormSweep, SumsAgreeWithTheReference) {
+  uint64_t seed = 50;
+  for (const Shape& s :
+       {Shape{3, 5, 7, 9}, Shape{40, 3, 30, 31}, Shape{70000}, Shape{2, 0, 3}, Shape{300, 257}})
+    for (uint64_t mask = 1; mask < uint64_t{1} << s.rank(); ++mask) {
+      std::vector<int64_t> dims;
+      for (int d = 0; d < s.rank(); ++d)
+        if (mask >> d & 1) dims.push_back(d);
+      const Tensor x = uniform(s, ++seed);
+      // The second goes through a channels-last value.
+      EXPECT_LT(
+          fast_error([&](const auto& in) { return std::vector<Tensor>{sum(in[0] + 1.0, dims)}; },
+                     {x}),
+          1e-6);
+      if (s.rank() >= 3 && s.numel()) {
+        EXPECT_LT(fast_error(
+                      [&](const auto& in) {
+                        return std::vector<Tensor>{
+                            sum(batch_norm(in[0], nullptr, {}, {}, true) + 1.0, dims)};
+                      },
+                      {x}),
+                  1e-5);
+      }
+    }
+}
+
+TEST(LossSweep, CrossEntropyAgreesWithTheReference) {
+  uint64_t seed = 80;
+  for (const auto& [rows, classes] :
+       {std::pair<int64_t, int64_t>{64, 10}, {1, 1}, {300, 1000}, {5, 3}, {513, 17}})
+    for (Reduction r : {Reduction::kMean, Reduction::kSum, Reduction::kNone})
+      for (double smoothing : {0.0, 0.1}) {
+        std::vector<int64_t> y;
+        for (int64_t i = 0; i < rows; ++i)
+          y.push_back(i % 7 == 3 && rows > 1 ? -100 : i * i % classes);
+        auto f = [&, r = r](const std::vector<Tensor>& in) {
+          const Tensor loss =
+              cross_entropy(in[0] * 8.0, in[1], {.reduction = r, .label_smoothing = smoothing});
+          return std::vector<Tensor>{loss, grad(sum(square(loss)), {in[0]}, {}, true)[0]};
+        };
+        EXPECT_LT(fast_error(f, {uniform({rows, classes}, ++seed), Tensor::from(y, {rows})}), 5e-6);
+      }
+}
+
+TEST(NormSweep, BitsDoNotDependOnTheNumberOfThreads) {
+  const Tensor x = cast(uniform({16, 24, 33, 31}, 9), DType::kFloat32).detach();
+  const int before = num_threads();
+  std::vector<std::vector<float>> runs;
+  for (int threads : {1, 2, 4}) {
+    set_num_threads(threads);
+    runs.push_back(batch_norm(x, nullptr, {}, {}, true).values<float>());
+  }
+  set_num_threads(before);
+  EXPECT_EQ(runs[0], runs[1]);
+  EXPECT_EQ(runs[0], runs[2]);
+}
+
+}  // namespace
+}  // namespace ballast
