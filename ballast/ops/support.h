@@ -45,6 +45,23 @@ void for_each_offset(const Shape& shape, const std::array<int64_t, Shape::kMaxRa
   }
 }
 
+/// "Float", "Long", ...: the names PyTorch's error messages give to types.
+inline const char* scalar_type_name(DType t) {
+  switch (t) {
+    case DType::kBool:
+      return "Bool";
+    case DType::kUint8:
+      return "Byte";
+    case DType::kInt64:
+      return "Long";
+    case DType::kFloat32:
+      return "Float";
+    case DType::kFloat64:
+      break;
+  }
+  return "Double";
+}
+
 /// Sums `g` over the dimensions along which `shape` was broadcast to get g's shape.
 Tensor sum_to(const Tensor& g, const Shape& shape);
 
