@@ -294,9 +294,8 @@ void update_running_statistics(const BatchNormState& state, const Tensor& moment
 }
 
 void check_channels(const Tensor& t, int64_t channels, const char* what) {
-  check(!t.defined() || t.shape() == Shape{channels},
-        "batch_norm: {} should contain {} elements, got shape {}", what, channels,
-        t.defined() ? t.shape().str() : "");
+  check(!t.defined() || t.shape() == Shape{channels}, "{} should contain {} elements not {}", what,
+        channels, t.defined() ? t.numel() : 0);
 }
 
 }  // namespace
@@ -354,7 +353,7 @@ Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& we
   check<ValueError>(!training || n != 1,
                     "Expected more than 1 value per channel when training, got input size {}",
                     x.shape().str());
-  check(training || state, "batch_norm: evaluation needs running statistics");
+  check(training || state, "running_mean must be defined in evaluation mode");
   Tensor moments;
   if (training) {
     moments = channel_moments(x);
