@@ -88,3 +88,15 @@ class Shape {
 Shape broadcast(const Shape& a, const Shape& b);
 
 }  // namespace ballast
+
+/// Shapes format themselves: messages are only built where something is wrong.
+template <>
+struct fmt::formatter<ballast::Shape> {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  template <class Context>
+  auto format(const ballast::Shape& s, Context& context) const {
+    auto out = context.out();
+    for (char c : s.str()) *out++ = c;
+    return out;
+  }
+};

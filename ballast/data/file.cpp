@@ -69,7 +69,7 @@ ArrayDataset from_npy(const std::string& path) {
   const Array a = io::read_npy(path);
   check<FileError>(a.shape.rank() == 2 && a.shape[1] >= 2,
                    "{}: expected a matrix whose last column holds the labels, got shape {}", path,
-                   a.shape.str());
+                   a.shape);
   const int64_t features = a.shape[1] - 1;
   return {inputs_of(a, 0, features, {a.shape[0], features}, path), labels_of(a, features, path)};
 }
@@ -91,11 +91,11 @@ ArrayDataset from_npz(const std::string& path) {
     y = &arrays[1].second;
   }
   check<FileError>(x->shape.rank() >= 2, "{}: expected samples of shape (N, ...), got shape {}",
-                   path, x->shape.str());
+                   path, x->shape);
   const int rank = y->shape.rank();
   check<FileError>((rank == 1 || (rank == 2 && y->shape[1] == 1)) && y->shape[0] == x->shape[0],
                    "{}: expected one label for each of {} samples, got labels of shape {}", path,
-                   x->shape[0], y->shape.str());
+                   x->shape[0], y->shape);
   const int64_t each = x->shape[0] > 0 ? x->numel() / x->shape[0] : 0;
   return {inputs_of(*x, 0, each, x->shape, path), labels_of(*y, 0, path)};
 }
@@ -110,8 +110,7 @@ ArrayDataset load_arrays(const std::string& path) {
                    : ending == ".npy" ? from_npy(path)
                                       : from_npz(path);
   check<FileError>(d.size() > 0 && d.inputs.numel() > 0,
-                   "{}: there are no samples in it: inputs have shape {}", path,
-                   d.inputs.shape.str());
+                   "{}: there are no samples in it: inputs have shape {}", path, d.inputs.shape);
   return d;
 }
 

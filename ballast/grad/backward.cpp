@@ -24,7 +24,7 @@ class ReverseWalk {
         Node& in = *node.inputs[k];
         if (!in.requires_grad || !gradients[k].defined()) continue;
         check(gradients[k].shape() == in.shape, "{}: gradient of shape {} for an input of shape {}",
-              node.op->name(), gradients[k].shape().str(), in.shape.str());
+              node.op->name(), gradients[k].shape(), in.shape);
         Tensor& slot = grads_[in.index];
         slot = slot.defined() ? slot + gradients[k] : gradients[k];
       }
@@ -103,7 +103,7 @@ Tensor seed_for(const Tensor& output, const Tensor& gradient) {
   if (gradient.defined()) {
     check(gradient.shape() == output.shape(),
           "Mismatch in shape: grad_output[0] has a shape of {} and output[0] has a shape of {}.",
-          gradient.shape().str(), output.shape().str());
+          gradient.shape(), output.shape());
     return gradient.to(output.dtype());
   }
   check(output.numel() == 1, "grad can be implicitly created only for scalar outputs");

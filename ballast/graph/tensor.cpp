@@ -95,7 +95,7 @@ void TensorImpl::assign(Ref<Node> value) {
 template <class T>
 Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
   check<ValueError>(shape.numel() == static_cast<int64_t>(values.size()),
-                    "a tensor of shape {} needs {} values, got {}", shape.str(), shape.numel(),
+                    "a tensor of shape {} needs {} values, got {}", shape, shape.numel(),
                     values.size());
   Tensor t(make_leaf(shape, dtype_of<T>));
   if (!values.empty()) std::memcpy(t.node().data(), values.data(), values.size_bytes());

@@ -365,7 +365,7 @@ void write_safetensors(const std::string& path, const NamedArrays& tensors,
                       shown(name));
     check<ValueError>(a.bytes() == 0 || (a.data && a.data->bytes() >= a.bytes()),
                       "safetensors: tensor {} of shape {} has too little data", shown(name),
-                      a.shape.str());
+                      a.shape);
   }
   const std::vector<size_t> order = data_order(tensors);
   std::vector<uint64_t> offsets(tensors.size());

@@ -316,7 +316,7 @@ const Op& norm_coefficients_op() {
 Tensor channel_moments(const Tensor& x) {
   check(x.dim() >= 2 && is_floating(x.dtype()),
         "channel_moments expects a floating-point tensor (N, C, ...), got {} of shape {}",
-        name_of(x.dtype()), x.shape().str());
+        name_of(x.dtype()), x.shape());
   return record(channel_moments_op(), Shape{2, x.size(1)}, x.dtype(), {x});
 }
 
@@ -334,13 +334,13 @@ Tensor channel_affine(const Tensor& x, const Tensor& coefficients) {
   static const ChannelAffineOp op;
   check(x.dim() >= 2 && coefficients.shape() == Shape({3, x.size(1)}),
         "channel_affine: coefficients of shape {} do not fit an input of shape {}",
-        coefficients.shape().str(), x.shape().str());
+        coefficients.shape(), x.shape());
   return record(op, x.shape(), x.dtype(), {x, coefficients});
 }
 
 Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& weight,
                   const Tensor& bias, bool training, double momentum, double eps) {
-  check(x.dim() >= 2, "batch_norm: expected an input (N, C, ...), got shape {}", x.shape().str());
+  check(x.dim() >= 2, "batch_norm: expected an input (N, C, ...), got shape {}", x.shape());
   check(is_floating(x.dtype()), "batch_norm: expected a floating-point input, got {}",
         name_of(x.dtype()));
   const int64_t channels = x.size(1), n = channels ? x.numel() / channels : 0;
@@ -352,7 +352,7 @@ Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& we
   }
   check<ValueError>(!training || n != 1,
                     "Expected more than 1 value per channel when training, got input size {}",
-                    x.shape().str());
+                    x.shape());
   check(training || state, "running_mean must be defined in evaluation mode");
   Tensor moments;
   if (training) {

@@ -126,7 +126,7 @@ const Op& cross_entropy_grad_op() {
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOptions options) {
   check(is_floating(logits.dtype()) && logits.dim() >= 1,
         "cross_entropy: expected floating-point logits (N, C, ...), got {} of shape {}",
-        name_of(logits.dtype()), logits.shape().str());
+        name_of(logits.dtype()), logits.shape());
   check(target.dtype() == DType::kInt64, "cross_entropy: expected target of dtype int64, got {}",
         name_of(target.dtype()));
   check(options.label_smoothing >= 0 && options.label_smoothing <= 1,
@@ -139,8 +139,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
     check<ValueError>(target.dim() > 0 && target.size(0) == x.size(0),
                       "Expected input batch_size ({}) to match target batch_size ({}).", x.size(0),
                       target.dim() ? target.size(0) : 1);
-    check(target.shape() == positions, "Expected target size {}, got {}", positions.str(),
-          target.shape().str());
+    check(target.shape() == positions, "Expected target size {}, got {}", positions,
+          target.shape());
   }
   const CrossEntropyAttributes a{static_cast<int64_t>(options.reduction), options.ignore_index,
                                  options.label_smoothing};

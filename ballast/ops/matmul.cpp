@@ -115,8 +115,8 @@ const Op& bmm_op() {
 
 Tensor mm(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
           const Tensor& bias) {
-  check(a.dim() == 2 && b.dim() == 2, "mm expects matrices, got shapes {} and {}", a.shape().str(),
-        b.shape().str());
+  check(a.dim() == 2 && b.dim() == 2, "mm expects matrices, got shapes {} and {}", a.shape(),
+        b.shape());
   check(a.dtype() == b.dtype(), "expected m1 and m2 to have the same dtype, but got: {} != {}",
         name_of(a.dtype()), name_of(b.dtype()));
   check(is_floating(a.dtype()), "mm expects floating-point tensors, got {}", name_of(a.dtype()));
@@ -125,8 +125,7 @@ Tensor mm(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
   check(k == kb, "mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})", m, k, kb, n);
   const MatmulAttributes at{transpose_a, transpose_b};
   if (!bias.defined()) return record(matmul_op(), Shape{m, n}, a.dtype(), {a, b}, at);
-  check(bias.shape() == Shape{n}, "mm: bias of shape {} does not fit {} columns",
-        bias.shape().str(), n);
+  check(bias.shape() == Shape{n}, "mm: bias of shape {} does not fit {} columns", bias.shape(), n);
   check(bias.dtype() == a.dtype(), "mm: bias has dtype {}, the matrices {}", name_of(bias.dtype()),
         name_of(a.dtype()));
   return record(matmul_op(), Shape{m, n}, a.dtype(), {a, b, bias}, at);
@@ -134,8 +133,8 @@ Tensor mm(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check(x.dim() >= 1 && weight.dim() == 2,
-        "linear expects an input (..., in) and a weight (out, in), got {} and {}", x.shape().str(),
-        weight.shape().str());
+        "linear expects an input (..., in) and a weight (out, in), got {} and {}", x.shape(),
+        weight.shape());
   if (x.dim() == 2) return mm(x, weight, false, true, bias);
   const int64_t in = x.shape().back();
   Shape out = x.shape();

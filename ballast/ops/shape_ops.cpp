@@ -120,8 +120,7 @@ class ExpandOp final : public Op {
 }  // namespace
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
-  check(shape.numel() == x.numel(), "shape '{}' is invalid for input of size {}", shape.str(),
-        x.numel());
+  check(shape.numel() == x.numel(), "shape '{}' is invalid for input of size {}", shape, x.numel());
   if (shape == x.shape()) return x;
   return record(reshape_op(), shape, x.dtype(), {x});
 }
@@ -176,8 +175,7 @@ Tensor slice(const Tensor& x, int64_t dim, int64_t start, int64_t end, int64_t s
 
 Tensor expand(const Tensor& x, const Shape& shape) {
   check(broadcast(x.shape(), shape) == shape,
-        "The expanded size {} cannot be made from a tensor of shape {}", shape.str(),
-        x.shape().str());
+        "The expanded size {} cannot be made from a tensor of shape {}", shape, x.shape());
   if (shape == x.shape()) return x;
   static const ExpandOp op;
   return record(op, shape, x.dtype(), {x});

@@ -20,10 +20,15 @@ struct Executable {
   std::vector<std::unique_ptr<sweep::Sweep>> sweeps;
 };
 
-/// The part of the graph that is needed: nodes in topological order, inputs before readers.
+/// The part of the graph that is needed: nodes in topological order, inputs before readers. One per
+/// thread, reused: a steady step allocates nothing here.
 class Needed {
  public:
-  explicit Needed(std::span<Node* const> roots) : walk_(next_walk()) {
+  void collect(std::span<Node* const> roots) {
+    walk_ = next_walk();
+    nodes_.clear();
+    uses_.clear();
+    keep_.clear();
     for (Node* root : roots)
       if (!root->evaluated()) visit(*root);
     for (Node* root : roots)
@@ -124,7 +129,7 @@ class Needed {
     }
   }
 
-  uint64_t walk_;
+  uint64_t walk_ = 0;
   std::vector<Node*> nodes_;
   std::vector<int32_t> uses_;
   std::vector<char> keep_;
@@ -191,14 +196,27 @@ struct Run {
   std::shared_ptr<const Executable> executable;
   std::vector<Ref<Node>> outputs;
   std::vector<Ref<Buffer>> leaves, made;  // memory of leaves and outputs, in the plan's order
+  std::vector<Ref<Buffer>> owned;         // by value of the plan
+  std::vector<std::byte*> at;
+
+  void clear() {
+    executable.reset();
+    outputs.clear();
+    leaves.clear();
+    made.clear();
+    owned.clear();
+    at.clear();
+  }
 };
 
 /// Memory for one run: leaves and outputs from outside, temporaries from an arena.
 void execute(Run& run) {
   const Plan& p = run.executable->plan;
   auto root = [&](int v) { return p.values[v].alias >= 0 ? p.values[v].alias : v; };
-  std::vector<std::byte*> at(p.values.size());
-  std::vector<Ref<Buffer>> owned(p.values.size());
+  auto& at = run.at;
+  auto& owned = run.owned;
+  at.assign(p.values.size(), nullptr);
+  owned.resize(p.values.size());
   for (size_t i = 0; i < p.leaves.size(); ++i) {
     owned[p.leaves[i]] = run.leaves[i];
     at[p.leaves[i]] = run.leaves[i]->data();
@@ -235,10 +253,14 @@ void commit(Run& run) {
 
 void eval_nodes(std::span<Node* const> roots) {
   thread_local std::vector<uint64_t> key;
-  Run run;
+  thread_local Needed needed;
+  thread_local Run run;
+  struct Clear {
+    ~Clear() { run.clear(); }
+  } clear;
   {
     std::lock_guard lock(graph_mutex());
-    const Needed needed(roots);
+    needed.collect(roots);
     if (needed.nodes().empty()) return;
     needed.write_key(key);
     run.executable = plan_cache().find(key, needed);
@@ -258,12 +280,11 @@ void eval_nodes(std::span<Node* const> roots) {
 }  // namespace
 
 void eval(std::span<const Tensor> tensors) {
-  auto& pending = pending_state();
-  std::vector<Ref<Node>> held;
-  for (const Ref<TensorImpl>& t : pending) held.push_back(t->node);
-  std::vector<Node*> roots;
+  thread_local std::vector<Node*> roots;
+  roots.clear();
   for (const Tensor& t : tensors) roots.push_back(&t.node());
-  for (const Ref<Node>& n : held) roots.push_back(n.get());
+  auto& pending = pending_state();
+  for (const Ref<TensorImpl>& t : pending) roots.push_back(t->node.get());
   eval_nodes(roots);
   pending.clear();
 }
