@@ -103,8 +103,16 @@ class Tensor {
   Tensor view(const std::vector<int64_t>& shape) const { return reshape(shape); }
   Tensor flatten(int64_t start = 0, int64_t end = -1) const;
   Tensor to(DType dtype) const;
-  Tensor sum() const;
-  Tensor mean() const;
+  Tensor permute(const std::vector<int64_t>& dims) const;
+  Tensor transpose(int64_t dim0, int64_t dim1) const;
+  Tensor t() const;
+  Tensor squeeze() const;
+  Tensor squeeze(int64_t dim) const;
+  Tensor unsqueeze(int64_t dim) const;
+  Tensor sum(const std::vector<int64_t>& dims = {}, bool keepdim = false) const;
+  Tensor mean(const std::vector<int64_t>& dims = {}, bool keepdim = false) const;
+  Tensor softmax(int64_t dim) const;
+  Tensor log_softmax(int64_t dim) const;
 
   Node& node() const {
     check(defined(), "an undefined tensor was used");

@@ -93,7 +93,11 @@ Tensor ops::sum_to(const Tensor& g, const Shape& shape) {
   return reshape(dims.empty() ? g : sum(g, dims), shape);
 }
 
-Tensor Tensor::sum() const { return ballast::sum(*this); }
-Tensor Tensor::mean() const { return ballast::mean(*this); }
+Tensor Tensor::sum(const std::vector<int64_t>& dims, bool keepdim) const {
+  return ballast::sum(*this, dims, keepdim);
+}
+Tensor Tensor::mean(const std::vector<int64_t>& dims, bool keepdim) const {
+  return ballast::mean(*this, dims, keepdim);
+}
 
 }  // namespace ballast

@@ -175,4 +175,7 @@ Tensor logsumexp(const Tensor& x, int64_t dim, bool keepdim) {
   return keepdim ? y : reshape(y, reduced);
 }
 
+Tensor Tensor::softmax(int64_t dim) const { return ballast::softmax(*this, dim); }
+Tensor Tensor::log_softmax(int64_t dim) const { return ballast::log_softmax(*this, dim); }
+
 }  // namespace ballast

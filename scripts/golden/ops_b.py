@@ -34,6 +34,8 @@ INPUTS = {
     "ties": torch.tensor([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0], [-1.0, 0.0, -1.0]], dtype=torch.float64),
     "odd": torch.tensor([1.0, math.nan, math.inf, -math.inf, 0.0], dtype=torch.float64),
     "ints": torch.tensor([[3, -2, 5], [0, 7, 1]]),
+    "index": torch.tensor([2, 0, 2, 1]),
+    "index3": torch.tensor([[[2, 0], [1, 1], [0, 2]]]),
     "huge": torch.tensor([[1e4, 1e4 - 1, 0.0], [-1e4, -1e4, -1e4 + 2]], dtype=torch.float64),
 }
 
@@ -78,6 +80,31 @@ CASES = {
     "logical_xor": (lambda x: torch.logical_xor(x, x > 1), "ints"),
     "where": (lambda x, y: torch.where(x > y, x, y * 2), "x", "y"),
     "masked_fill": (lambda x: x.masked_fill(x > 0, -9), "x"),
+    "permute": (lambda x: x.permute(2, 0, 1), "x"),
+    "permute_outer": (lambda x: x.permute(1, 0, 2), "x"),
+    "transpose": (lambda x: x.transpose(-1, 1), "x"),
+    "movedim": (lambda x: x.movedim(0, -1), "x"),
+    "cat": (lambda x, y: torch.cat([x, y[None], x], 0), "x", "y"),
+    "cat_types": (lambda i, x: torch.cat([i, x], 1), "ints", "huge"),
+    "stack": (lambda x: torch.stack([x, x * 2], -1), "x"),
+    "flip": (lambda x: x.flip(0, -1), "x"),
+    "repeat": (lambda x: x.repeat(2, 1, 3, 2), "x"),
+    "tril": (lambda x: x.tril(1), "x"),
+    "triu": (lambda x: x.triu(), "x"),
+    "index_select": (lambda x, i: x.index_select(1, i), "x", "index"),
+    "gather": (lambda x, i: x.gather(1, i), "x", "index3"),
+    "scatter_add": (lambda x, i, y: x.scatter_add(2, i, y[None, :, :2]), "x", "index3", "y"),
+    "one_hot": (lambda i: F.one_hot(i, 4), "index"),
+}
+
+
+RANGES = {
+    "arange": torch.arange(-3, 7, 3),
+    "arange_float": torch.arange(0.5, 2, 0.3),
+    "arange_down": torch.arange(5, 0, -2),
+    "linspace": torch.linspace(-1, 2, 8),
+    "linspace_1": torch.linspace(3, 7, 1),
+    "eye": torch.eye(2, 3),
 }
 
 
@@ -106,9 +133,26 @@ def case(function, *names: str) -> dict:
     return {"in": names, "out": stored(out), "grad": gradients}
 
 
+def random() -> list:
+    torch.manual_seed(7)
+    return [
+        stored(t)
+        for t in (
+            torch.rand(2, 3),
+            torch.randn(4, 5, dtype=torch.float32),
+            torch.randint(-3, 9, (5,)),
+            torch.randperm(6),
+            torch.empty(2, 2, dtype=torch.float64).uniform_(-1, 3),
+            torch.empty(17).normal_(2, 0.5),
+        )
+    ]
+
+
 def main() -> None:
     golden = {
         "inputs": {name: stored(t) for name, t in INPUTS.items()},
+        "ranges": {name: stored(t) for name, t in RANGES.items()},
+        "random": random(),
         "cases": {name: case(*definition) for name, definition in CASES.items()},
     }
     OUTPUT.write_text(json.dumps(golden).replace('"in"', '\n"in"') + "\n")

@@ -52,6 +52,17 @@ void expect_near(const std::vector<double>& got, const std::vector<double>& want
   }
 }
 
+/// False where the shapes differ.
+bool expect_same(const Tensor& got, const json& value, double tolerance) {
+  const Tensor want = stored(value);
+  EXPECT_EQ(got.shape().str(), want.shape().str());
+  EXPECT_STREQ(name_of(got.dtype()), name_of(want.dtype()));
+  if (!(got.shape() == want.shape())) return false;
+  expect_near(got.to(DType::kFloat64).values<double>(), want.to(DType::kFloat64).values<double>(),
+              tolerance, "value");
+  return true;
+}
+
 }  // namespace
 
 void expect_golden(const std::string& name,
@@ -63,12 +74,8 @@ void expect_golden(const std::string& name,
     inputs.push_back(stored(goldens().at("inputs").at(in.get<std::string>())));
     if (is_floating(inputs.back().dtype())) inputs.back().set_requires_grad();
   }
-  const Tensor got = f(inputs), want = stored(golden.at("out"));
-  EXPECT_EQ(got.shape().str(), want.shape().str());
-  EXPECT_STREQ(name_of(got.dtype()), name_of(want.dtype()));
-  if (got.shape() != want.shape()) return;
-  expect_near(got.to(DType::kFloat64).values<double>(), want.to(DType::kFloat64).values<double>(),
-              tolerance, "value");
+  const Tensor got = f(inputs);
+  if (!expect_same(got, golden.at("out"), tolerance)) return;
   if (!got.requires_grad()) return;
   std::vector<double> weights(got.numel());
   for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<double>(i % 7) - 3;
@@ -83,6 +90,13 @@ void expect_golden(const std::string& name,
 
 void expect_golden(const std::string& name, Tensor (*f)(const Tensor&)) {
   expect_golden(name, [f](const std::vector<Tensor>& in) { return f(in[0]); });
+}
+
+void expect_stored(const std::string& group, const std::string& key, const Tensor& got,
+                   double tolerance) {
+  SCOPED_TRACE(group + " " + key);
+  const json& values = goldens().at(group);
+  expect_same(got, values.is_array() ? values.at(std::stoul(key)) : values.at(key), tolerance);
 }
 
 }  // namespace ballast::test

@@ -18,4 +18,8 @@ void expect_golden(const std::string& name,
 /// The same for functions of one tensor.
 void expect_golden(const std::string& name, Tensor (*f)(const Tensor&));
 
+/// Expects `got` to have the shape, type and values stored under `group` (an object or a list).
+void expect_stored(const std::string& group, const std::string& key, const Tensor& got,
+                   double tolerance = 0);
+
 }  // namespace ballast::test

@@ -1,0 +1,135 @@
+#include "ballast/ops/create.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace ballast {
+namespace {
+
+/// The elements of a tensor just made.
+template <class T>
+std::span<T> elements(const Tensor& x) {
+  return {reinterpret_cast<T*>(x.node().data()), static_cast<size_t>(x.numel())};
+}
+
+/// A new tensor whose elements `f` fills: a span of float or double.
+template <class F>
+Tensor drawn(const Shape& shape, DType dtype, const char* who, F&& f) {
+  const Tensor x = empty(shape, dtype);
+  dispatch_floating(dtype, who, [&](auto zero) { f(elements<decltype(zero)>(x)); });
+  return x;
+}
+
+}  // namespace
+
+Tensor empty(const Shape& shape, DType dtype) { return Tensor(make_leaf(shape, dtype)); }
+
+Tensor zeros(const Shape& shape, DType dtype) {
+  const Tensor x = empty(shape, dtype);
+  if (x.numel() > 0) std::memset(x.node().data(), 0, x.numel() * size_of(dtype));
+  return x;
+}
+
+Tensor ones(const Shape& shape, DType dtype) { return full(shape, 1, dtype); }
+
+Tensor full(const Shape& shape, Scalar value, std::optional<DType> dtype) {
+  const Tensor x = empty(shape, dtype.value_or(value.integral() ? DType::kInt64 : DType::kFloat32));
+  dispatch(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    std::ranges::fill(elements<T>(x), static_cast<T>(value.value()));
+  });
+  return x;
+}
+
+Tensor empty_like(const Tensor& x, std::optional<DType> dtype) {
+  return empty(x.shape(), dtype.value_or(x.dtype()));
+}
+Tensor zeros_like(const Tensor& x, std::optional<DType> dtype) {
+  return zeros(x.shape(), dtype.value_or(x.dtype()));
+}
+Tensor ones_like(const Tensor& x, std::optional<DType> dtype) {
+  return ones(x.shape(), dtype.value_or(x.dtype()));
+}
+Tensor full_like(const Tensor& x, Scalar value, std::optional<DType> dtype) {
+  return full(x.shape(), value, dtype.value_or(x.dtype()));
+}
+
+Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype) {
+  const double from = start.value(), to = end.value(), by = step.value();
+  check(by != 0, "step must be nonzero");
+  check(std::isfinite(from) && std::isfinite(to), "unsupported range: {} -> {}", from, to);
+  check(by > 0 ? to >= from : to <= from,
+        "upper bound and lower bound inconsistent with step sign");
+  const bool whole = start.integral() && end.integral() && step.integral();
+  const Tensor x = empty({static_cast<int64_t>(std::ceil((to - from) / by))},
+                         dtype.value_or(whole ? DType::kInt64 : DType::kFloat32));
+  dispatch(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    double i = 0;
+    for (T& v : elements<T>(x)) v = static_cast<T>(from + by * i++);
+  });
+  return x;
+}
+Tensor arange(Scalar end) { return arange(end.integral() ? Scalar(0) : Scalar(0.0), end); }
+
+Tensor linspace(Scalar start, Scalar end, int64_t steps, DType dtype) {
+  check(steps >= 0, "number of steps must be non-negative");
+  return drawn({steps}, dtype, "linspace", [&]<class T>(std::span<T> out) {
+    // From both ends, so that both are exact.
+    const T from = static_cast<T>(start.value()), to = static_cast<T>(end.value());
+    const T by = (to - from) / static_cast<T>(std::max<int64_t>(steps - 1, 1));
+    for (int64_t i = 0; i < steps; ++i)
+      out[i] = i < (steps + 1) / 2 ? from + by * static_cast<T>(i)
+                                   : to - by * static_cast<T>(steps - 1 - i);
+  });
+}
+
+Tensor eye(int64_t n, std::optional<int64_t> m, DType dtype) {
+  check(n >= 0, "n must be greater or equal to 0, got {}", n);
+  const int64_t columns = m.value_or(n);
+  check(columns >= 0, "m must be greater or equal to 0, got {}", columns);
+  const Tensor x = zeros({n, columns}, dtype);
+  dispatch(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t i = 0; i < std::min(n, columns); ++i) elements<T>(x)[i * columns + i] = T{1};
+  });
+  return x;
+}
+
+Tensor rand(const Shape& shape, DType dtype, Generator& generator) {
+  return drawn(shape, dtype, "rand", [&](auto out) { uniform(out, 0, 1, generator); });
+}
+Tensor randn(const Shape& shape, DType dtype, Generator& generator) {
+  return drawn(shape, dtype, "randn", [&](auto out) { normal(out, 0, 1, generator); });
+}
+Tensor randint(int64_t low, int64_t high, const Shape& shape, Generator& generator) {
+  const Tensor x = empty(shape, DType::kInt64);
+  randint(elements<int64_t>(x), low, high, generator);
+  return x;
+}
+Tensor randperm(int64_t n, Generator& generator) {
+  check(n >= 0, "n must be non-negative, got {}", n);
+  const Tensor x = empty({n}, DType::kInt64);
+  randperm(elements<int64_t>(x), generator);
+  return x;
+}
+Tensor rand_like(const Tensor& x) { return rand(x.shape(), x.dtype()); }
+Tensor randn_like(const Tensor& x) { return randn(x.shape(), x.dtype()); }
+
+Tensor uniform_(Tensor x, double low, double high, Generator& generator) {
+  x.copy_(drawn(x.shape(), x.dtype(), "uniform_",
+                [&](auto out) { uniform(out, low, high, generator); }));
+  return x;
+}
+Tensor normal_(Tensor x, double mean, double std, Generator& generator) {
+  x.copy_(
+      drawn(x.shape(), x.dtype(), "normal_", [&](auto out) { normal(out, mean, std, generator); }));
+  return x;
+}
+Tensor fill_(Tensor x, Scalar value) {
+  x.copy_(full_like(x, value));
+  return x;
+}
+
+}  // namespace ballast

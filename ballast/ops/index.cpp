@@ -1,0 +1,230 @@
+#include "ballast/ops/index.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "ballast/ops/compare.h"
+#include "ballast/ops/create.h"
+#include "ballast/ops/rearrange.h"
+#include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
+
+namespace ballast {
+namespace {
+
+struct DimAttributes {
+  int64_t dim;
+};
+
+void check_index(int64_t i, int64_t n) {
+  check<IndexError>(i >= 0 && i < n, "index out of range in self: {} for a dimension of size {}", i,
+                    n);
+}
+
+/// A tensor as outer x n x inner around the attribute's dimension.
+struct Around {
+  Around(const Shape& s, int64_t dim)
+      : outer(s.span_numel(0, static_cast<int>(dim))),
+        n(s[static_cast<int>(dim)]),
+        inner(s.span_numel(static_cast<int>(dim) + 1, s.rank())) {}
+  int64_t outer, n, inner;
+};
+
+/// Adds slices of the first input into zeros of the output's shape, at the positions of the second.
+class IndexAddOp final : public Op {
+ public:
+  IndexAddOp() : Op("index_add") {}
+  void reference(const Call& c) const override {
+    dispatch(c.out.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const Around to(c.out.shape, c.attributes.as<DimAttributes>().dim);
+      const T* g = c.input<T>(0);
+      const int64_t* index = c.input<int64_t>(1);
+      const int64_t count = c.in[1].shape.numel();
+      T* out = c.output<T>();
+      std::fill_n(out, c.out.shape.numel(), T{0});
+      for (int64_t o = 0; o < to.outer; ++o)
+        for (int64_t k = 0; k < count; ++k) {
+          T* row = out + (o * to.n + index[k]) * to.inner;
+          for (int64_t i = 0; i < to.inner; ++i) row[i] = static_cast<T>(row[i] + *g++);
+        }
+    });
+  }
+  Gradients gradient(const Backward& b) const override {
+    return {index_select(b.grad(), b.attributes<DimAttributes>().dim, b.input(1)), Tensor()};
+  }
+  uint32_t gradient_reads() const override { return 2; }
+};
+
+class IndexSelectOp final : public Op {
+ public:
+  IndexSelectOp() : Op("index_select") {}
+  void reference(const Call& c) const override {
+    const Around from(c.in[0].shape, c.attributes.as<DimAttributes>().dim);
+    const int64_t* index = c.input<int64_t>(1);
+    const int64_t count = c.in[1].shape.numel();
+    const size_t row = from.inner * size_of(c.out.dtype);
+    auto* out = static_cast<std::byte*>(c.out.data);
+    auto* in = static_cast<const std::byte*>(c.in[0].data);
+    for (int64_t k = 0; k < count; ++k) check_index(index[k], from.n);
+    for (int64_t o = 0; o < from.outer; ++o)
+      for (int64_t k = 0; k < count; ++k, out += row)
+        std::memcpy(out, in + (o * from.n + index[k]) * row, row);
+  }
+  Gradients gradient(const Backward& b) const override {
+    static const IndexAddOp op;
+    return {record(op, b.input_shape(0), b.grad().dtype(), {b.grad(), b.input(1)},
+                   b.attributes<DimAttributes>()),
+            Tensor()};
+  }
+  uint32_t gradient_reads() const override { return 2; }
+};
+
+/// Calls `f(offset in the index, offset in the tensor)` for every element of the index.
+template <class F>
+void for_each_indexed(const Operand& index, const Shape& shape, int64_t dim, F&& f) {
+  const auto own = ops::strides_of(shape);
+  auto strides = own;
+  strides[dim] = 0;
+  const auto* at = index.as<const int64_t>();
+  int64_t i = 0;
+  ops::for_each_offset(index.shape, strides, [&](int64_t offset) {
+    check_index(at[i], shape[static_cast<int>(dim)]);
+    f(i, offset + at[i] * own[dim]);
+    ++i;
+  });
+}
+
+class ScatterAddOp final : public Op {
+ public:
+  ScatterAddOp() : Op("scatter_add") {}
+  void reference(const Call& c) const override {
+    dispatch(c.out.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const T* src = c.input<T>(2);
+      T* out = c.output<T>();
+      std::copy_n(c.input<T>(0), c.out.shape.numel(), out);
+      // The source may be larger than the index: it is read with its own strides.
+      std::vector<int64_t> at;
+      at.reserve(c.in[1].shape.numel());
+      ops::for_each_offset(c.in[1].shape, ops::strides_of(c.in[2].shape),
+                           [&](int64_t offset) { at.push_back(offset); });
+      for_each_indexed(
+          c.in[1], c.out.shape, c.attributes.as<DimAttributes>().dim,
+          [&](int64_t i, int64_t to) { out[to] = static_cast<T>(out[to] + src[at[i]]); });
+    });
+  }
+  Gradients gradient(const Backward& b) const override {
+    Gradients g{b.grad(), Tensor(), Tensor()};
+    if (b.needs(2)) {
+      Tensor from_index = gather(b.grad(), b.attributes<DimAttributes>().dim, b.input(1));
+      const Shape &read = b.input_shape(1), &whole = b.input_shape(2);
+      for (int d = 0; d < whole.rank(); ++d) {  // what the index does not reach has no gradient
+        if (read[d] == whole[d]) continue;
+        Shape rest = from_index.shape();
+        rest[d] = whole[d] - read[d];
+        from_index = cat({from_index, zeros(rest, from_index.dtype())}, d);
+      }
+      g[2] = from_index;
+    }
+    return g;
+  }
+  uint32_t gradient_reads() const override { return 2; }
+};
+
+class GatherOp final : public Op {
+ public:
+  GatherOp() : Op("gather") {}
+  void reference(const Call& c) const override {
+    dispatch(c.out.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const T* in = c.input<T>(0);
+      T* out = c.output<T>();
+      for_each_indexed(c.in[1], c.in[0].shape, c.attributes.as<DimAttributes>().dim,
+                       [&](int64_t i, int64_t from) { out[i] = in[from]; });
+    });
+  }
+  Gradients gradient(const Backward& b) const override {
+    const Tensor g = b.grad();
+    return {scatter_add(zeros(b.input_shape(0), g.dtype()), b.attributes<DimAttributes>().dim,
+                        b.input(1), g),
+            Tensor()};
+  }
+  uint32_t gradient_reads() const override { return 2; }
+};
+
+/// Checks what gather and scatter_add ask of their index.
+int check_gather(const char* who, const Tensor& x, int64_t dim, const Tensor& index) {
+  check(index.dtype() == DType::kInt64, "{}(): Expected dtype int64 for index, but got {}", who,
+        name_of(index.dtype()));
+  check(index.dim() == x.dim(),
+        "{}(): Index tensor must have the same number of dimensions as input tensor", who);
+  const int at = x.shape().normalize(dim);
+  for (int d = 0; d < x.dim(); ++d)
+    check(d == at || index.shape()[d] <= x.shape()[d],
+          "Size does not match at dimension {} expected index {} to be no larger than self {} "
+          "apart from dimension {}",
+          d, index.shape().str(), x.shape().str(), at);
+  return at;
+}
+
+}  // namespace
+
+Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
+  check<IndexError>(index.dim() <= 1,
+                    "index_select(): Index is supposed to be a vector, but got "
+                    "dim: {}",
+                    index.dim());
+  check(index.dtype() == DType::kInt64,
+        "index_select(): Expected dtype int64 for index but got: {}", name_of(index.dtype()));
+  check(x.dim() > 0, "index_select(): expected a tensor with at least one dimension");
+  static const IndexSelectOp op;
+  const int at = x.shape().normalize(dim);
+  Shape s = x.shape();
+  s[at] = index.numel();
+  return record(op, s, x.dtype(), {x, index}, DimAttributes{at});
+}
+
+Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
+  static const GatherOp op;
+  const int at = check_gather("gather", x, dim, index);
+  if (x.dim() == 0)
+    return reshape(gather(reshape(x, Shape{1}), 0, reshape(index, Shape{1})), Shape{});
+  return record(op, index.shape(), x.dtype(), {x, index}, DimAttributes{at});
+}
+
+Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src) {
+  static const ScatterAddOp op;
+  const int at = check_gather("scatter_add", x, dim, index);
+  check(src.dtype() == x.dtype(), "scatter(): Expected self.dtype to be equal to src.dtype");
+  check(src.dim() == x.dim(),
+        "scatter_add(): Index tensor must have the same number of dimensions as src tensor");
+  for (int d = 0; d < x.dim(); ++d)
+    check(index.shape()[d] <= src.shape()[d],
+          "Expected index {} to be no larger than src {} in all dimensions", index.shape().str(),
+          src.shape().str());
+  if (x.dim() == 0)
+    return reshape(
+        scatter_add(reshape(x, Shape{1}), 0, reshape(index, Shape{1}), reshape(src, Shape{1})),
+        Shape{});
+  return record(op, x.shape(), x.dtype(), {x, index, src}, DimAttributes{at});
+}
+
+Tensor one_hot(const Tensor& labels, int64_t num_classes) {
+  check(labels.dtype() == DType::kInt64,
+        "one_hot is only applicable to index tensor of type LongTensor, got {}",
+        name_of(labels.dtype()));
+  check(labels.numel() > 0 || num_classes > 0,
+        "Can not infer total number of classes from empty tensor.");
+  int64_t largest = -1;
+  for (int64_t label : labels.data<int64_t>()) {
+    check(label >= 0, "Class values must be non-negative.");
+    largest = std::max(largest, label);
+  }
+  if (num_classes < 0) num_classes = largest + 1;
+  check(num_classes > 0, "num_classes should be positive");
+  check(largest < num_classes, "Class values must be smaller than num_classes.");
+  return cast(eq(unsqueeze(labels, -1), arange(num_classes)), DType::kInt64);
+}
+
+}  // namespace ballast
