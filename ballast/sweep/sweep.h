@@ -24,6 +24,7 @@ std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, b
 // The fast paths: each returns null where it does not fit.
 std::unique_ptr<Sweep> build_pointwise(const plan::Plan& plan, const plan::Group& group);
 std::unique_ptr<Sweep> build_matmul(const plan::Plan& plan, int value);
+std::unique_ptr<Sweep> build_conv(const plan::Plan& plan, int value);
 std::unique_ptr<Sweep> build_norm(const plan::Plan& plan, int value);
 std::unique_ptr<Sweep> build_loss(const plan::Plan& plan, int value);
 

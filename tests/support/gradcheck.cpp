@@ -5,6 +5,7 @@
 
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
+#include "ballast/ops/shape_ops.h"
 
 namespace ballast::test {
 
@@ -47,6 +48,30 @@ double gradient_error(const std::function<Tensor(const std::vector<Tensor>&)>& f
       error = std::max(error, std::abs((f_at[1] - f_at[0]) / (2 * h) - g[i]));
     }
     worst = std::max(worst, std::isnan(error) ? INFINITY : error / scale);
+  }
+  return worst;
+}
+
+double fast_error(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f,
+                  const std::vector<Tensor>& inputs) {
+  std::vector<Tensor> narrow, wide;
+  for (const Tensor& t : inputs) {
+    narrow.push_back(is_floating(t.dtype()) ? cast(t, DType::kFloat32).detach() : t);
+    wide.push_back(is_floating(t.dtype()) ? cast(narrow.back(), DType::kFloat64).detach() : t);
+  }
+  for (auto* list : {&narrow, &wide})
+    for (Tensor& t : *list)
+      if (is_floating(t.dtype())) t.set_requires_grad();
+  const auto fast = f(narrow), exact = f(wide);
+  double worst = 0;
+  for (size_t i = 0; i < fast.size(); ++i) {
+    const auto a = cast(fast[i], DType::kFloat64).values<double>(), b = exact[i].values<double>();
+    double scale = 1e-30, error = 0;
+    for (size_t j = 0; j < a.size(); ++j) {
+      scale = std::max(scale, std::abs(b[j]));
+      error = std::max(error, std::isnan(a[j]) ? INFINITY : std::abs(a[j] - b[j]));
+    }
+    worst = std::max(worst, error / scale);
   }
   return worst;
 }

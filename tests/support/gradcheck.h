@@ -17,6 +17,11 @@ Tensor uniform(const Shape& shape, uint64_t seed);
 double gradient_error(const std::function<Tensor(const std::vector<Tensor>&)>& f,
                       std::vector<Tensor> inputs);
 
+/// Runs `f` in float32 with fast sweeps and in float64 by the reference kernels, on the same
+/// float32 values, and returns the largest difference relative to the largest value of each output.
+double fast_error(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f,
+                  const std::vector<Tensor>& inputs);
+
 /// Central differences with step 1e-5 err by about h^2 = 1e-10 times the third derivative, plus
 /// 1e-16/h = 1e-11 of rounding, for functions of order one; steep ones get three digits more.
 inline constexpr double kGradientTolerance = 1e-7;

@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 
 #include "ballast/base/threads.h"
 #include "ballast/grad/grad.h"
@@ -16,33 +15,8 @@
 namespace ballast {
 namespace {
 
+using test::fast_error;
 using test::uniform;
-
-/// Runs `f` in float32 with fast sweeps and in float64 by the reference kernels, on the same
-/// float32 values, and returns the largest difference relative to the largest value of each output.
-double fast_error(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f,
-                  const std::vector<Tensor>& inputs) {
-  std::vector<Tensor> narrow, wide;
-  for (const Tensor& t : inputs) {
-    narrow.push_back(is_floating(t.dtype()) ? cast(t, DType::kFloat32).detach() : t);
-    wide.push_back(is_floating(t.dtype()) ? cast(narrow.back(), DType::kFloat64).detach() : t);
-  }
-  for (auto* list : {&narrow, &wide})
-    for (Tensor& t : *list)
-      if (is_floating(t.dtype())) t.set_requires_grad();
-  const auto fast = f(narrow), exact = f(wide);
-  double worst = 0;
-  for (size_t i = 0; i < fast.size(); ++i) {
-    const auto a = cast(fast[i], DType::kFloat64).values<double>(), b = exact[i].values<double>();
-    double scale = 1e-30, error = 0;
-    for (size_t j = 0; j < a.size(); ++j) {
-      scale = std::max(scale, std::abs(b[j]));
-      error = std::max(error, std::isnan(a[j]) ? INFINITY : std::abs(a[j] - b[j]));
-    }
-    worst = std::max(worst, error / scale);
-  }
-  return worst;
-}
 
 TEST(NormSweep, BatchNormAndItsGradientsAgreeWithTheReference) {
   uint64_t seed = 1;
