@@ -164,7 +164,7 @@ int check_gather(const char* who, const Tensor& x, int64_t dim, const Tensor& in
     check(d == at || index.shape()[d] <= x.shape()[d],
           "Size does not match at dimension {} expected index {} to be no larger than self {} "
           "apart from dimension {}",
-          d, index.shape().str(), x.shape().str(), at);
+          d, index.shape(), x.shape(), at);
   return at;
 }
 
@@ -201,8 +201,8 @@ Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tens
         "scatter_add(): Index tensor must have the same number of dimensions as src tensor");
   for (int d = 0; d < x.dim(); ++d)
     check(index.shape()[d] <= src.shape()[d],
-          "Expected index {} to be no larger than src {} in all dimensions", index.shape().str(),
-          src.shape().str());
+          "Expected index {} to be no larger than src {} in all dimensions", index.shape(),
+          src.shape());
   if (x.dim() == 0)
     return reshape(
         scatter_add(reshape(x, Shape{1}), 0, reshape(index, Shape{1}), reshape(src, Shape{1})),

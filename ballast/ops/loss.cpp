@@ -2,8 +2,13 @@
 
 #include <cmath>
 
+#include "ballast/ops/compare.h"
+#include "ballast/ops/index.h"
 #include "ballast/ops/pointwise.h"
+#include "ballast/ops/rearrange.h"
+#include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/softmax.h"
 #include "ballast/ops/support.h"
 
 namespace ballast {
@@ -112,6 +117,94 @@ class CrossEntropyOp final : public Op {
   uint32_t gradient_reads() const override { return 3; }
 };
 
+struct LabelAttributes {
+  int64_t classes, ignore_index;
+};
+
+/// Labels that can be used as positions: those to be ignored become 0, others are checked.
+class LabelsOp final : public Op {
+ public:
+  LabelsOp() : Op("labels") {}
+  void reference(const Call& c) const override {
+    const auto& a = c.attributes.as<LabelAttributes>();
+    const int64_t* y = c.input<int64_t>(0);
+    for (int64_t i = 0, n = c.out.shape.numel(); i < n; ++i) {
+      const bool ignored = y[i] == a.ignore_index;
+      check<IndexError>(ignored || (y[i] >= 0 && y[i] < a.classes), "Target {} is out of bounds.",
+                        y[i]);
+      c.output<int64_t>()[i] = ignored ? 0 : y[i];
+    }
+  }
+};
+
+void check_weight(const Tensor& weight, int64_t classes) {
+  if (!weight.defined()) return;
+  check(weight.shape() == Shape{classes},
+        "weight tensor should be defined either for all {} classes or no classes but got weight "
+        "tensor of shape: {}",
+        classes, weight.shape());
+}
+
+/// Class weights (C), ready to meet (N, C, ...).
+Tensor beside_classes(const Tensor& weight, const Tensor& x) {
+  Shape s;
+  for (int d = 0; d < x.dim(); ++d) s.push_back(d == 1 ? x.shape()[1] : 1);
+  return reshape(weight, s);
+}
+
+/// Loss of log-probabilities (N, C, ...) against class indices (N, ...), with weights and smoothing
+/// (which spreads a part of the target over all classes).
+Tensor index_loss(const Tensor& log_p, const Tensor& target, const CrossEntropyOptions& options) {
+  static const LabelsOp labels_op;
+  const int64_t classes = log_p.size(1);
+  check_weight(options.weight, classes);
+  const Tensor labels = record(labels_op, target.shape(), DType::kInt64, {target},
+                               LabelAttributes{classes, options.ignore_index});
+  const Tensor counts = ne(target, options.ignore_index);
+  Tensor weights = cast(counts, log_p.dtype());
+  if (options.weight.defined())
+    weights = weights * reshape(index_select(options.weight, 0, flatten(labels)), target.shape());
+  const Tensor picked = squeeze(gather(log_p, 1, unsqueeze(labels, 1)), 1);
+  Tensor loss = where(counts, neg(picked) * weights, 0);
+  if (const double smooth = options.label_smoothing; smooth > 0) {
+    const Tensor all =
+        options.weight.defined() ? log_p * beside_classes(options.weight, log_p) : log_p;
+    loss = loss * (1 - smooth) +
+           where(counts, sum(all, {1}) * (-smooth / static_cast<double>(classes)), 0);
+  }
+  if (options.reduction == Reduction::kNone) return loss;
+  return options.reduction == Reduction::kSum ? sum(loss) : sum(loss) / sum(weights);
+}
+
+/// Loss of log-probabilities (N, C, ...) against probabilities of the same shape.
+Tensor probability_loss(const Tensor& log_p, const Tensor& target,
+                        const CrossEntropyOptions& options) {
+  check_weight(options.weight, log_p.size(1));
+  const double smooth = options.label_smoothing, classes = static_cast<double>(log_p.size(1));
+  Tensor goal = smooth > 0 ? target * (1 - smooth) + smooth / classes : target;
+  if (options.weight.defined()) goal = goal * beside_classes(options.weight, log_p);
+  const Tensor loss = neg(sum(log_p * goal, {1}));
+  if (options.reduction == Reduction::kNone) return loss;
+  return options.reduction == Reduction::kSum ? sum(loss) : mean(loss);
+}
+
+void check_reduction(const CrossEntropyOptions& options, const char* who) {
+  check<ValueError>(options.reduction != Reduction::kBatchMean,
+                    "batchmean is not a valid value for reduction of {}", who);
+}
+
+/// Checks that target (N, ...) fits x (N, C, ...).
+void check_labels(const Tensor& x, const Tensor& target, const char* who) {
+  check(target.dtype() == DType::kInt64, "{}: expected target of dtype int64, got {}", who,
+        name_of(target.dtype()));
+  check<ValueError>(target.dim() > 0 && target.size(0) == x.size(0),
+                    "Expected input batch_size ({}) to match target batch_size ({}).", x.size(0),
+                    target.dim() ? target.size(0) : 1);
+  Shape positions{x.shape()[0]};
+  for (int d = 2; d < x.dim(); ++d) positions.push_back(x.shape()[d]);
+  check(target.shape() == positions, "Expected target size {}, got {}", positions, target.shape());
+}
+
 }  // namespace
 
 const Op& cross_entropy_op() {
@@ -127,27 +220,38 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
   check(is_floating(logits.dtype()) && logits.dim() >= 1,
         "cross_entropy: expected floating-point logits (N, C, ...), got {} of shape {}",
         name_of(logits.dtype()), logits.shape());
-  check(target.dtype() == DType::kInt64, "cross_entropy: expected target of dtype int64, got {}",
-        name_of(target.dtype()));
   check(options.label_smoothing >= 0 && options.label_smoothing <= 1,
         "label_smoothing must be between 0.0 and 1.0. Got: {}", options.label_smoothing);
-  const bool single = logits.dim() == 1;
-  const Tensor x = single ? reshape(logits, Shape{1, logits.size(0)}) : logits;
-  Shape positions{x.shape()[0]};
-  for (int d = 2; d < x.dim(); ++d) positions.push_back(x.shape()[d]);
-  if (!single) {
-    check<ValueError>(target.dim() > 0 && target.size(0) == x.size(0),
-                      "Expected input batch_size ({}) to match target batch_size ({}).", x.size(0),
-                      target.dim() ? target.size(0) : 1);
-    check(target.shape() == positions, "Expected target size {}, got {}", positions,
-          target.shape());
+  check_reduction(options, "cross_entropy");
+  if (logits.dim() == 1) {
+    const Tensor loss = cross_entropy(unsqueeze(logits, 0), unsqueeze(target, 0), options);
+    return reshape(loss, Shape{});
   }
+  if (is_floating(target.dtype()) && target.shape() == logits.shape())
+    return probability_loss(log_softmax(logits, 1), target, options);
+  check_labels(logits, target, "cross_entropy");
+  if (options.weight.defined()) return index_loss(log_softmax(logits, 1), target, options);
   const CrossEntropyAttributes a{static_cast<int64_t>(options.reduction), options.ignore_index,
                                  options.label_smoothing};
-  const Shape out = options.reduction == Reduction::kNone ? positions : Shape{};
-  const Tensor loss = record(cross_entropy_op(), out, x.dtype(),
-                             {x, single ? reshape(target, Shape{1}) : target}, a);
-  return single && options.reduction == Reduction::kNone ? reshape(loss, Shape{}) : loss;
+  return record(cross_entropy_op(),
+                options.reduction == Reduction::kNone ? target.shape() : Shape{}, logits.dtype(),
+                {logits, target}, a);
+}
+
+Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target,
+                CrossEntropyOptions options) {
+  check(is_floating(log_probabilities.dtype()) && log_probabilities.dim() >= 1,
+        "nll_loss: expected floating-point log-probabilities (N, C, ...), got {} of shape {}",
+        name_of(log_probabilities.dtype()), log_probabilities.shape());
+  check<ValueError>(options.label_smoothing == 0, "nll_loss: label_smoothing must be 0, got {}",
+                    options.label_smoothing);
+  check_reduction(options, "nll_loss");
+  if (log_probabilities.dim() == 1) {
+    const Tensor loss = nll_loss(unsqueeze(log_probabilities, 0), unsqueeze(target, 0), options);
+    return reshape(loss, Shape{});
+  }
+  check_labels(log_probabilities, target, "nll_loss");
+  return index_loss(log_probabilities, target, options);
 }
 
 }  // namespace ballast

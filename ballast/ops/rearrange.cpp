@@ -270,7 +270,7 @@ Tensor stack(std::span<const Tensor> tensors, int64_t dim) {
   for (const Tensor& x : tensors) {
     check(x.shape() == tensors[0].shape(),
           "stack expects each tensor to be equal size, but got {} at entry 0 and {} at entry {}",
-          tensors[0].shape().str(), x.shape().str(), rows.size());
+          tensors[0].shape(), x.shape(), rows.size());
     rows.push_back(unsqueeze(x, dim));
   }
   return cat(rows, tensors[0].shape().normalize(dim, true));
@@ -323,7 +323,7 @@ Tensor select(const Tensor& x, int64_t dim, int64_t index) {
   const int64_t n = x.shape()[at];
   check<IndexError>(index >= -n && index < n,
                     "select(): index {} out of range for tensor of size {} at dimension {}", index,
-                    x.shape().str(), at);
+                    x.shape(), at);
   const int64_t i = index < 0 ? index + n : index;
   return squeeze(slice(x, at, i, i + 1), at);
 }

@@ -19,11 +19,7 @@ class SumOp final : public Op {
       const Shape& in = c.in[0].shape;
       const uint64_t mask = c.attributes.as<SumAttributes>().mask;
       std::vector<Accumulator> sums(c.out.shape.numel());
-      // The output's strides, zero along what is summed.
-      auto strides = ops::strides_of(c.out.shape);
-      std::array<int64_t, Shape::kMaxRank> to{};
-      for (int d = 0, o = 0; d < in.rank(); ++d)
-        if (!(mask >> d & 1)) to[d] = strides[o++];
+      const auto to = ops::reduced_strides(in, c.out.shape, mask);
       const In* x = c.input<In>(0);
       ops::for_each_offset(in, to, [&](int64_t offset) { sums[offset] += *x++; });
       Out* out = c.output<Out>();
@@ -53,23 +49,11 @@ const Op& sum_op() {
 }
 
 Tensor sum(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
-  uint64_t mask = dims.empty() ? (uint64_t{1} << x.dim()) - 1 : 0;
-  for (int64_t d : dims) {
-    const uint64_t bit = uint64_t{1} << x.shape().normalize(d);
-    check(!(mask & bit), "dim {} appears multiple times in the list of dims", d);
-    mask |= bit;
-  }
-  if (x.dim() == 0) mask = 0;
-  Shape reduced, kept;
-  for (int d = 0; d < x.dim(); ++d) {
-    const bool gone = mask >> d & 1;
-    if (!gone) reduced.push_back(x.shape()[d]);
-    kept.push_back(gone ? 1 : x.shape()[d]);
-  }
+  const ops::Reduced r = ops::reduce_dims(x.shape(), dims);
   const DType t = is_floating(x.dtype()) ? x.dtype() : DType::kInt64;
-  if (mask == 0) return cast(x, t);
-  const Tensor y = record(sum_op(), reduced, t, {x}, SumAttributes{mask});
-  return keepdim ? reshape(y, kept) : y;
+  if (r.mask == 0) return cast(x, t);
+  const Tensor y = record(sum_op(), r.reduced, t, {x}, SumAttributes{r.mask});
+  return keepdim ? reshape(y, r.kept) : y;
 }
 
 Tensor mean(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
@@ -82,6 +66,23 @@ Tensor mean(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
   const double n =
       static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(s.numel(), 1));
   return s * (1.0 / n);
+}
+
+ops::Reduced ops::reduce_dims(const Shape& shape, const std::vector<int64_t>& dims) {
+  Reduced r;
+  r.mask = dims.empty() ? (uint64_t{1} << shape.rank()) - 1 : 0;
+  for (int64_t d : dims) {
+    const uint64_t bit = uint64_t{1} << shape.normalize(d);
+    check(!(r.mask & bit), "dim {} appears multiple times in the list of dims", d);
+    r.mask |= bit;
+  }
+  if (shape.rank() == 0) r.mask = 0;
+  for (int d = 0; d < shape.rank(); ++d) {
+    const bool gone = r.mask >> d & 1;
+    if (!gone) r.reduced.push_back(shape[d]);
+    r.kept.push_back(gone ? 1 : shape[d]);
+  }
+  return r;
 }
 
 Tensor ops::sum_to(const Tensor& g, const Shape& shape) {

@@ -62,6 +62,26 @@ inline const char* scalar_type_name(DType t) {
   return "Double";
 }
 
+/// What reducing dimensions leaves of a shape.
+struct Reduced {
+  uint64_t mask = 0;  // bit d: dimension d is reduced
+  Shape reduced;      // without these dimensions
+  Shape kept;         // with them, of size 1
+};
+/// For `dims` (all, where empty). Throws IndexError for a dimension outside the rank, Error for one
+/// named twice.
+Reduced reduce_dims(const Shape& shape, const std::vector<int64_t>& dims);
+
+/// Strides that lead from the coordinates of `in` to the reduced `out`: zero along what is reduced.
+inline std::array<int64_t, Shape::kMaxRank> reduced_strides(const Shape& in, const Shape& out,
+                                                            uint64_t mask) {
+  const auto strides = strides_of(out);
+  std::array<int64_t, Shape::kMaxRank> to{};
+  for (int d = 0, o = 0; d < in.rank(); ++d)
+    if (!(mask >> d & 1)) to[d] = strides[o++];
+  return to;
+}
+
 /// Sums `g` over the dimensions along which `shape` was broadcast to get g's shape.
 Tensor sum_to(const Tensor& g, const Shape& shape);
 

@@ -99,4 +99,13 @@ void expect_stored(const std::string& group, const std::string& key, const Tenso
   expect_same(got, values.is_array() ? values.at(std::stoul(key)) : values.at(key), tolerance);
 }
 
+std::vector<std::pair<Tensor, std::string>> printed() {
+  std::vector<std::pair<Tensor, std::string>> out;
+  for (const json& value : goldens().at("printed"))
+    out.emplace_back(stored(value), value.at("text").get<std::string>());
+  return out;
+}
+
+std::string summarized() { return goldens().at("summarized").get<std::string>(); }
+
 }  // namespace ballast::test

@@ -22,4 +22,9 @@ void expect_golden(const std::string& name, Tensor (*f)(const Tensor&));
 void expect_stored(const std::string& group, const std::string& key, const Tensor& got,
                    double tolerance = 0);
 
+/// Tensors, and how PyTorch prints them.
+std::vector<std::pair<Tensor, std::string>> printed();
+/// How PyTorch prints arange(3000.0) as (3, 10, 100).
+std::string summarized();
+
 }  // namespace ballast::test

@@ -1,0 +1,123 @@
+#include <algorithm>
+#include <cmath>
+
+#include "ballast/ops/activation.h"
+#include "ballast/ops/compare.h"
+#include "ballast/ops/loss.h"
+#include "ballast/ops/pointwise.h"
+#include "ballast/ops/reduce.h"
+#include "ballast/ops/shape_ops.h"
+
+namespace ballast {
+namespace {
+
+Tensor reduced(const Tensor& loss, Reduction reduction) {
+  switch (reduction) {
+    case Reduction::kNone:
+      return loss;
+    case Reduction::kMean:
+      return mean(loss);
+    case Reduction::kBatchMean:
+      return sum(loss) / (loss.dim() > 0 ? loss.size(0) : 1);
+    case Reduction::kSum:
+      break;
+  }
+  return sum(loss);
+}
+
+/// -(y log(p) + (1 - y) log(1 - p)) with logarithms no lower than -100, from p and y.
+class BinaryCrossEntropyOp final : public Op {
+ public:
+  BinaryCrossEntropyOp() : Op("binary_cross_entropy") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const T *p = c.input<T>(0), *y = c.input<T>(1);
+      T* out = c.output<T>();
+      for (int64_t i = 0, n = c.out.shape.numel(); i < n; ++i) {
+        check(p[i] >= 0 && p[i] <= 1, "all elements of input should be between 0 and 1, got {}",
+              p[i]);
+        const double x = p[i], hit = std::max(std::log(x), -100.0);
+        const double miss = std::max(std::log1p(-x), -100.0);
+        out[i] = static_cast<T>((y[i] - 1) * miss - y[i] * hit);
+      }
+    });
+  }
+  Gradients gradient(const Backward& b) const override {
+    Gradients g{Tensor(), Tensor()};
+    const Tensor p = b.input(0), y = b.input(1);
+    // PyTorch's bound on the divisor: probabilities of exactly 0 and 1 have finite derivatives.
+    if (b.needs(0)) g[0] = b.grad() * (p - y) / maximum((1.0 - p) * p, Scalar(1e-12).beside(p));
+    if (b.needs(1)) g[1] = b.grad() * (log(1.0 - p) - log(p));
+    return g;
+  }
+};
+
+void check_sizes(const Tensor& input, const Tensor& target) {
+  check<ValueError>(input.shape() == target.shape(),
+                    "Target size ({}) must be the same as input size ({})", target.shape(),
+                    input.shape());
+}
+
+}  // namespace
+
+Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  return reduced(square(input - target), reduction);
+}
+
+Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  return reduced(abs(input - target), reduction);
+}
+
+Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduction, double beta) {
+  check(beta >= 0, "smooth_l1_loss does not support negative values for beta, got {}", beta);
+  if (beta == 0) return l1_loss(input, target, reduction);
+  const Tensor distance = abs(input - target);
+  const Tensor near = minimum(distance, Scalar(beta).beside(distance));
+  return reduced(square(near) * (0.5 / beta) + (distance - near), reduction);
+}
+
+Tensor huber_loss(const Tensor& input, const Tensor& target, Reduction reduction, double delta) {
+  check(delta > 0, "huber_loss does not support non-positive values for delta, got {}", delta);
+  const Tensor distance = abs(input - target);
+  const Tensor near = minimum(distance, Scalar(delta).beside(distance));
+  return reduced(square(near) * 0.5 + (distance - near) * delta, reduction);
+}
+
+Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,
+                                        BinaryCrossEntropyOptions options) {
+  check_sizes(input, target);
+  // log(1 + exp(-x)) needs no cut-off for accuracy's sake before exp overflows, at 709.
+  Tensor miss = softplus(neg(input), 1, 700);
+  if (options.pos_weight.defined()) miss = miss * ((options.pos_weight - 1.0) * target + 1.0);
+  Tensor loss = (1.0 - target) * input + miss;
+  if (options.weight.defined()) loss = loss * options.weight;
+  return reduced(loss, options.reduction);
+}
+
+Tensor binary_cross_entropy(const Tensor& input, const Tensor& target,
+                            BinaryCrossEntropyOptions options) {
+  check<ValueError>(input.shape() == target.shape(),
+                    "Using a target size ({}) that is different to the input size ({}) is "
+                    "deprecated. Please ensure they have the same size.",
+                    target.shape(), input.shape());
+  check(is_floating(input.dtype()) && target.dtype() == input.dtype(),
+        "binary_cross_entropy: expected input and target of one floating-point type, got {} and {}",
+        name_of(input.dtype()), name_of(target.dtype()));
+  check(!options.pos_weight.defined(),
+        "binary_cross_entropy: pos_weight is an option of binary_cross_entropy_with_logits");
+  static const BinaryCrossEntropyOp op;
+  Tensor loss = record(op, input.shape(), input.dtype(), {input, target});
+  if (options.weight.defined()) loss = loss * options.weight;
+  return reduced(loss, options.reduction);
+}
+
+Tensor kl_div(const Tensor& input, const Tensor& target, Reduction reduction, bool log_target) {
+  if (log_target) return reduced(exp(target) * (target - input), reduction);
+  // 0 log(0) = 0
+  const Tensor counts = gt(target, 0);
+  const Tensor entropy = where(counts, target * log(where(counts, target, 1)), 0);
+  return reduced(entropy - target * input, reduction);
+}
+
+}  // namespace ballast

@@ -1,0 +1,158 @@
+#include "ballast/ops/print.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "ballast/ops/support.h"
+
+namespace ballast {
+namespace {
+
+// PyTorch's default print options.
+constexpr int64_t kThreshold = 1000, kEdge = 3, kLineWidth = 80;
+
+/// Writes every element of one tensor with the same width and precision, chosen from those shown.
+template <class T>
+class Formatter {
+ public:
+  explicit Formatter(const std::vector<T>& shown) {
+    if constexpr (std::is_floating_point_v<T>) choose(shown);
+    for (T v : shown)
+      if (!std::is_floating_point_v<T> || (std::isfinite(double(v)) && v != 0))
+        width_ = std::max(width_, bare(v).size());
+  }
+  size_t width() const { return width_; }
+  std::string operator()(T v) const { return fmt::format("{:>{}}", bare(v), width_); }
+
+ private:
+  void choose(const std::vector<T>& shown) {
+    double least = std::numeric_limits<double>::infinity(), most = 0;
+    for (T v : shown) {
+      const double a = std::abs(double(v));
+      if (!std::isfinite(a) || a == 0) continue;
+      least = std::min(least, a);
+      most = std::max(most, a);
+      whole_ &= v == std::ceil(v);
+    }
+    scientific_ = most > 0 && (most / least > 1000 || most > 1e8 || least < 1e-4);
+  }
+
+  std::string bare(T v) const {
+    if constexpr (std::is_same_v<T, bool>) {
+      return v ? "True" : "False";
+    } else if constexpr (!std::is_floating_point_v<T>) {
+      return fmt::format("{}", v);
+    } else {
+      const double x = v;
+      if (std::isnan(x)) return "nan";
+      if (scientific_) return fmt::format("{:.4e}", x);
+      if (whole_) return fmt::format("{:.0f}{}", x, std::isinf(x) ? "" : ".");
+      return fmt::format("{:.4f}", x);
+    }
+  }
+
+  bool whole_ = true, scientific_ = false;
+  size_t width_ = 1;
+};
+
+template <class T>
+class Printer {
+ public:
+  explicit Printer(const Tensor& x)
+      : shape_(x.shape()),
+        strides_(ops::strides_of(shape_)),
+        data_(x.data<T>()),
+        summarize_(x.numel() > kThreshold),
+        format_(shown()) {}
+
+  std::string text() const { return text(0, 0, 7); }
+
+ private:
+  /// The positions of dimension `d` that are shown; -1 for "...".
+  std::vector<int64_t> positions(int d) const {
+    std::vector<int64_t> at;
+    const int64_t n = shape_[d];
+    for (int64_t i = 0; i < n; ++i) {
+      if (summarize_ && n > 2 * kEdge && i == kEdge) {
+        at.push_back(-1);
+        i = n - kEdge;
+      }
+      at.push_back(i);
+    }
+    return at;
+  }
+
+  std::vector<T> shown() const {
+    std::vector<T> out;
+    collect(0, 0, out);
+    return out;
+  }
+  void collect(int d, int64_t offset, std::vector<T>& out) const {
+    if (d == shape_.rank()) return out.push_back(data_[offset]);
+    for (int64_t i : positions(d))
+      if (i >= 0) collect(d + 1, offset + i * strides_[d], out);
+  }
+
+  std::string text(int d, int64_t offset, int indent) const {
+    if (d == shape_.rank()) return format_(data_[offset]);
+    std::vector<std::string> parts;
+    const bool line = d == shape_.rank() - 1;
+    for (int64_t i : positions(d))
+      parts.push_back(i < 0 ? line ? " ..." : "..."
+                            : text(d + 1, offset + i * strides_[d], indent + 1));
+    const std::string gap(indent + 1, ' ');
+    if (!line)
+      return fmt::format("[{}]",
+                         fmt::join(parts, "," + std::string(shape_.rank() - d - 1, '\n') + gap));
+    const size_t per_line = std::max<size_t>(
+        1, (kLineWidth - std::min<int64_t>(indent, kLineWidth)) / (format_.width() + 2));
+    std::string out = "[";
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (i > 0) out += i % per_line == 0 ? ",\n" + gap : ", ";
+      out += parts[i];
+    }
+    return out + "]";
+  }
+
+  Shape shape_;
+  std::array<int64_t, Shape::kMaxRank> strides_;
+  std::span<const T> data_;
+  bool summarize_;
+  Formatter<T> format_;
+};
+
+}  // namespace
+
+std::string to_string(const Tensor& x) {
+  const Tensor value = x.detach();
+  std::string out = "tensor(";
+  std::vector<std::string> suffixes;
+  const bool empty = x.numel() == 0;
+  if (empty) {
+    out += "[]";
+    if (x.dim() != 1)
+      suffixes.push_back("size=(" + fmt::format("{}", fmt::join(x.shape(), ", ")) + ")");
+  } else {
+    out += dispatch(x.dtype(), [&](auto zero) { return Printer<decltype(zero)>(value).text(); });
+  }
+  const bool shows = x.dtype() == DType::kFloat32 ||
+                     (!empty && (x.dtype() == DType::kInt64 || x.dtype() == DType::kBool));
+  if (!shows) suffixes.push_back(fmt::format("dtype=torch.{}", name_of(x.dtype())));
+  if (x.requires_grad())
+    suffixes.push_back(x.is_leaf() || !x.node().op
+                           ? std::string("requires_grad=True")
+                           : fmt::format("grad_fn=<{}>", x.node().op->name()));
+  int64_t column = static_cast<int64_t>(out.size() - (out.rfind('\n') + 1)) + 2;
+  for (const std::string& s : suffixes) {
+    const int64_t size = static_cast<int64_t>(s.size());
+    const bool wraps = column + size + 2 > kLineWidth;
+    out += (wraps ? ",\n" + std::string(7, ' ') : ", ") + s;
+    column = wraps ? 7 + size : column + size + 2;
+  }
+  return out + ")";
+}
+
+}  // namespace ballast

@@ -1,0 +1,115 @@
+#include "ballast/ops/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ballast/ops/compare.h"
+#include "ballast/ops/reduce.h"
+#include "ballast/ops/shape_ops.h"
+
+namespace ballast {
+namespace {
+
+/// Square root with derivative 0 at 0: for lengths, where the minimum lies there.
+class LengthOp final : public Op {
+ public:
+  LengthOp() : Op("length") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const T* x = c.input<T>(0);
+      T* out = c.output<T>();
+      for (int64_t i = 0, n = c.out.shape.numel(); i < n; ++i) out[i] = std::sqrt(x[i]);
+    });
+  }
+  Gradients gradient(const Backward& b) const override {
+    const Tensor y = b.output();
+    return {masked_fill(b.grad() / (y * 2.0), eq(y, 0), 0)};
+  }
+  uint32_t gradient_reads() const override { return kReadsOutput; }
+};
+
+Tensor length(const Tensor& squared) {
+  static const LengthOp op;
+  return record(op, squared.shape(), squared.dtype(), {squared});
+}
+
+struct CumsumAttributes {
+  int64_t dim, from_the_end;
+};
+
+class CumsumOp final : public Op {
+ public:
+  CumsumOp() : Op("cumsum") {}
+  void reference(const Call& c) const override {
+    const auto& a = c.attributes.as<CumsumAttributes>();
+    dispatch(c.out.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      using Sum = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>;
+      const Shape& s = c.out.shape;
+      const int d = static_cast<int>(a.dim);
+      const int64_t inner = s.span_numel(d + 1, s.rank()), outer = s.span_numel(0, d), n = s[d];
+      const T* x = c.input<T>(0);
+      T* out = c.output<T>();
+      for (int64_t line = 0; line < outer * inner; ++line) {
+        const int64_t base = line / inner * n * inner + line % inner;
+        Sum total = 0;
+        for (int64_t i = 0; i < n; ++i) {
+          const int64_t at = base + (a.from_the_end ? n - 1 - i : i) * inner;
+          total += x[at];
+          out[at] = static_cast<T>(total);
+        }
+      }
+    });
+  }
+  Gradients gradient(const Backward& b) const override {
+    auto a = b.attributes<CumsumAttributes>();
+    a.from_the_end = !a.from_the_end;
+    static const CumsumOp op;
+    return {record(op, b.grad().shape(), b.grad().dtype(), {b.grad()}, a)};
+  }
+  uint32_t gradient_reads() const override { return 0; }
+};
+
+}  // namespace
+
+Tensor var(const Tensor& x, const std::vector<int64_t>& dims, bool unbiased, bool keepdim) {
+  check(is_floating(x.dtype()), "std and var only support floating point and complex dtypes");
+  // Corrected for the rounding of the mean, which is then a mere shift: no gradient through it.
+  const Tensor centred = x - mean(x, dims, true).detach();
+  const Tensor squares = sum(square(centred), dims, keepdim), rest = sum(centred, dims, keepdim);
+  const double n =
+      static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(squares.numel(), 1));
+  return relu(squares - square(rest) / n) / std::max(n - (unbiased ? 1 : 0), 0.0);
+}
+
+Tensor std(const Tensor& x, const std::vector<int64_t>& dims, bool unbiased, bool keepdim) {
+  return length(var(x, dims, unbiased, keepdim));
+}
+
+Tensor norm(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
+  check(is_floating(x.dtype()),
+        "linalg.vector_norm: Expected a floating point or complex tensor as input. Got {}",
+        name_of(x.dtype()));
+  return length(sum(square(x), dims, keepdim));
+}
+
+Tensor all(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
+  return eq(sum(logical_not(x), dims, keepdim), 0);
+}
+Tensor any(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
+  return ne(sum(cast(x, DType::kBool), dims, keepdim), 0);
+}
+Tensor count_nonzero(const Tensor& x, const std::vector<int64_t>& dims) {
+  return sum(cast(x, DType::kBool), dims);
+}
+
+Tensor cumsum(const Tensor& x, int64_t dim) {
+  static const CumsumOp op;
+  const int at = x.shape().normalize(dim);
+  const Tensor y = is_floating(x.dtype()) ? x : cast(x, DType::kInt64);
+  if (x.dim() == 0) return y;
+  return record(op, y.shape(), y.dtype(), {y}, CumsumAttributes{at, 0});
+}
+
+}  // namespace ballast
