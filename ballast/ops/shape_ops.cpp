@@ -101,7 +101,8 @@ class SliceOp final : public Op {
 
 class ExpandOp final : public Op {
  public:
-  ExpandOp() : Op("expand") {}
+  /// `pixels`: one value per sample and channel, repeated over the pixels.
+  explicit ExpandOp(bool pixels) : Op(pixels ? "expand_pixels" : "expand"), pixels_(pixels) {}
   void reference(const Call& c) const override {
     dispatch(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -114,10 +115,19 @@ class ExpandOp final : public Op {
   Gradients gradient(const Backward& b) const override {
     return {ops::sum_to(b.grad(), b.input_shape(0))};
   }
+  Traits traits() const override { return {.channels_last = pixels_ ? Traits::kOutput : 0}; }
   uint32_t gradient_reads() const override { return 0; }
+
+ private:
+  bool pixels_;
 };
 
 }  // namespace
+
+const Op& expand_pixels_op() {
+  static const ExpandOp op(true);
+  return op;
+}
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
   check(shape.numel() == x.numel(), "shape '{}' is invalid for input of size {}", shape, x.numel());
@@ -177,8 +187,10 @@ Tensor expand(const Tensor& x, const Shape& shape) {
   check(broadcast(x.shape(), shape) == shape,
         "The expanded size {} cannot be made from a tensor of shape {}", shape, x.shape());
   if (shape == x.shape()) return x;
-  static const ExpandOp op;
-  return record(op, shape, x.dtype(), {x});
+  static const ExpandOp plain(false);
+  const bool pixels = x.dim() >= 3 && shape.rank() == x.dim() && x.shape()[0] == shape[0] &&
+                      x.shape()[1] == shape[1] && x.shape().span_numel(2, x.dim()) == 1;
+  return record(pixels ? expand_pixels_op() : plain, shape, x.dtype(), {x});
 }
 
 Tensor cast(const Tensor& x, DType dtype) {

@@ -20,4 +20,7 @@ Tensor expand(const Tensor& x, const Shape& shape);
 /// zero.
 Tensor cast(const Tensor& x, DType dtype);
 
+/// The planner's name for an expansion of (N, C, 1, ...) to (N, C, ...).
+const Op& expand_pixels_op();
+
 }  // namespace ballast

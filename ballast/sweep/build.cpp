@@ -74,7 +74,7 @@ class NothingSweep final : public Sweep {
 std::unique_ptr<Sweep> build_one(const plan::Plan& plan, int value, bool fast) {
   if (plan.values[value].view()) return std::make_unique<NothingSweep>();
   if (fast)
-    for (auto* builder : {build_matmul, build_conv, build_norm, build_loss})
+    for (auto* builder : {build_matmul, build_conv, build_norm, build_pool, build_loss})
       if (auto s = builder(plan, value)) return s;
   return std::make_unique<ReferenceSweep>(plan, value);
 }
