@@ -1,0 +1,24 @@
+# The extension module ballast._core, from python/src/*.cpp. In a build tree the package is assembled
+# in <build>/python, so that PYTHONPATH=<build>/python imports it; pip installs it with the tool.
+
+find_package(Python 3.9 REQUIRED COMPONENTS Interpreter Development.Module)
+execute_process(COMMAND ${Python_EXECUTABLE} -m nanobind --cmake_dir
+                OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE nanobind_ROOT
+                RESULT_VARIABLE nanobind_missing ERROR_QUIET)
+if(nanobind_missing)
+  message(FATAL_ERROR "BALLAST_BUILD_PYTHON needs nanobind: ${Python_EXECUTABLE} -m pip install nanobind")
+endif()
+find_package(nanobind CONFIG REQUIRED)
+
+file(GLOB BALLAST_PYTHON_SOURCES CONFIGURE_DEPENDS python/src/*.cpp)
+nanobind_add_module(ballast_python NB_STATIC ${BALLAST_PYTHON_SOURCES})
+set_target_properties(ballast_python PROPERTIES OUTPUT_NAME _core
+                      LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/python/ballast)
+target_include_directories(ballast_python PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(ballast_python PRIVATE Ballast::ballast ballast_flags)
+
+install(TARGETS ballast_python LIBRARY DESTINATION ballast COMPONENT python)
+# The wheel carries the tool too; scikit-build-core says where scripts go.
+if(TARGET ballast_tool AND SKBUILD)
+  install(TARGETS ballast_tool RUNTIME DESTINATION ${SKBUILD_SCRIPTS_DIR} COMPONENT python)
+endif()

@@ -1,0 +1,33 @@
+# Tests: every tests/**/*_test.cpp, in one program; an installed Ballast used by a small project; and,
+# in ThreadSanitizer builds, proof that the sanitizer sees races and only races.
+
+find_package(GTest REQUIRED)
+include(GoogleTest)
+set(test_environment TSAN_OPTIONS=ignore_noninstrumented_modules=1)
+
+file(GLOB_RECURSE BALLAST_TESTS CONFIGURE_DEPENDS tests/*_test.cpp tests/support/*.cpp)
+add_executable(ballast_tests ${BALLAST_TESTS})
+target_include_directories(ballast_tests PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(ballast_tests PRIVATE Ballast::ballast ballast_flags OpenMP::OpenMP_CXX
+                      GTest::gtest_main nlohmann_json::nlohmann_json)
+target_compile_definitions(ballast_tests
+                           PRIVATE BALLAST_GOLDEN_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/tests/golden")
+gtest_discover_tests(ballast_tests DISCOVERY_MODE PRE_TEST PROPERTIES ENVIRONMENT ${test_environment})
+
+if(BALLAST_SANITIZE STREQUAL thread)
+  add_executable(planted_race tests/tsan/planted_race.cpp)
+  target_link_libraries(planted_race PRIVATE ballast_flags OpenMP::OpenMP_CXX)
+  add_test(NAME ThreadSanitizer.SeesAPlantedRace COMMAND planted_race race)
+  add_test(NAME ThreadSanitizer.AcceptsACorrectLoop COMMAND planted_race reduction)
+  set_tests_properties(ThreadSanitizer.SeesAPlantedRace ThreadSanitizer.AcceptsACorrectLoop
+                       PROPERTIES ENVIRONMENT "${test_environment};OMP_NUM_THREADS=4")
+  set_tests_properties(ThreadSanitizer.SeesAPlantedRace PROPERTIES PASS_REGULAR_EXPRESSION
+                       "WARNING: ThreadSanitizer: data race.*planted_race.cpp")
+endif()
+
+if(NOT BALLAST_SANITIZE AND NOT BALLAST_BUILD_FUZZERS)
+  add_test(NAME Install.ASmallProjectFindsAndUsesIt
+           COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_CURRENT_BINARY_DIR} -DGENERATOR=${CMAKE_GENERATOR}
+                   -DCOMPILER=${CMAKE_CXX_COMPILER} -DBUILD_TYPE=${CMAKE_BUILD_TYPE}
+                   -P ${CMAKE_CURRENT_SOURCE_DIR}/tests/install/run.cmake)
+endif()
