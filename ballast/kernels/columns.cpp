@@ -139,7 +139,7 @@ void MaxPoolTake(const float* x, const float* y, float* rest, float* dx, int64_t
     const V a = hn::MaskedLoad(mask, d, x + i), b = hn::MaskedLoad(mask, d, y + i);
     const V r = hn::MaskedLoad(mask, d, rest + i), sum = hn::MaskedLoad(mask, d, dx + i);
     const auto takes =
-        hn::Or(hn::Eq(a, b), hn::Ne(a, a));  // the only NaN a maximum lets pass is its own
+        hn::Or(hn::Eq(a, b), hn::IsNaN(a));  // the only NaN a maximum lets pass is its own
     hn::BlendedStore(hn::Add(sum, hn::IfThenElseZero(takes, r)), mask, d, dx + i);
     hn::BlendedStore(hn::IfThenZeroElse(takes, r), mask, d, rest + i);
   }

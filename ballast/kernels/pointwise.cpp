@@ -43,7 +43,7 @@ HWY_INLINE V keep_nan(V x, V y) { return hn::IfThenElse(hn::Eq(x, x), y, x); }
 
 /// Max and min as PyTorch has them: NaN wins from either side.
 HWY_INLINE V nan_or(V a, V b, V y) {
-  return hn::IfThenElse(hn::Ne(a, a), a, hn::IfThenElse(hn::Ne(b, b), b, y));
+  return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::IsNaN(b), b, y));
 }
 
 void Run(Pointwise code, const PointwiseOperands& o, float* out, size_t n) {
