@@ -1,0 +1,79 @@
+// Batch normalization layers.
+#pragma once
+
+#include <optional>
+
+#include "ballast/nn/module.h"
+
+namespace ballast::nn {
+
+struct BatchNormOptions {
+  double eps = 1e-5;
+  /// Weight of the new batch in the running statistics; none: all batches count alike.
+  std::optional<double> momentum = 0.1;
+  bool affine = true;  // learn weight and bias
+  bool track_running_stats = true;
+};
+
+/// Normalizes every channel (dimension 1) to mean 0 and variance 1, then scales and shifts it
+/// (Ioffe & Szegedy 2015, arXiv:1502.03167):
+///   y = (x - mean)/sqrt(var + eps)*weight + bias.
+/// In training mean and (biased) variance are the batch's, and the running statistics move towards
+/// them (with the unbiased variance). In evaluation they are the running statistics, or still the
+/// batch's where none are tracked. Parameters: weight (C), ones, and bias (C), zeros. Buffers:
+/// running_mean (C), running_var (C), num_batches_tracked (int64 scalar).
+/// Throws ValueError for inputs of the wrong rank and for a single value per channel in training.
+class BatchNorm : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::string extra_repr() const override;
+  /// Forgets the running statistics: mean 0, variance 1, no batches.
+  void reset_running_stats();
+  /// Also sets weight to ones and bias to zeros.
+  void reset_parameters();
+  int64_t num_features() const { return num_features_; }
+  const BatchNormOptions& options() const { return options_; }
+  void set_momentum(std::optional<double> momentum) { options_.momentum = momentum; }
+
+  ModuleTensor weight, bias, running_mean, running_var, num_batches_tracked;
+
+ protected:
+  BatchNorm(int64_t num_features, BatchNormOptions options);
+  virtual void check_input(const Tensor& x) const = 0;
+
+ private:
+  int64_t num_features_;
+  BatchNormOptions options_;
+};
+
+/// Of inputs (N, C) or (N, C, L).
+class BatchNorm1d : public BatchNorm {
+ public:
+  explicit BatchNorm1d(int64_t num_features, BatchNormOptions options = {})
+      : BatchNorm(num_features, options) {}
+
+ protected:
+  void check_input(const Tensor& x) const override;
+};
+
+/// Of inputs (N, C, H, W).
+class BatchNorm2d : public BatchNorm {
+ public:
+  explicit BatchNorm2d(int64_t num_features, BatchNormOptions options = {})
+      : BatchNorm(num_features, options) {}
+
+ protected:
+  void check_input(const Tensor& x) const override;
+};
+
+/// Of inputs (N, C, D, H, W).
+class BatchNorm3d : public BatchNorm {
+ public:
+  explicit BatchNorm3d(int64_t num_features, BatchNormOptions options = {})
+      : BatchNorm(num_features, options) {}
+
+ protected:
+  void check_input(const Tensor& x) const override;
+};
+
+}  // namespace ballast::nn

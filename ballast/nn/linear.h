@@ -1,0 +1,25 @@
+// The fully connected layer.
+#pragma once
+
+#include "ballast/nn/module.h"
+
+namespace ballast::nn {
+
+struct LinearOptions {
+  bool bias = true;
+};
+
+/// y = x W^T + b over the last dimension: (..., in_features) to (..., out_features). Parameters:
+/// weight (out, in) and bias (out), uniform within 1/sqrt(in).
+class Linear : public Module {
+ public:
+  Linear(int64_t in_features, int64_t out_features, LinearOptions options = {});
+  Tensor forward(const Tensor& x) override;
+  std::string extra_repr() const override;
+  /// Draws new initial values.
+  void reset_parameters();
+
+  ModuleTensor weight, bias;
+};
+
+}  // namespace ballast::nn
