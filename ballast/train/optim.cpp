@@ -1,0 +1,346 @@
+#include "ballast/train/optim.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "ballast/base/threads.h"
+#include "ballast/sweep/eval.h"
+
+namespace ballast::optim {
+namespace {
+
+// Elements updated by one call: a block of four float arrays of this length fits a 64 KiB share of
+// L2, and is long enough to hide the handing out of blocks.
+constexpr int64_t kBlock = 4096;
+
+/// Calls `f(begin, end)` for the blocks of [0, n). `cost` is the cost of one element.
+template <class F>
+void for_each_block(int64_t n, double cost, F&& f) {
+  parallel_for((n + kBlock - 1) / kBlock, cost * static_cast<double>(n),
+               [&](int64_t i) { f(i * kBlock, std::min(n, (i + 1) * kBlock)); });
+}
+
+/// State of the parameter's size and type; zeros where it is new.
+template <class T>
+T* state_of(Tensor& state, const Tensor& param) {
+  if (!state.defined()) {
+    state = Tensor(make_leaf(param.shape(), param.dtype()));
+    std::ranges::fill(state.mutable_data<T>(), T(0));
+  } else if (state.dtype() != param.dtype()) {
+    state = state.to(param.dtype());
+  }
+  return state.mutable_data<T>().data();
+}
+
+template <class T>
+struct SgdStep {
+  T lr, momentum, undamped, weight_decay;
+  bool first, nesterov, maximize;
+
+  void run(T* __restrict p, const T* __restrict grad, T* __restrict buffer, int64_t n) const {
+    const T sign = maximize ? T(-1) : T(1);
+    if (weight_decay == 0 && momentum == 0) {
+      for (int64_t i = 0; i < n; ++i) p[i] -= lr * (sign * grad[i]);
+      return;
+    }
+    if (momentum == 0) {
+      for (int64_t i = 0; i < n; ++i) p[i] -= lr * (sign * grad[i] + weight_decay * p[i]);
+      return;
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      T g = sign * grad[i];
+      if (weight_decay != 0) g += weight_decay * p[i];
+      const T b = first ? g : momentum * buffer[i] + undamped * g;
+      buffer[i] = b;
+      p[i] -= lr * (nesterov ? g + momentum * b : b);
+    }
+  }
+};
+
+template <class T>
+struct AdamStep {
+  T weight_decay, shrink;  // added to the gradient; factor of the parameter
+  T rest1, beta2, rest2;   // 1 - b1, b2, 1 - b2
+  T step_size, correction, eps;
+  bool lerp_from_end, maximize;
+
+  void run(T* __restrict p, const T* __restrict grad, T* __restrict m, T* __restrict v,
+           T* __restrict largest, int64_t n) const {
+    const T sign = maximize ? T(-1) : T(1);
+    for (int64_t i = 0; i < n; ++i) {
+      T g = sign * grad[i];
+      if (weight_decay != 0) g += weight_decay * p[i];
+      // As torch.lerp: from the end that is nearer.
+      const T d = g - m[i];
+      m[i] = lerp_from_end ? g - d * (T(1) - rest1) : m[i] + rest1 * d;
+      v[i] = v[i] * beta2 + rest2 * g * g;
+    }
+    if (largest)
+      for (int64_t i = 0; i < n; ++i)
+        largest[i] = v[i] > largest[i] || v[i] != v[i] ? v[i] : largest[i];
+    const T* second = largest ? largest : v;
+    for (int64_t i = 0; i < n; ++i)
+      p[i] = shrink * p[i] - step_size * m[i] / (std::sqrt(second[i]) / correction + eps);
+  }
+};
+
+void check_non_negative(double value, const char* what) {
+  check<ValueError>(value >= 0, "Invalid {}: {}", what, value);
+}
+
+Tensor scalar(double value) { return Tensor::from(std::span<const double>(&value, 1), Shape{}); }
+
+}  // namespace
+
+void Optimizer::add_group(const std::vector<Tensor>& params) {
+  check<ValueError>(!params.empty(), "optimizer got an empty parameter list");
+  for (const Tensor& p : params) {
+    check<ValueError>(p.is_leaf() && is_floating(p.dtype()), "can't optimize a non-leaf Tensor");
+    for (const Slot& s : slots_)
+      check<ValueError>(!s.param.is(p), "some parameters appear in more than one parameter group");
+    slots_.push_back({.param = p, .group = num_groups_, .step = 0, .state = {}});
+  }
+  ++num_groups_;
+  grads_.reserve(slots_.size());
+  updated_.reserve(slots_.size());
+}
+
+void Optimizer::zero_grad() {
+  for (Slot& s : slots_) s.param.set_grad({});
+}
+
+void Optimizer::step() {
+  grads_.clear();
+  updated_.clear();
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    Tensor grad = slots_[i].param.grad();
+    if (!grad.defined()) continue;
+    grads_.push_back(std::move(grad));
+    updated_.push_back(i);
+  }
+  eval(std::span<const Tensor>(grads_));
+  for (size_t k = 0; k < updated_.size(); ++k) {
+    Slot& slot = slots_[updated_[k]];
+    ++slot.step;
+    update(slot, grads_[k]);
+  }
+  grads_.clear();
+}
+
+std::vector<Tensor> Optimizer::parameters(size_t group) const {
+  std::vector<Tensor> out;
+  for (const Slot& s : slots_)
+    if (s.group == group) out.push_back(s.param);
+  return out;
+}
+
+StateDict Optimizer::state_dict() const {
+  StateDict out;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& s = slots_[i];
+    if (s.step == 0) continue;
+    const std::string prefix = fmt::format("state.{}.", i);
+    out.emplace_back(prefix + "step", Tensor::from(std::span<const int64_t>(&s.step, 1), Shape{}));
+    for (size_t k = 0; k < state_names().size(); ++k)
+      if (s.state[k].defined())
+        out.emplace_back(prefix + state_names()[k], s.state[k].eval().detach());
+  }
+  for (size_t g = 0; g < num_groups_; ++g)
+    for (const auto& [name, value] : settings(g))
+      out.emplace_back(fmt::format("param_groups.{}.{}", g, name), scalar(value));
+  return out;
+}
+
+void Optimizer::load_state_dict(const StateDict& state) {
+  const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
+  size_t known = 0;
+  auto find = [&](const std::string& name) {
+    const auto it = given.find(name);
+    if (it == given.end()) return Tensor();
+    ++known;
+    return it->second;
+  };
+  std::vector<Slot> loaded = slots_;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    Slot& s = loaded[i];
+    const Tensor step = find(fmt::format("state.{}.step", i));
+    s.step = step.defined() ? step.item<int64_t>() : 0;
+    for (size_t k = 0; k < state_names().size(); ++k) {
+      const std::string name = fmt::format("state.{}.{}", i, state_names()[k]);
+      const Tensor t = find(name);
+      check(!t.defined() || t.shape() == s.param.shape(),
+            "loaded optimizer state {} has shape {}, the parameter has shape {}", name,
+            t.defined() ? t.shape() : Shape(), s.param.shape());
+      s.state[k] = t.defined() ? t.to(s.param.dtype()).eval().detach() : Tensor();
+    }
+  }
+  std::vector<Settings> values;
+  for (size_t g = 0; g < num_groups_; ++g) {
+    values.push_back(settings(g));
+    for (auto& [name, value] : values.back()) {
+      const Tensor t = find(fmt::format("param_groups.{}.{}", g, name));
+      check(t.defined(), "loaded optimizer state has no param_groups.{}.{}", g, name);
+      value = t.item<double>();
+    }
+  }
+  check(known == given.size(),
+        "loaded optimizer state has {} entries, of which this optimizer knows {}: it was saved by "
+        "an optimizer of another kind or of other parameters",
+        given.size(), known);
+  slots_ = std::move(loaded);
+  for (size_t g = 0; g < num_groups_; ++g)
+    for (const auto& [name, value] : values[g]) set(g, name, value);
+}
+
+SGD::SGD(const std::vector<Group>& groups) {
+  check<ValueError>(!groups.empty(), "optimizer got an empty parameter list");
+  for (const auto& [params, o] : groups) {
+    check_non_negative(o.lr, "learning rate");
+    check_non_negative(o.momentum, "momentum value");
+    check_non_negative(o.weight_decay, "weight_decay value");
+    check<ValueError>(!o.nesterov || (o.momentum > 0 && o.dampening == 0),
+                      "Nesterov momentum requires a momentum and zero dampening");
+    add_group(params);
+    options_.push_back(o);
+  }
+}
+
+void SGD::update(Slot& slot, const Tensor& grad) {
+  dispatch_floating(slot.param.dtype(), "SGD", [&](auto zero) {
+    using T = decltype(zero);
+    const SGDOptions& o = options_[slot.group];
+    const bool first = !slot.state[0].defined();
+    const SgdStep<T> step{static_cast<T>(o.lr),
+                          static_cast<T>(o.momentum),
+                          static_cast<T>(1 - o.dampening),
+                          static_cast<T>(o.weight_decay),
+                          first,
+                          o.nesterov,
+                          o.maximize};
+    const T* g = grad.data<T>().data();
+    T* p = slot.param.mutable_data<T>().data();
+    T* buffer = o.momentum != 0 ? state_of<T>(slot.state[0], slot.param) : nullptr;
+    for_each_block(slot.param.numel(), 6, [&](int64_t begin, int64_t end) {
+      step.run(p + begin, g + begin, buffer ? buffer + begin : nullptr, end - begin);
+    });
+  });
+}
+
+std::span<const char* const> SGD::state_names() const {
+  static constexpr const char* kNames[] = {"momentum_buffer"};
+  return kNames;
+}
+
+Settings SGD::settings(size_t group) const {
+  const SGDOptions& o = options_.at(group);
+  return {{"lr", o.lr},
+          {"momentum", o.momentum},
+          {"dampening", o.dampening},
+          {"weight_decay", o.weight_decay},
+          {"nesterov", o.nesterov},
+          {"maximize", o.maximize}};
+}
+
+bool SGD::set(size_t group, const std::string& name, double value) {
+  SGDOptions& o = options_.at(group);
+  if (name == "lr") return o.lr = value, true;
+  if (name == "momentum") return o.momentum = value, true;
+  if (name == "dampening") return o.dampening = value, true;
+  if (name == "weight_decay") return o.weight_decay = value, true;
+  if (name == "nesterov") return o.nesterov = value != 0, true;
+  if (name == "maximize") return o.maximize = value != 0, true;
+  return false;
+}
+
+Adam::Adam(const std::vector<Group>& groups, bool decoupled_weight_decay)
+    : decoupled_(decoupled_weight_decay) {
+  check<ValueError>(!groups.empty(), "optimizer got an empty parameter list");
+  for (const auto& [params, o] : groups) {
+    check_non_negative(o.lr, "learning rate");
+    check_non_negative(o.eps, "epsilon value");
+    for (int i = 0; i < 2; ++i)
+      check<ValueError>(o.betas[i] >= 0 && o.betas[i] < 1, "Invalid beta parameter at index {}: {}",
+                        i, o.betas[i]);
+    check_non_negative(o.weight_decay, "weight_decay value");
+    add_group(params);
+    options_.push_back(o);
+  }
+}
+
+void Adam::update(Slot& slot, const Tensor& grad) {
+  dispatch_floating(slot.param.dtype(), "Adam", [&](auto zero) {
+    using T = decltype(zero);
+    const AdamOptions& o = options_[slot.group];
+    const auto t = static_cast<double>(slot.step);
+    const double rest1 = 1 - o.betas[0];
+    const AdamStep<T> step{.weight_decay = static_cast<T>(decoupled_ ? 0.0 : o.weight_decay),
+                           .shrink = static_cast<T>(decoupled_ ? 1 - o.lr * o.weight_decay : 1.0),
+                           .rest1 = static_cast<T>(rest1),
+                           .beta2 = static_cast<T>(o.betas[1]),
+                           .rest2 = static_cast<T>(1 - o.betas[1]),
+                           .step_size = static_cast<T>(o.lr / (1 - std::pow(o.betas[0], t))),
+                           .correction = static_cast<T>(std::sqrt(1 - std::pow(o.betas[1], t))),
+                           .eps = static_cast<T>(o.eps),
+                           .lerp_from_end = rest1 >= 0.5,
+                           .maximize = o.maximize};
+    const T* g = grad.data<T>().data();
+    T* p = slot.param.mutable_data<T>().data();
+    T* m = state_of<T>(slot.state[0], slot.param);
+    T* v = state_of<T>(slot.state[1], slot.param);
+    T* largest = o.amsgrad ? state_of<T>(slot.state[2], slot.param) : nullptr;
+    for_each_block(slot.param.numel(), 24, [&](int64_t begin, int64_t end) {
+      step.run(p + begin, g + begin, m + begin, v + begin, largest ? largest + begin : nullptr,
+               end - begin);
+    });
+  });
+}
+
+std::span<const char* const> Adam::state_names() const {
+  static constexpr const char* kNames[] = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
+  return kNames;
+}
+
+Settings Adam::settings(size_t group) const {
+  const AdamOptions& o = options_.at(group);
+  return {{"lr", o.lr},
+          {"beta1", o.betas[0]},
+          {"beta2", o.betas[1]},
+          {"eps", o.eps},
+          {"weight_decay", o.weight_decay},
+          {"amsgrad", o.amsgrad},
+          {"maximize", o.maximize}};
+}
+
+bool Adam::set(size_t group, const std::string& name, double value) {
+  AdamOptions& o = options_.at(group);
+  if (name == "lr") return o.lr = value, true;
+  if (name == "beta1") return o.betas[0] = value, true;
+  if (name == "beta2") return o.betas[1] = value, true;
+  if (name == "eps") return o.eps = value, true;
+  if (name == "weight_decay") return o.weight_decay = value, true;
+  if (name == "amsgrad") return o.amsgrad = value != 0, true;
+  if (name == "maximize") return o.maximize = value != 0, true;
+  return false;
+}
+
+namespace {
+
+std::vector<Adam::Group> as_adam(const std::vector<AdamW::Group>& groups) {
+  std::vector<Adam::Group> out;
+  for (const auto& [params, o] : groups)
+    out.push_back({params,
+                   {.lr = o.lr,
+                    .betas = o.betas,
+                    .eps = o.eps,
+                    .weight_decay = o.weight_decay,
+                    .amsgrad = o.amsgrad,
+                    .maximize = o.maximize}});
+  return out;
+}
+
+}  // namespace
+
+AdamW::AdamW(const std::vector<Group>& groups) : Adam(as_adam(groups), true) {}
+
+}  // namespace ballast::optim
