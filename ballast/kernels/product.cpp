@@ -27,7 +27,7 @@ HWY_INLINE V load_b(D d, const float* p, bool masked, hn::Mask<D> mask) {
   return masked ? hn::MaskedLoad(mask, d, p) : hn::LoadU(d, p);
 }
 
-/// Rows x NV vectors of C. With kMasked the (only) vector is cut to `width` columns.
+/// Rows x NV vectors of C. With kMasked the last vector is cut to `width` columns.
 template <int Rows, int NV, bool kMasked>
 HWY_NOINLINE void block(const Product& p, int64_t m, int64_t n, int64_t b_offset, size_t width) {
   const D d;
@@ -39,8 +39,8 @@ HWY_NOINLINE void block(const Product& p, int64_t m, int64_t n, int64_t b_offset
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 2
     for (int j = 0; j < NV; ++j)
-      c[i][j] = p.accumulate ? load_b(d, to + i * p.ldc + j * lanes, kMasked, mask)
-                : p.bias     ? load_b(d, p.bias + n + j * lanes, kMasked, mask)
+      c[i][j] = p.accumulate ? load_b(d, to + i * p.ldc + j * lanes, kMasked && j == NV - 1, mask)
+                : p.bias     ? load_b(d, p.bias + n + j * lanes, kMasked && j == NV - 1, mask)
                              : hn::Zero(d);
   for (int t = 0; t < p.batch; ++t) {
     const float* a = p.a[t] + m * p.sam;
@@ -48,7 +48,7 @@ HWY_NOINLINE void block(const Product& p, int64_t m, int64_t n, int64_t b_offset
     for (int64_t k = 0; k < p.depth; ++k, a += p.sak, b += p.sbk) {
       V v[NV];
 #pragma GCC unroll 2
-      for (int j = 0; j < NV; ++j) v[j] = load_b(d, b + j * lanes, kMasked, mask);
+      for (int j = 0; j < NV; ++j) v[j] = load_b(d, b + j * lanes, kMasked && j == NV - 1, mask);
 #pragma GCC unroll 16
       for (int i = 0; i < Rows; ++i) {
         const V x = hn::Set(d, a[i * p.sam]);
@@ -61,7 +61,7 @@ HWY_NOINLINE void block(const Product& p, int64_t m, int64_t n, int64_t b_offset
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 2
     for (int j = 0; j < NV; ++j) {
-      if (kMasked)
+      if (kMasked && j == NV - 1)
         hn::BlendedStore(c[i][j], mask, d, to + i * p.ldc + j * lanes);
       else
         hn::StoreU(c[i][j], d, to + i * p.ldc + j * lanes);
@@ -75,9 +75,9 @@ constexpr std::array<Block, sizeof...(I)> blocks(std::integer_sequence<int, I...
   return {&block<I + 1, NV, kMasked>...};
 }
 using AllRows = std::make_integer_sequence<int, kRows>;
-constexpr auto kWide = blocks<2, false>(AllRows());
-constexpr auto kNarrow = blocks<1, false>(AllRows());
-constexpr auto kMaskedBlocks = blocks<1, true>(AllRows());
+constexpr auto kWhole = blocks<2, false>(AllRows());
+constexpr auto kCutSecond = blocks<2, true>(AllRows());
+constexpr auto kCutFirst = blocks<1, true>(AllRows());
 
 /// One column block for all rows: the panel of B stays in L1 meanwhile.
 HWY_INLINE void column_block(const Product& p, const std::array<Block, kRows>& by_rows, int64_t n,
@@ -90,14 +90,12 @@ void RunProduct(const Product& p) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
   const int64_t wide = kVectors * lanes;
   int64_t n = 0, panel = 0;
-  for (; n + wide <= p.columns; n += wide, panel += p.panel)
-    column_block(p, kWide, n, panel, lanes);
-  if (n + lanes <= p.columns) {
-    column_block(p, kNarrow, n, panel, lanes);
-    n += lanes;
-    panel += lanes;
-  }
-  if (n < p.columns) column_block(p, kMaskedBlocks, n, panel, static_cast<size_t>(p.columns - n));
+  for (; n + wide <= p.columns; n += wide, panel += p.panel) column_block(p, kWhole, n, panel, 0);
+  const int64_t rest = p.columns - n;
+  if (rest > lanes)
+    column_block(p, kCutSecond, n, panel, static_cast<size_t>(rest - lanes));
+  else if (rest > 0)
+    column_block(p, kCutFirst, n, panel, static_cast<size_t>(rest));
 }
 
 int64_t PanelColumns() { return kVectors * static_cast<int64_t>(hn::Lanes(D())); }

@@ -14,14 +14,16 @@
 namespace ballast {
 namespace {
 
-/// logits (N, C, ...) seen as rows x classes x inner, with the softmax's normalizer of each
-/// position.
+/// logits (N, C, ...) seen as rows x classes x inner, with the target and the softmax's normalizer
+/// log(sum(exp(x))) of each position.
 template <class T>
 struct Positions {
-  Positions(const Operand& logits, const Operand& target, const CrossEntropyAttributes& a)
+  Positions(const Operand& logits, const Operand& target, const Operand& log_sums,
+            const CrossEntropyAttributes& a)
       : options(a),
         x(logits.as<const T>()),
         y(target.as<const int64_t>()),
+        log_normalizer(log_sums.as<const T>()),
         classes(logits.shape[1]),
         inner(logits.shape.span_numel(2, logits.shape.rank())),
         count(logits.shape[0] * inner) {
@@ -36,14 +38,6 @@ struct Positions {
   /// Offset of class 0 of position p; classes are `inner` apart.
   int64_t base(int64_t p) const { return p / inner * classes * inner + p % inner; }
 
-  double log_normalizer(int64_t p) const {
-    double top = -INFINITY, sum = 0;
-    for (int64_t c = 0; c < classes; ++c) top = std::max<double>(top, x[base(p) + c * inner]);
-    if (!std::isfinite(top)) top = 0;
-    for (int64_t c = 0; c < classes; ++c) sum += std::exp(x[base(p) + c * inner] - top);
-    return top + std::log(sum);
-  }
-
   /// What a position's loss is divided by.
   double divisor() const {
     return static_cast<Reduction>(options.reduction) == Reduction::kMean
@@ -54,6 +48,7 @@ struct Positions {
   const CrossEntropyAttributes& options;
   const T* x;
   const int64_t* y;
+  const T* log_normalizer;
   int64_t classes, inner, count, counted = 0;
 };
 
@@ -63,13 +58,13 @@ class CrossEntropyGradOp final : public Op {
   void reference(const Call& c) const override {
     dispatch_floating(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
-      const Positions<T> at(c.in[0], c.in[1], c.attributes.as<CrossEntropyAttributes>());
-      const T* g = c.input<T>(2);
+      const Positions<T> at(c.in[0], c.in[1], c.in[2], c.attributes.as<CrossEntropyAttributes>());
+      const T* g = c.input<T>(3);
       const bool each = static_cast<Reduction>(at.options.reduction) == Reduction::kNone;
       const double smooth = at.options.label_smoothing, k = static_cast<double>(at.classes);
       T* out = c.output<T>();
       for (int64_t p = 0; p < at.count; ++p) {
-        const double lz = at.log_normalizer(p);
+        const double lz = at.log_normalizer[p];
         const double scale =
             at.y[p] == at.options.ignore_index ? 0 : (each ? g[p] : g[0]) / at.divisor();
         for (int64_t i = 0; i < at.classes; ++i) {
@@ -88,14 +83,14 @@ class CrossEntropyOp final : public Op {
   void reference(const Call& c) const override {
     dispatch_floating(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
-      const Positions<T> at(c.in[0], c.in[1], c.attributes.as<CrossEntropyAttributes>());
+      const Positions<T> at(c.in[0], c.in[1], c.in[2], c.attributes.as<CrossEntropyAttributes>());
       const double smooth = at.options.label_smoothing;
       const bool each = static_cast<Reduction>(at.options.reduction) == Reduction::kNone;
       double total = 0;
       for (int64_t p = 0; p < at.count; ++p) {
         double loss = 0;
         if (at.y[p] != at.options.ignore_index) {
-          const double lz = at.log_normalizer(p);
+          const double lz = at.log_normalizer[p];
           loss = (1 - smooth) * (lz - at.x[at.base(p) + at.y[p] * at.inner]);
           if (smooth > 0)
             for (int64_t i = 0; i < at.classes; ++i)
@@ -110,11 +105,11 @@ class CrossEntropyOp final : public Op {
   }
   Gradients gradient(const Backward& b) const override {
     const Tensor x = b.input(0);
-    return {record(cross_entropy_grad_op(), x.shape(), x.dtype(), {x, b.input(1), b.grad()},
-                   b.attributes<CrossEntropyAttributes>()),
-            Tensor()};
+    return {record(cross_entropy_grad_op(), x.shape(), x.dtype(),
+                   {x, b.input(1), b.input(2), b.grad()}, b.attributes<CrossEntropyAttributes>()),
+            Tensor(), Tensor()};
   }
-  uint32_t gradient_reads() const override { return 3; }
+  uint32_t gradient_reads() const override { return 7; }
 };
 
 struct LabelAttributes {
@@ -233,9 +228,14 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
   if (options.weight.defined()) return index_loss(log_softmax(logits, 1), target, options);
   const CrossEntropyAttributes a{static_cast<int64_t>(options.reduction), options.ignore_index,
                                  options.label_smoothing};
+  // Read by the loss and by its gradient; the gradient's formula already accounts for it.
+  const Tensor log_sums = [&] {
+    NoGrad scope;
+    return logsumexp(logits, 1, true);
+  }();
   return record(cross_entropy_op(),
                 options.reduction == Reduction::kNone ? target.shape() : Shape{}, logits.dtype(),
-                {logits, target}, a);
+                {logits, target, log_sums}, a);
 }
 
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target,

@@ -62,7 +62,9 @@ struct CrossEntropyAttributes {
   int64_t reduction, ignore_index;
   double label_smoothing;
 };
+/// (logits, target, logsumexp of the logits) -> loss
 const Op& cross_entropy_op();
+/// (logits, target, logsumexp of the logits, gradient of the loss) -> gradient of the logits
 const Op& cross_entropy_grad_op();
 
 }  // namespace ballast

@@ -11,14 +11,10 @@
 namespace ballast {
 namespace {
 
-struct DimAttributes {
-  int64_t dim;
-};
-
 /// Calls `f(base, stride, n)` for every line of `shape` along the attribute's dimension.
 template <class F>
 void for_each_line(const Call& c, const Shape& shape, F&& f) {
-  const int64_t dim = c.attributes.as<DimAttributes>().dim;
+  const int64_t dim = c.attributes.as<SoftmaxAttributes>().dim;
   if (shape.rank() == 0) return f(0, 1, 1);
   const int64_t inner = shape.span_numel(static_cast<int>(dim) + 1, shape.rank());
   const int64_t outer = shape.span_numel(0, static_cast<int>(dim)), n = shape[dim];
@@ -38,8 +34,8 @@ struct Normalizer {
   double top = -std::numeric_limits<double>::infinity(), sum = 0;
 };
 
-Tensor softmax_grad(const Tensor& g, const Tensor& y, DimAttributes dim);
-Tensor log_softmax_grad(const Tensor& g, const Tensor& y, DimAttributes dim);
+Tensor softmax_grad(const Tensor& g, const Tensor& y, SoftmaxAttributes dim);
+Tensor log_softmax_grad(const Tensor& g, const Tensor& y, SoftmaxAttributes dim);
 
 /// y*(g - sum(g*y)) from g and the softmax y.
 class SoftmaxGradOp final : public Op {
@@ -59,7 +55,7 @@ class SoftmaxGradOp final : public Op {
     });
   }
   Gradients gradient(const Backward& b) const override {
-    const auto a = b.attributes<DimAttributes>();
+    const auto a = b.attributes<SoftmaxAttributes>();
     const Tensor h = b.grad(), g = b.input(0), y = b.input(1);
     return {softmax_grad(h, y, a),
             h * g - h * sum(g * y, {a.dim}, true) - g * sum(h * y, {a.dim}, true)};
@@ -84,17 +80,17 @@ class LogSoftmaxGradOp final : public Op {
     });
   }
   Gradients gradient(const Backward& b) const override {
-    const auto a = b.attributes<DimAttributes>();
+    const auto a = b.attributes<SoftmaxAttributes>();
     const Tensor h = b.grad(), g = b.input(0), p = exp(b.input(1));
     return {h - sum(h * p, {a.dim}, true), neg(h * p * sum(g, {a.dim}, true))};
   }
 };
 
-Tensor softmax_grad(const Tensor& g, const Tensor& y, DimAttributes dim) {
+Tensor softmax_grad(const Tensor& g, const Tensor& y, SoftmaxAttributes dim) {
   static const SoftmaxGradOp op;
   return record(op, y.shape(), y.dtype(), {g, y}, dim);
 }
-Tensor log_softmax_grad(const Tensor& g, const Tensor& y, DimAttributes dim) {
+Tensor log_softmax_grad(const Tensor& g, const Tensor& y, SoftmaxAttributes dim) {
   static const LogSoftmaxGradOp op;
   return record(op, y.shape(), y.dtype(), {g, y}, dim);
 }
@@ -118,7 +114,7 @@ class SoftmaxOp final : public Op {
     });
   }
   Gradients gradient(const Backward& b) const override {
-    const auto a = b.attributes<DimAttributes>();
+    const auto a = b.attributes<SoftmaxAttributes>();
     return {Log ? log_softmax_grad(b.grad(), b.output(), a)
                 : softmax_grad(b.grad(), b.output(), a)};
   }
@@ -146,13 +142,18 @@ class LogSumExpOp final : public Op {
   uint32_t gradient_reads() const override { return 1 | kReadsOutput; }
 };
 
-DimAttributes dim_of(const Tensor& x, int64_t dim, const char* who) {
+SoftmaxAttributes dim_of(const Tensor& x, int64_t dim, const char* who) {
   check(is_floating(x.dtype()), "{}: expected a floating-point tensor, got {}", who,
         name_of(x.dtype()));
   return {x.shape().normalize(dim)};
 }
 
 }  // namespace
+
+const Op& logsumexp_op() {
+  static const LogSumExpOp op;
+  return op;
+}
 
 Tensor softmax(const Tensor& x, int64_t dim) {
   static const SoftmaxOp<false> op;
@@ -165,13 +166,12 @@ Tensor log_softmax(const Tensor& x, int64_t dim) {
 }
 
 Tensor logsumexp(const Tensor& x, int64_t dim, bool keepdim) {
-  static const LogSumExpOp op;
-  const DimAttributes a = dim_of(x, dim, "logsumexp");
+  const SoftmaxAttributes a = dim_of(x, dim, "logsumexp");
   Shape kept = x.shape(), reduced;
   if (x.dim() > 0) kept[static_cast<int>(a.dim)] = 1;
   for (int d = 0; d < x.dim(); ++d)
     if (d != a.dim) reduced.push_back(x.shape()[d]);
-  const Tensor y = record(op, kept, x.dtype(), {x}, a);
+  const Tensor y = record(logsumexp_op(), kept, x.dtype(), {x}, a);
   return keepdim ? y : reshape(y, reduced);
 }
 

@@ -14,4 +14,10 @@ Tensor log_softmax(const Tensor& x, int64_t dim);
 /// log(sum(exp(x))) along `dim`; -infinity where the dimension is empty.
 Tensor logsumexp(const Tensor& x, int64_t dim, bool keepdim = false);
 
+/// The planner's names. logsumexp_op keeps the dimension it sums over, as size 1.
+const Op& logsumexp_op();
+struct SoftmaxAttributes {
+  int64_t dim;
+};
+
 }  // namespace ballast

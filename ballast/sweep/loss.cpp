@@ -4,6 +4,7 @@
 
 #include "ballast/base/threads.h"
 #include "ballast/kernels/columns.h"
+#include "ballast/ops/softmax.h"
 #include "ballast/sweep/sweep.h"
 
 namespace ballast::sweep {
@@ -22,7 +23,8 @@ class CrossEntropySweep final : public Sweep {
     const plan::Value& v = plan.values[value];
     x_ = v.in[0];
     y_ = v.in[1];
-    g_ = gradient ? v.in[2] : -1;
+    log_sums_ = v.in[2];
+    g_ = gradient ? v.in[3] : -1;
     rows_ = plan.values[x_].shape[0];
     classes_ = plan.values[x_].shape[1];
   }
@@ -39,13 +41,15 @@ class CrossEntropySweep final : public Sweep {
     const bool mean = static_cast<Reduction>(options_.reduction) == Reduction::kMean;
     const double divisor = mean ? static_cast<double>(counted) : 1.0;
     const int64_t pieces = (rows_ + kRows - 1) / kRows;
-    std::vector<double> sums(gradient_ ? 0 : pieces);
+    InlineVector<double, 4>
+        sums;  // more than four pieces are 1024 rows: one allocation more does not count
+    for (int64_t i = 0; i < pieces && !gradient_; ++i) sums.push_back(0);
     parallel_for(pieces, 10.0 * static_cast<double>(rows_ * classes_), [&](int64_t i) {
       const int64_t begin = i * kRows, n = std::min(kRows, rows_ - begin);
       if (gradient_)
         differentiate(p, begin, n, divisor);
       else
-        sums[i] = losses(p, begin, n);
+        sums[static_cast<int>(i)] = losses(p, begin, n);
     });
     if (gradient_ || static_cast<Reduction>(options_.reduction) == Reduction::kNone) return;
     double total = 0;
@@ -59,13 +63,12 @@ class CrossEntropySweep final : public Sweep {
     const auto* y = reinterpret_cast<const int64_t*>(p[y_]) + begin;
     const bool each = static_cast<Reduction>(options_.reduction) == Reduction::kNone;
     const double smooth = options_.label_smoothing;
-    float normalizers[kRows];
-    kernels::row_log_sum_exp(x, n, classes_, normalizers);
+    const auto* log_sums = reinterpret_cast<const float*>(p[log_sums_]) + begin;
     double total = 0;
     for (int64_t r = 0; r < n; ++r, x += classes_) {
       double loss = 0;
       if (y[r] != options_.ignore_index) {
-        const double lz = normalizers[r];
+        const double lz = log_sums[r];
         loss = (1 - smooth) * (lz - x[y[r]]);
         if (smooth > 0) {
           double sum = 0;
@@ -86,30 +89,56 @@ class CrossEntropySweep final : public Sweep {
     auto* out = reinterpret_cast<float*>(p[out_]) + begin * classes_;
     const bool each = static_cast<Reduction>(options_.reduction) == Reduction::kNone;
     const double smooth = options_.label_smoothing;
-    float normalizers[kRows];
-    kernels::row_log_sum_exp(x, n, classes_, normalizers);
+    const auto* log_sums = reinterpret_cast<const float*>(p[log_sums_]) + begin;
     for (int64_t r = 0; r < n; ++r, x += classes_, out += classes_) {
       if (y[r] == options_.ignore_index) {
         std::fill_n(out, classes_, 0.0f);
         continue;
       }
       const double scale = (each ? g[begin + r] : *g) / divisor;
-      kernels::exp_affine(x, classes_, normalizers[r], static_cast<float>(scale),
+      kernels::exp_affine(x, classes_, log_sums[r], static_cast<float>(scale),
                           static_cast<float>(-smooth * scale / static_cast<double>(classes_)), out);
       out[y[r]] -= static_cast<float>((1 - smooth) * scale);
     }
   }
 
-  int x_, y_, g_, out_;
+  int x_, y_, log_sums_, g_, out_;
   CrossEntropyAttributes options_;
   bool gradient_;
   int64_t rows_, classes_;
+};
+
+/// log(sum(exp(x))) over the last dimension.
+class LogSumExpSweep final : public Sweep {
+ public:
+  LogSumExpSweep(const Shape& x, int in, int out)
+      : rows_(x.span_numel(0, x.rank() - 1)), columns_(x.back()), in_(in), out_(out) {}
+
+  void run(Pointers p) const override {
+    const auto* x = reinterpret_cast<const float*>(p[in_]);
+    auto* out = reinterpret_cast<float*>(p[out_]);
+    const int64_t pieces = (rows_ + kRows - 1) / kRows;
+    parallel_for(pieces, 10.0 * static_cast<double>(rows_ * columns_), [&](int64_t i) {
+      const int64_t begin = i * kRows;
+      kernels::row_log_sum_exp(x + begin * columns_, std::min(kRows, rows_ - begin), columns_,
+                               out + begin);
+    });
+  }
+
+ private:
+  int64_t rows_, columns_;
+  int in_, out_;
 };
 
 }  // namespace
 
 std::unique_ptr<Sweep> build_loss(const plan::Plan& plan, int value) {
   const plan::Value& v = plan.values[value];
+  if (v.op == &logsumexp_op() && v.dtype == DType::kFloat32) {
+    const Shape& x = plan.values[v.in[0]].shape;
+    if (x.rank() == 0 || v.attributes.as<SoftmaxAttributes>().dim != x.rank() - 1) return nullptr;
+    return std::make_unique<LogSumExpSweep>(x, v.in[0], value);
+  }
   const bool gradient = v.op == &cross_entropy_grad_op();
   if ((!gradient && v.op != &cross_entropy_op()) || v.dtype != DType::kFloat32) return nullptr;
   if (plan.values[v.in[0]].shape.rank() != 2) return nullptr;
