@@ -11,14 +11,18 @@ endif()
 find_package(nanobind CONFIG REQUIRED)
 
 file(GLOB BALLAST_PYTHON_SOURCES CONFIGURE_DEPENDS python/src/*.cpp)
-nanobind_add_module(ballast_python NB_STATIC ${BALLAST_PYTHON_SOURCES})
+nanobind_add_module(ballast_python NB_STATIC NB_SUPPRESS_WARNINGS ${BALLAST_PYTHON_SOURCES})
 set_target_properties(ballast_python PROPERTIES OUTPUT_NAME _core
                       LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/python/ballast)
 target_include_directories(ballast_python PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(ballast_python PRIVATE Ballast::ballast ballast_flags)
 
+# What pip builds and installs. The wheel carries the tool too; scikit-build-core says where scripts go.
+add_custom_target(ballast_package DEPENDS ballast_python)
 install(TARGETS ballast_python LIBRARY DESTINATION ballast COMPONENT python)
-# The wheel carries the tool too; scikit-build-core says where scripts go.
-if(TARGET ballast_tool AND SKBUILD)
-  install(TARGETS ballast_tool RUNTIME DESTINATION ${SKBUILD_SCRIPTS_DIR} COMPONENT python)
+if(TARGET ballast_tool)
+  add_dependencies(ballast_package ballast_tool)
+  if(SKBUILD)
+    install(TARGETS ballast_tool RUNTIME DESTINATION ${SKBUILD_SCRIPTS_DIR} COMPONENT python)
+  endif()
 endif()

@@ -61,7 +61,9 @@ def conv2d_cases() -> list:
         case(c, (2, 3, 5, 4), (4, 3, 3, 3), (4,)),
         case(c, (2, 3, 5, 6), (2, 3, 3, 3), (2,), stride=2, padding=1),
         case(c, (1, 4, 6, 5), (6, 2, 2, 3), (6,), stride=(1, 2), padding=(0, 2), groups=2),
-        case(c, (2, 3, 7, 5), (3, 1, 3, 2), stride=(2, 1), padding=(2, 1), dilation=(2, 3), groups=3),
+        case(
+            c, (2, 3, 7, 5), (3, 1, 3, 2), stride=(2, 1), padding=(2, 1), dilation=(2, 3), groups=3
+        ),
         case(c, (3, 2, 1, 1), (2, 2, 1, 1), (2,)),
         case(c, (2, 5, 4), (3, 2, 2, 2), (3,)),
     ]
@@ -73,7 +75,9 @@ def pool_cases() -> dict:
         "max_pool2d": [
             case(mx, (2, 3, 4, 6), kernel_size=2),
             case(mx, (2, 2, 5, 7), ties=True, kernel_size=3, stride=2, padding=1),
-            case(mx, (1, 2, 6, 5), kernel_size=(2, 3), stride=(1, 2), padding=(1, 0), dilation=(2, 1)),
+            case(
+                mx, (1, 2, 6, 5), kernel_size=(2, 3), stride=(1, 2), padding=(1, 0), dilation=(2, 1)
+            ),
             case(mx, (1, 2, 6, 7), ties=True, kernel_size=3, stride=2, padding=1, ceil_mode=True),
             case(mx, (1, 1, 5, 5), kernel_size=2, stride=3, ceil_mode=True),
             case(mx, (2, 3, 3), kernel_size=2, stride=1),
@@ -83,7 +87,9 @@ def pool_cases() -> dict:
             case(avg, (2, 2, 5, 7), kernel_size=3, stride=2, padding=1),
             case(avg, (2, 2, 5, 7), kernel_size=3, stride=2, padding=1, count_include_pad=False),
             case(avg, (1, 2, 6, 7), kernel_size=(3, 2), stride=2, padding=1, ceil_mode=True),
-            case(avg, (1, 1, 5, 5), kernel_size=2, stride=3, ceil_mode=True, count_include_pad=False),
+            case(
+                avg, (1, 1, 5, 5), kernel_size=2, stride=3, ceil_mode=True, count_include_pad=False
+            ),
             case(avg, (2, 3, 3), kernel_size=2, stride=1),
         ],
         "adaptive_avg_pool2d": [

@@ -20,18 +20,40 @@ OUTPUT = pathlib.Path(__file__).parents[2] / "tests" / "golden" / "ops_b.json"
 
 def some(seed: int, *shape: int, scale: float = 2.0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return (torch.randn(*shape, dtype=torch.float64, generator=generator) * scale * 1000).round() / 1000
+    return (
+        torch.randn(*shape, dtype=torch.float64, generator=generator) * scale * 1000
+    ).round() / 1000
 
 
 INPUTS = {
     "kinks": torch.tensor(
-        [-30.0, -7.5, -3.0, -2.0, -1.0, -0.5, 0.0, 0.25, 1.0, 2.0, 2.999, 3.0, 6.0, 6.5, 19.9, 21.0, 50.0],
+        [
+            -30.0,
+            -7.5,
+            -3.0,
+            -2.0,
+            -1.0,
+            -0.5,
+            0.0,
+            0.25,
+            1.0,
+            2.0,
+            2.999,
+            3.0,
+            6.0,
+            6.5,
+            19.9,
+            21.0,
+            50.0,
+        ],
         dtype=torch.float64,
     ),
     "positive": some(1, 5).abs() + 0.1,
     "x": some(2, 2, 3, 4),
     "y": some(3, 3, 4),
-    "ties": torch.tensor([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0], [-1.0, 0.0, -1.0]], dtype=torch.float64),
+    "ties": torch.tensor(
+        [[1.0, 3.0, 3.0], [2.0, 2.0, 2.0], [-1.0, 0.0, -1.0]], dtype=torch.float64
+    ),
     "odd": torch.tensor([1.0, math.nan, math.inf, -math.inf, 0.0], dtype=torch.float64),
     "ints": torch.tensor([[3, -2, 5], [0, 7, 1]]),
     "probabilities": torch.tensor([[0.0, 0.25, 0.75], [0.5, 0.5, 0.0]], dtype=torch.float64),
@@ -125,8 +147,18 @@ CASES = {
     "cumsum": (lambda x: x.cumsum(1), "x"),
     "nll": (lambda x, y: F.nll_loss(x, y), "x", "labels"),
     "nll_weighted": (lambda x, y, w: F.nll_loss(x, y, w.detach()), "x", "labels", "class_weights"),
-    "nll_none": (lambda x, y, w: F.nll_loss(x, y, w.detach(), reduction="none"), "x", "labels", "class_weights"),
-    "ce_weighted": (lambda x, y, w: F.cross_entropy(x, y, w.detach()), "x", "labels", "class_weights"),
+    "nll_none": (
+        lambda x, y, w: F.nll_loss(x, y, w.detach(), reduction="none"),
+        "x",
+        "labels",
+        "class_weights",
+    ),
+    "ce_weighted": (
+        lambda x, y, w: F.cross_entropy(x, y, w.detach()),
+        "x",
+        "labels",
+        "class_weights",
+    ),
     "ce_weighted_smooth": (
         lambda x, y, w: F.cross_entropy(x, y, w.detach(), label_smoothing=0.2),
         "x",
@@ -143,8 +175,16 @@ CASES = {
     "mse": (lambda x, y: F.mse_loss(x, y), "scores", "probabilities"),
     "l1_none": (lambda x, y: F.l1_loss(x, y, reduction="none"), "scores", "probabilities"),
     "smooth_l1": (lambda x, y: F.smooth_l1_loss(x, y, beta=0.5), "scores", "probabilities"),
-    "huber": (lambda x, y: F.huber_loss(x, y, delta=0.5, reduction="sum"), "scores", "probabilities"),
-    "bce_logits": (lambda x, y: F.binary_cross_entropy_with_logits(x, y), "scores", "probabilities"),
+    "huber": (
+        lambda x, y: F.huber_loss(x, y, delta=0.5, reduction="sum"),
+        "scores",
+        "probabilities",
+    ),
+    "bce_logits": (
+        lambda x, y: F.binary_cross_entropy_with_logits(x, y),
+        "scores",
+        "probabilities",
+    ),
     "bce_logits_pos": (
         lambda x, y, w: F.binary_cross_entropy_with_logits(x, y, pos_weight=w.detach()),
         "scores",
@@ -152,8 +192,16 @@ CASES = {
         "class_weights",
     ),
     "bce": (lambda x, y: F.binary_cross_entropy(x, y.detach()), "certain", "probabilities"),
-    "kl_div": (lambda x, y: F.kl_div(x, y.detach(), reduction="batchmean"), "scores", "probabilities"),
-    "kl_div_log": (lambda x, y: F.kl_div(x, y, log_target=True, reduction="sum"), "scores", "certain"),
+    "kl_div": (
+        lambda x, y: F.kl_div(x, y.detach(), reduction="batchmean"),
+        "scores",
+        "probabilities",
+    ),
+    "kl_div_log": (
+        lambda x, y: F.kl_div(x, y, log_target=True, reduction="sum"),
+        "scores",
+        "certain",
+    ),
     "one_hot": (lambda i: F.one_hot(i, 4), "index"),
 }
 

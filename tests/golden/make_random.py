@@ -86,7 +86,16 @@ def main() -> None:
     some = [1, 2, 7, 15, 16, 17, 40, 1000]
     sizes = list(range(1, 41))
     big = 2**40
-    randint = [(0, 2), (0, 10), (-5, 6), (0, 2**28 - 1), (0, 2**28), (0, 2**32 - 1), (0, 2**32 + 1), (-big, big)]
+    randint = [
+        (0, 2),
+        (0, 10),
+        (-5, 6),
+        (0, 2**28 - 1),
+        (0, 2**28),
+        (0, 2**32 - 1),
+        (0, 2**32 + 1),
+        (-big, big),
+    ]
     mixed = [
         ("normal", 3, "float32", 0.0, 1.0),
         ("uniform", 2, "float32", 0.0, 1.0),
@@ -106,15 +115,20 @@ def main() -> None:
     ]
     golden = {
         "uniform": [
-            sequence(s, both("uniform", [1, 5, 1000], 0.0, 1.0) + both("uniform", [700], -0.3, 0.7)) for s in SEEDS
+            sequence(s, both("uniform", [1, 5, 1000], 0.0, 1.0) + both("uniform", [700], -0.3, 0.7))
+            for s in SEEDS
         ],
         "rounding": [sequence(0, [("uniform", 100, "float32", 1.0, 1.0 + 2**-21)])],
         "normal": [
             sequence(0, both("normal", sizes, 0.0, 1.0)),
             *(sequence(s, both("normal", [1000, 15, 17], -1.5, 0.3)) for s in SEEDS),
         ],
-        "bernoulli": [sequence(s, both("bernoulli", some, p)) for s, p in zip(SEEDS, (0.1, 0.5, 0.9))],
-        "dropout": [sequence(s, both("dropout", some, p)) for s, p in zip(SEEDS, (0.1, 0.5, 0.9, 0.3))],
+        "bernoulli": [
+            sequence(s, both("bernoulli", some, p)) for s, p in zip(SEEDS, (0.1, 0.5, 0.9))
+        ],
+        "dropout": [
+            sequence(s, both("dropout", some, p)) for s, p in zip(SEEDS, (0.1, 0.5, 0.9, 0.3))
+        ],
         "randint": [sequence(s, [("randint", 20, "int64", *r) for r in randint]) for s in SEEDS],
         "randperm": [sequence(s, [("randperm", n) for n in (1, 2, 10, 100, 1797)]) for s in SEEDS]
         + [sequence(42, [("randperm", 70000), ("uniform", 1, "float32", 0.0, 1.0)])],
