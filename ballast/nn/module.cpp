@@ -8,8 +8,8 @@
 #include <typeinfo>
 #include <unordered_map>
 
+#include "ballast/graph/eval.h"
 #include "ballast/nn/state.h"
-#include "ballast/sweep/eval.h"
 
 namespace ballast::nn {
 namespace {
