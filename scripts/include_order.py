@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-ORDER = "base graph ops nn grad plan kernels sweep io data train study dist".split()
+ORDER = "base graph ops nn models grad plan kernels sweep io data train study dist".split()
 ONLY = {"kernels": {"base", "kernels"}}
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]ballast/([^/">]+)/[^">]+[">]')
 

@@ -58,7 +58,9 @@ class Zoo(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(4, 8, (3, 2), stride=(2, 1), padding=1, dilation=2, groups=2, bias=False)
+        self.conv = nn.Conv2d(
+            4, 8, (3, 2), stride=(2, 1), padding=1, dilation=2, groups=2, bias=False
+        )
         self.body = nn.Sequential(
             nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, eps=1e-3, momentum=None, affine=False), nn.ReLU(), nn.ReLU6(),
             nn.LeakyReLU(), nn.Sigmoid(), nn.Tanh(), nn.GELU(), nn.SiLU(), nn.Softplus(), nn.Hardswish(), nn.ELU(),
@@ -87,7 +89,9 @@ def main():
         tensors[f"{cls.__name__}/eval"] = net(x).detach()
     torch.manual_seed(0)
     w = torch.empty(12, 5, 3, 3)
-    tensors["kaiming_uniform"] = nn.init.kaiming_uniform_(w, nonlinearity="relu").flatten()[::9].clone()
+    tensors["kaiming_uniform"] = (
+        nn.init.kaiming_uniform_(w, nonlinearity="relu").flatten()[::9].clone()
+    )
     tensors["kaiming_normal"] = nn.init.kaiming_normal_(w, mode="fan_out").flatten()[::9].clone()
     tensors["xavier_uniform"] = nn.init.xavier_uniform_(w, gain=2.0).flatten()[::9].clone()
     tensors["xavier_normal"] = nn.init.xavier_normal_(w).flatten()[::9].clone()
@@ -102,7 +106,11 @@ def write(path, tensors):
     header, data = {}, b""
     for name, t in sorted(tensors.items(), key=lambda e: -e[1].element_size()):
         raw = t.contiguous().numpy().tobytes()
-        header[name] = {"dtype": kinds[t.dtype], "shape": list(t.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+        header[name] = {
+            "dtype": kinds[t.dtype],
+            "shape": list(t.shape),
+            "data_offsets": [len(data), len(data) + len(raw)],
+        }
         data += raw
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
