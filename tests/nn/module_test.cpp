@@ -237,6 +237,17 @@ TEST(Layers, RefuseWhatPyTorchRefuses) {
   EXPECT_THROW(nn::Sequential(nn::ReLU())[1], IndexError);
 }
 
+TEST(Losses, AsModulesEqualTheFunctions) {
+  const Tensor x = randn({4, 3}), y = randn({4, 3}), p = rand({4, 3});
+  const Tensor labels = randint(0, 3, {4});
+  EXPECT_EQ(nn::CrossEntropyLoss({.label_smoothing = 0.1})(x, labels).item(),
+            cross_entropy(x, labels, {.label_smoothing = 0.1}).item());
+  EXPECT_EQ(nn::NLLLoss()(x, labels).item(), nll_loss(x, labels).item());
+  EXPECT_EQ(nn::MSELoss(Reduction::kSum)(x, y).item(), mse_loss(x, y, Reduction::kSum).item());
+  EXPECT_EQ(nn::L1Loss()(x, y).item(), l1_loss(x, y).item());
+  EXPECT_EQ(nn::BCEWithLogitsLoss()(x, p).item(), binary_cross_entropy_with_logits(x, p).item());
+}
+
 TEST(BatchNormLayer, TracksStatisticsOnceEvenWhenTheLossIsLookedAtTwice) {
   Net net;
   const Tensor y = net(randn({4, 10}));
