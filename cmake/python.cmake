@@ -11,7 +11,8 @@ endif()
 find_package(nanobind CONFIG REQUIRED)
 
 file(GLOB BALLAST_PYTHON_SOURCES CONFIGURE_DEPENDS python/src/*.cpp)
-nanobind_add_module(ballast_python NB_STATIC NB_SUPPRESS_WARNINGS ${BALLAST_PYTHON_SOURCES})
+# NOMINSIZE: a step of a small network is all calls, so they are compiled for speed.
+nanobind_add_module(ballast_python NB_STATIC NOMINSIZE NB_SUPPRESS_WARNINGS ${BALLAST_PYTHON_SOURCES})
 set_target_properties(ballast_python PROPERTIES OUTPUT_NAME _core
                       LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/python/ballast)
 target_include_directories(ballast_python PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})

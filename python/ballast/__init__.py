@@ -1,5 +1,105 @@
-"""Batch-normalized neural networks, trained, diagnosed and deployed on CPUs."""
+"""Batch-normalized neural networks on CPUs, with PyTorch's API.
 
-from ballast._core import __version__
+``import ballast as torch`` and ``import ballast.nn as nn`` run a PyTorch program.
+"""
 
-__all__ = ["__version__"]
+from __future__ import annotations
+
+import math as _math
+
+from . import _core, _types
+from ._core import *
+from ._core import (
+    Generator,
+    Tensor,
+    __version__,
+    bool,
+    cat,
+    default_generator,
+    div,
+    dtype,
+    float32,
+    float64,
+    int64,
+    manual_seed,
+    mul,
+    sub,
+    uint8,
+)
+from ._types import Size, device
+
+from . import _tensor  # isort: skip
+from ._create import as_tensor, from_dlpack, from_numpy, normal, tensor
+from .autograd import enable_grad, grad, inference_mode, no_grad, set_grad_enabled
+
+from . import autograd, cuda, data, nn, utils  # isort: skip
+from ._serialization import load, save
+
+float = float32
+double = float64
+long = int64
+concat = concatenate = cat
+subtract, multiply, divide = sub, mul, div
+inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
+
+
+def is_tensor(obj) -> bool:
+    """Whether `obj` is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+def numel(input: Tensor) -> int:
+    """Count the elements."""
+    return input.numel()
+
+
+def relu(input: Tensor) -> Tensor:
+    """max(x, 0)."""
+    return _core._relu(input)
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether both have the same size and elements."""
+    return input.equal(other)
+
+
+def allclose(
+    input: Tensor,
+    other: Tensor,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+    equal_nan: bool = False,
+) -> bool:
+    """Whether ``|input - other| <= atol + rtol*|other|`` everywhere."""
+    import numpy as np
+
+    return np.allclose(input.detach().numpy(), other.detach().numpy(), rtol, atol, equal_nan)
+
+
+def get_default_dtype() -> dtype:
+    """The type of new floating-point tensors."""
+    return float32
+
+
+def get_rng_state() -> Tensor:
+    """The state of the default generator, as bytes."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Continue from a state that `get_rng_state` gave."""
+    default_generator.set_state(new_state)
+
+
+def initial_seed() -> int:
+    """The seed last given to the default generator."""
+    return default_generator.initial_seed()
+
+
+def seed() -> int:
+    """Seed the default generator by chance; returns the seed."""
+    import secrets
+
+    value = secrets.randbits(63)
+    manual_seed(value)
+    return value

@@ -1,11 +1,46 @@
-#include <nanobind/nanobind.h>
-#include <nanobind/stl/string.h>
-
-#include <string>
-
+// The extension module: errors, and the parts in the order of the library's folders.
+#include "ballast/base/threads.h"
 #include "ballast/base/version.h"
+#include "bind.h"
+
+namespace ballast::python {
+namespace {
+
+void raise(PyObject* type, const char* what) { PyErr_SetString(type, what); }
+
+void translate(const std::exception_ptr& p, void*) {
+  try {
+    std::rethrow_exception(p);
+  } catch (const ValueError& e) {
+    raise(PyExc_ValueError, e.what());
+  } catch (const IndexError& e) {
+    raise(PyExc_IndexError, e.what());
+  } catch (const TypeError& e) {
+    raise(PyExc_TypeError, e.what());
+  } catch (const KeyError& e) {
+    raise(PyExc_KeyError, e.what());
+  } catch (const NotImplementedError& e) {
+    raise(PyExc_NotImplementedError, e.what());
+  } catch (const FileError& e) {
+    raise(PyExc_OSError, e.what());
+  } catch (const Error& e) {
+    raise(PyExc_RuntimeError, e.what());
+  }
+}
+
+}  // namespace
+}  // namespace ballast::python
 
 NB_MODULE(_core, m) {
-  m.doc() = "The compiled part of the package ballast.";
+  using namespace ballast::python;
+  nb::register_exception_translator(translate);
+  nb::set_leak_warnings(false);  // modules kept in caches at exit are no leak
   m.attr("__version__") = std::string(ballast::version());
+  m.def("get_num_threads", &ballast::num_threads, "Threads that an evaluation may use.");
+  m.def("set_num_threads", &ballast::set_num_threads, "n"_a, "Sets how many threads are used.");
+  bind_graph(m);
+  bind_create(m);
+  bind_nn(m);
+  bind_data(m);
+  bind_io(m);
 }

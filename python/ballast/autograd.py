@@ -1,0 +1,141 @@
+"""Switching gradients on and off, and asking for them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+from . import _core
+from ._core import Tensor, is_grad_enabled
+
+__all__ = [
+    "enable_grad",
+    "grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
+
+
+class _GradMode:
+    """A context manager that is also a decorator."""
+
+    _mode: bool
+
+    def __init__(self) -> None:
+        self._previous: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._previous.append(is_grad_enabled())
+        _core._set_grad_enabled(self._mode)
+
+    def __exit__(self, *error) -> None:
+        _core._set_grad_enabled(self._previous.pop())
+
+    def _fresh(self):
+        return type(self)()
+
+    def __call__(self, function: Callable) -> Callable:
+        @functools.wraps(function)
+        def decorated(*args, **kwargs):
+            with self._fresh():
+                return function(*args, **kwargs)
+
+        return decorated
+
+
+class no_grad(_GradMode):
+    """Operations inside are not recorded for autograd. Also a decorator, with or without ``()``."""
+
+    _mode = False
+
+    def __new__(cls, function: Callable | None = None):
+        """Decorate `function` right away where it is given."""
+        self = super().__new__(cls)
+        if function is None:
+            return self
+        self.__init__()
+        return self(function)
+
+
+class inference_mode(no_grad):
+    """The same as `no_grad`."""
+
+    def __new__(cls, mode: bool | Callable = True):
+        """Decorate, where a function is given instead of a mode."""
+        self = super().__new__(cls, mode if callable(mode) else None)
+        return self
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__()
+        self._mode = not mode and is_grad_enabled()
+
+
+class enable_grad(_GradMode):
+    """Operations inside are recorded, also within `no_grad`."""
+
+    _mode = True
+
+
+class set_grad_enabled(_GradMode):
+    """Record operations or not, from now on or for the time of a ``with`` block."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self._mode = mode
+        self._before = is_grad_enabled()
+        _core._set_grad_enabled(mode)
+
+    def __enter__(self) -> None:
+        self._previous.append(self._before)
+        _core._set_grad_enabled(self._mode)
+
+    def _fresh(self):
+        return set_grad_enabled(self._mode)
+
+    def __call__(self, function: Callable) -> Callable:
+        """Decorate: the mode is for the function's calls only."""
+        _core._set_grad_enabled(self._before)
+        return super().__call__(function)
+
+
+def _list(tensors: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+) -> tuple[Tensor | None, ...]:
+    """Differentiate `outputs` with respect to `inputs`, leaving every ``.grad`` alone.
+
+    Parameters
+    ----------
+    outputs : Tensor or sequence of Tensor
+        What to differentiate; several are summed.
+    inputs : Tensor or sequence of Tensor
+        With respect to what.
+    grad_outputs : Tensor or sequence, optional
+        Weights of the outputs' elements; needed unless the outputs are scalars.
+    retain_graph, create_graph, allow_unused : bool
+        As in ``torch.autograd.grad``.
+
+    Returns
+    -------
+    tuple of Tensor
+        One gradient per input, of its shape.
+    """
+    outs, ins = _list(outputs), _list(inputs)
+    weights = [None] * len(outs) if grad_outputs is None else _list(grad_outputs)
+    if len(outs) == 1:
+        output, weight = outs[0], weights[0]
+    else:
+        terms = [o if w is None else (o * w).sum() for o, w in zip(outs, weights, strict=True)]
+        output, weight = sum(terms[1:], terms[0]), None
+    retain = create_graph if retain_graph is None else retain_graph
+    return _core._grad(output, ins, weight, retain, create_graph, bool(allow_unused))

@@ -1,0 +1,150 @@
+// What the binding files share: how tensors, types, numbers and shapes cross between Python and
+// C++.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "ballast/graph/tensor.h"
+#include "ballast/ops/pointwise.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace ballast::python {
+
+/// What Python sees as `ballast.dtype`: one object per type, compared by identity.
+struct DTypeObject {
+  DType value;
+};
+/// The object that stands for `t`. A new reference.
+nb::object dtype_object(DType t);
+/// The type meant by a `ballast.dtype`, or by Python's float, int or bool, as in PyTorch; none
+/// where it is something else.
+std::optional<DType> dtype_from(nb::handle h);
+
+/// A list of sizes or dimensions: PyTorch takes one number where there is one.
+struct Dims {
+  std::vector<int64_t> values;
+
+  bool load(nb::handle h);
+};
+/// A pair of sizes (rows, columns), one number standing for both.
+struct Pair {
+  std::array<int64_t, 2> values{};
+
+  bool load(nb::handle h);
+};
+
+/// Sizes given as `f(2, 3)` or `f((2, 3))`. Throws TypeError for anything but whole numbers.
+std::vector<int64_t> sizes_from(const nb::args& args, size_t from = 0);
+inline Shape shape_from(const std::vector<int64_t>& sizes) { return Shape(std::span(sizes)); }
+/// A `ballast.Size`.
+nb::object size_object(const Shape& shape);
+
+inline bool is_tensor(nb::handle h) { return nb::isinstance<Tensor>(h); }
+/// A tensor, or an undefined one for None.
+inline Tensor tensor_or_none(const std::optional<Tensor>& t) { return t ? *t : Tensor(); }
+inline nb::object none_if_undefined(const Tensor& t) {
+  return t.defined() ? nb::cast(t) : nb::none();
+}
+
+/// Computes values with the interpreter's lock released.
+inline void eval_released(const Tensor& t) {
+  if (t.node().evaluated()) return;
+  nb::gil_scoped_release release;
+  t.eval();
+}
+/// The same value as a new one, which shares nothing with memory of others; recorded by autograd.
+Tensor copy_of(const Tensor& x);
+/// The row-major elements of `t`, evaluated.
+std::byte* row_major(const Tensor& t);
+/// A leaf over `buffer`.
+Tensor leaf_of(Ref<Buffer> buffer, const Shape& shape, DType dtype);
+/// Keeps `owner` alive as long as the buffer.
+Ref<Buffer> wrap_memory(void* data, size_t bytes, nb::object owner);
+
+// One function per file of this folder.
+void bind_graph(nb::module_& m);
+void bind_index(nb::class_<Tensor>& c);
+void bind_ops(nb::module_& m, nb::class_<Tensor>& c);
+void bind_create(nb::module_& m);
+void bind_nn(nb::module_& m);
+void bind_data(nb::module_& m);
+void bind_io(nb::module_& m);
+
+}  // namespace ballast::python
+
+namespace nanobind::detail {
+
+template <>
+struct type_caster<ballast::DType> {
+  NB_TYPE_CASTER(ballast::DType, const_name("dtype"))
+
+  bool from_python(handle src, uint32_t, cleanup_list*) noexcept {
+    auto t = ballast::python::dtype_from(src);
+    if (t) value = *t;
+    return t.has_value();
+  }
+  static handle from_cpp(ballast::DType t, rv_policy, cleanup_list*) noexcept {
+    return ballast::python::dtype_object(t).release();
+  }
+};
+
+template <>
+struct type_caster<ballast::Scalar> {
+  using Value = ballast::Scalar;
+  static constexpr auto Name = const_name("float");
+  template <typename T>
+  using Cast = Value;
+  template <typename T>
+  static constexpr bool can_cast() {
+    return true;
+  }
+  explicit operator Value() { return value; }
+  Value value = 0;
+
+  bool from_python(handle src, uint32_t, cleanup_list*) noexcept {
+    PyObject* p = src.ptr();
+    if (PyFloat_Check(p)) {
+      value = PyFloat_AS_DOUBLE(p);
+      return true;
+    }
+    if (PyLong_Check(p)) {
+      value = static_cast<int64_t>(PyLong_AsLongLong(p));
+    } else if (PyIndex_Check(p)) {
+      PyObject* i = PyNumber_Index(p);
+      if (i) value = static_cast<int64_t>(PyLong_AsLongLong(i));
+      Py_XDECREF(i);
+    } else if (Py_TYPE(p)->tp_as_number && Py_TYPE(p)->tp_as_number->nb_float) {
+      value = PyFloat_AsDouble(p);
+    } else {
+      return false;
+    }
+    if (!PyErr_Occurred()) return true;
+    PyErr_Clear();
+    return false;
+  }
+};
+
+#define BALLAST_LIST_CASTER(TYPE, NAME)                                                        \
+  template <>                                                                                  \
+  struct type_caster<TYPE> {                                                                   \
+    NB_TYPE_CASTER(TYPE, const_name(NAME))                                                     \
+    bool from_python(handle src, uint32_t, cleanup_list*) noexcept { return value.load(src); } \
+    static handle from_cpp(const TYPE& v, rv_policy, cleanup_list*) {                          \
+      return nb::cast(std::vector<int64_t>(v.values.begin(), v.values.end())).release();       \
+    }                                                                                          \
+  };
+BALLAST_LIST_CASTER(ballast::python::Dims, "int | tuple[int, ...]")
+BALLAST_LIST_CASTER(ballast::python::Pair, "int | tuple[int, int]")
+#undef BALLAST_LIST_CASTER
+
+}  // namespace nanobind::detail

@@ -1,0 +1,141 @@
+// Making tensors.
+#include "ballast/ops/create.h"
+
+#include "ballast/ops/shape_ops.h"
+#include "bind.h"
+
+namespace ballast::python {
+namespace {
+
+Tensor finished(Tensor t, bool requires_grad) {
+  if (requires_grad) t.set_requires_grad();
+  return t;
+}
+
+/// A function of sizes, `f(2, 3)` or `f((2, 3))`, that makes a tensor of a type.
+template <class F>
+void of_sizes(nb::module_& m, const char* name, F make) {
+  m.def(
+      name,
+      [make](nb::args sizes, DType dtype, nb::object, bool requires_grad) {
+        return finished(make(shape_from(sizes_from(sizes)), dtype), requires_grad);
+      },
+      "size"_a, nb::kw_only(), "dtype"_a = DType::kFloat32, "device"_a = nb::none(),
+      "requires_grad"_a = false);
+}
+
+template <class F>
+void drawn(nb::module_& m, const char* name, F make) {
+  m.def(
+      name,
+      [make](nb::args sizes, std::optional<Generator*> g, DType dtype, nb::object,
+             bool requires_grad) {
+        Generator& generator = g && *g ? **g : default_generator();
+        return finished(make(shape_from(sizes_from(sizes)), dtype, generator), requires_grad);
+      },
+      "size"_a, nb::kw_only(), "generator"_a = nb::none(), "dtype"_a = DType::kFloat32,
+      "device"_a = nb::none(), "requires_grad"_a = false);
+}
+
+template <class F>
+void like(nb::module_& m, const char* name, F make) {
+  m.def(
+      name,
+      [make](const Tensor& x, std::optional<DType> dtype, nb::object, bool requires_grad) {
+        return finished(make(x, dtype), requires_grad);
+      },
+      "input"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+      "requires_grad"_a = false);
+}
+
+Tensor random_like(const Tensor& x, std::optional<DType> dtype, bool normal) {
+  const DType t = dtype.value_or(x.dtype());
+  return normal ? randn(x.shape(), t) : rand(x.shape(), t);
+}
+
+}  // namespace
+
+void bind_create(nb::module_& m) {
+  using G = std::optional<Generator*>;
+  const auto generator = [](const G& g) -> Generator& {
+    return g && *g ? **g : default_generator();
+  };
+  of_sizes(m, "empty", [](const Shape& s, DType t) { return empty(s, t); });
+  of_sizes(m, "zeros", [](const Shape& s, DType t) { return zeros(s, t); });
+  of_sizes(m, "ones", [](const Shape& s, DType t) { return ones(s, t); });
+  drawn(m, "rand", [](const Shape& s, DType t, Generator& g) { return rand(s, t, g); });
+  drawn(m, "randn", [](const Shape& s, DType t, Generator& g) { return randn(s, t, g); });
+  using Type = std::optional<DType>;
+  like(m, "empty_like", [](const Tensor& x, Type t) { return empty_like(x, t); });
+  like(m, "zeros_like", [](const Tensor& x, Type t) { return zeros_like(x, t); });
+  like(m, "ones_like", [](const Tensor& x, Type t) { return ones_like(x, t); });
+  like(m, "rand_like", [](const Tensor& x, Type t) { return random_like(x, t, false); });
+  like(m, "randn_like", [](const Tensor& x, Type t) { return random_like(x, t, true); });
+
+  const auto kw = nb::kw_only();
+  const auto dtype = ("dtype"_a = nb::none());
+  const auto device = ("device"_a = nb::none());
+  const auto requires_grad = ("requires_grad"_a = false);
+  m.def(
+      "full",
+      [](const Dims& size, nb::object value, Type t, nb::object, bool grad) {
+        if (!t && PyBool_Check(value.ptr())) t = DType::kBool;
+        return finished(full(shape_from(size.values), nb::cast<Scalar>(value), t), grad);
+      },
+      "size"_a, "fill_value"_a, kw, dtype, device, requires_grad);
+  m.def(
+      "full_like",
+      [](const Tensor& x, Scalar value, Type t, nb::object, bool grad) {
+        return finished(full_like(x, value, t), grad);
+      },
+      "input"_a, "fill_value"_a, kw, dtype, device, requires_grad);
+  m.def(
+      "arange",
+      [](Scalar end, Type t, nb::object, bool grad) {
+        return finished(arange(end.integral() ? Scalar(0) : Scalar(0.0), end, 1, t), grad);
+      },
+      "end"_a, kw, dtype, device, requires_grad);
+  m.def(
+      "arange",
+      [](Scalar start, Scalar end, Scalar step, Type t, nb::object, bool grad) {
+        return finished(arange(start, end, step, t), grad);
+      },
+      "start"_a, "end"_a, "step"_a = 1, kw, dtype, device, requires_grad);
+  m.def(
+      "linspace",
+      [](Scalar start, Scalar end, int64_t steps, Type t, nb::object, bool grad) {
+        return finished(linspace(start, end, steps, t.value_or(DType::kFloat32)), grad);
+      },
+      "start"_a, "end"_a, "steps"_a, kw, dtype, device, requires_grad);
+  m.def(
+      "eye",
+      [](int64_t n, std::optional<int64_t> columns, Type t, nb::object, bool grad) {
+        return finished(eye(n, columns, t.value_or(DType::kFloat32)), grad);
+      },
+      "n"_a, "m"_a = nb::none(), kw, dtype, device, requires_grad);
+  const auto whole = [generator](int64_t low, int64_t high, const Dims& size, const G& g, Type t,
+                                 nb::object) {
+    const Tensor x = randint(low, high, shape_from(size.values), generator(g));
+    return t ? cast(x, *t) : x;
+  };
+  m.def(
+      "randint",
+      [whole](int64_t high, const Dims& size, const G& g, Type t, nb::object d) {
+        return whole(0, high, size, g, t, d);
+      },
+      "high"_a, "size"_a, kw, "generator"_a = nb::none(), dtype, device);
+  m.def("randint", whole, "low"_a, "high"_a, "size"_a, kw, "generator"_a = nb::none(), dtype,
+        device);
+  m.def(
+      "randperm",
+      [generator](int64_t n, const G& g, nb::object) { return randperm(n, generator(g)); }, "n"_a,
+      kw, "generator"_a = nb::none(), device);
+  m.def("_uniform", [generator](const Tensor& x, double low, double high, const G& g) {
+    return uniform_(empty_like(x), low, high, generator(g));
+  });
+  m.def("_normal", [generator](const Tensor& x, double mean, double std, const G& g) {
+    return normal_(empty_like(x), mean, std, generator(g));
+  });
+}
+
+}  // namespace ballast::python

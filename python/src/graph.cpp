@@ -1,0 +1,408 @@
+// Tensors, their types, and what autograd offers.
+#include <nanobind/ndarray.h>
+
+#include <mutex>
+
+#include "ballast/base/random.h"
+#include "ballast/grad/grad.h"
+#include "ballast/ops/create.h"
+#include "ballast/ops/shape_ops.h"
+#include "ballast/sweep/eval.h"
+#include "bind.h"
+
+namespace ballast::python {
+namespace {
+
+constexpr DType kTypes[] = {DType::kBool, DType::kUint8, DType::kInt64, DType::kFloat32,
+                            DType::kFloat64};
+
+// Python objects that C++ hands out; they live as long as the process.
+PyObject* g_dtypes[5];
+PyObject* g_size_type;
+PyObject* g_device;
+
+// Memory of NumPy's may be let go by a thread that does not hold the interpreter's lock, and that
+// must not wait for it: whoever holds the lock may be waiting for the graph's.
+struct Releases {
+  std::mutex mutex;
+  std::vector<PyObject*> waiting;
+
+  static Releases& instance() {
+    static auto* r = new Releases;
+    return *r;
+  }
+  void drain() {
+    std::vector<PyObject*> now;
+    {
+      std::lock_guard lock(mutex);
+      now.swap(waiting);
+    }
+    for (PyObject* p : now) Py_DECREF(p);
+  }
+  static int pending_call(void*) {
+    instance().drain();
+    return 0;
+  }
+  void release(PyObject* p) {
+    if (!Py_IsInitialized()) return;
+    if (PyGILState_Check()) {
+      Py_DECREF(p);
+      return;
+    }
+    {
+      std::lock_guard lock(mutex);
+      waiting.push_back(p);
+    }
+    Py_AddPendingCall(&pending_call, nullptr);
+  }
+};
+
+/// Row-major memory of `t` that others may write to from now on: the tensor reads it as it is when
+/// an operation is called.
+Ref<Buffer> shared_memory(const Tensor& t) {
+  row_major(t);
+  Node& n = t.node();
+  if (!n.buffer->external()) {
+    Ref<Buffer> inner = n.buffer;
+    n.buffer = Buffer::wrap(inner->data(), inner->bytes(), [inner] {});
+  }
+  return n.buffer;
+}
+
+template <class... Framework>
+nb::object to_array(const Tensor& t) {
+  auto* keep = new Ref<Buffer>(shared_memory(t));
+  nb::capsule owner(keep, [](void* p) noexcept { delete static_cast<Ref<Buffer>*>(p); });
+  std::vector<size_t> shape(t.shape().begin(), t.shape().end());
+  return dispatch(t.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    return nb::cast(
+        nb::ndarray<Framework..., T>(t.node().data(), shape.size(), shape.data(), owner));
+  });
+}
+
+Tensor from_memory(uintptr_t address, const Dims& sizes, DType dtype, nb::object owner) {
+  Releases::instance().drain();
+  const Shape shape = shape_from(sizes.values);
+  return leaf_of(wrap_memory(reinterpret_cast<void*>(address), shape.numel() * size_of(dtype),
+                             std::move(owner)),
+                 shape, dtype);
+}
+
+Tensor from_dlpack(nb::ndarray<nb::c_contig, nb::device::cpu> a) {
+  std::vector<int64_t> sizes;
+  for (size_t i = 0; i < a.ndim(); ++i) sizes.push_back(static_cast<int64_t>(a.shape(i)));
+  for (DType t : kTypes) {
+    const nb::dlpack::dtype same =
+        dispatch(t, [](auto zero) { return nb::dtype<decltype(zero)>(); });
+    if (a.dtype() != same) continue;
+    void* data = a.data();
+    return leaf_of(wrap_memory(data, a.nbytes(), nb::cast(std::move(a))), shape_from(sizes), t);
+  }
+  fail<TypeError>("from_dlpack: float32, float64, int64, uint8 and bool arrays can be shared");
+}
+
+void bind_types(nb::module_& m) {
+  nb::class_<DTypeObject>(m, "dtype", "Element type of a tensor.")
+      .def("__repr__",
+           [](const DTypeObject& t) { return std::string("torch.") + name_of(t.value); })
+      .def("__reduce__", [](const DTypeObject& t) { return std::string(name_of(t.value)); })
+      .def_prop_ro("is_floating_point", [](const DTypeObject& t) { return is_floating(t.value); })
+      .def_prop_ro("itemsize", [](const DTypeObject& t) { return size_of(t.value); });
+  for (DType t : kTypes) {
+    g_dtypes[static_cast<int>(t)] = nb::cast(DTypeObject{t}).release().ptr();
+    m.attr(name_of(t)) = nb::handle(g_dtypes[static_cast<int>(t)]);
+  }
+  m.def("_register", [](nb::object size_type, nb::object device) {
+    g_size_type = size_type.release().ptr();
+    g_device = device.release().ptr();
+  });
+}
+
+void bind_generator(nb::module_& m) {
+  nb::class_<Generator>(m, "Generator", "A source of random numbers; the same as PyTorch's.")
+      .def(
+          "__init__", [](Generator* g, nb::object) { new (g) Generator(); },
+          "device"_a = nb::none())
+      .def(
+          "manual_seed",
+          [](nb::handle self, int64_t seed) {
+            nb::cast<Generator&>(self).seed(static_cast<uint64_t>(seed));
+            return nb::borrow(self);
+          },
+          "seed"_a)
+      .def("seed",
+           [](Generator& g) {
+             g.seed(g.random64() >> 1);
+             return g.initial_seed();
+           })
+      .def("initial_seed", &Generator::initial_seed)
+      .def("_draw_seed", [](Generator& g) { return draw_seed(g); })
+      .def("get_state",
+           [](const Generator& g) {
+             const auto s = g.get_state();
+             return Tensor::from(s, Shape{static_cast<int64_t>(s.size())});
+           })
+      .def("set_state", [](Generator& g, const Tensor& t) { g.set_state(t.data<uint8_t>()); });
+  m.attr("default_generator") = nb::cast(&default_generator(), nb::rv_policy::reference);
+  m.def(
+      "manual_seed",
+      [](int64_t seed) {
+        manual_seed(static_cast<uint64_t>(seed));
+        return nb::cast(&default_generator(), nb::rv_policy::reference);
+      },
+      "seed"_a, "Seeds the default generator.");
+}
+
+void bind_autograd(nb::module_& m) {
+  m.def("is_grad_enabled", &grad_enabled);
+  m.def("_set_grad_enabled", &set_grad_enabled);
+  m.def("_grad", [](const Tensor& output, const std::vector<Tensor>& inputs,
+                    std::optional<Tensor> weight, bool retain_graph, bool create_graph,
+                    bool allow_unused) {
+    std::vector<Tensor> g;
+    {
+      nb::gil_scoped_release release;
+      g = grad(output, inputs, tensor_or_none(weight), retain_graph, create_graph, allow_unused);
+    }
+    nb::list out;
+    for (const Tensor& t : g) out.append(none_if_undefined(t));
+    return nb::tuple(out);
+  });
+  m.def("_eval", [](const std::vector<Tensor>& tensors) {
+    nb::gil_scoped_release release;
+    eval(tensors);
+  });
+}
+
+/// A parameter over the value of `source`; it shares the memory.
+Ref<Node> leaf_sharing(const Tensor& source, bool requires_grad) {
+  check(!requires_grad || is_floating(source.dtype()),
+        "Only Tensors of floating point and complex dtype can require gradients");
+  eval_released(source);
+  const Node& n = source.node();
+  Ref<Node> leaf(new Node);
+  leaf->shape = n.shape;
+  leaf->dtype = n.dtype;
+  leaf->layout = n.layout;
+  leaf->buffer = n.buffer;
+  leaf->requires_grad = leaf->grad_leaf = requires_grad;
+  return leaf;
+}
+
+nb::object item(const Tensor& t) {
+  check(t.numel() == 1, "a Tensor with {} elements cannot be converted to Scalar", t.numel());
+  eval_released(t);
+  const std::byte* p = t.node().data();
+  switch (t.dtype()) {
+    case DType::kBool:
+      return nb::bool_(*reinterpret_cast<const bool*>(p));
+    case DType::kUint8:
+      return nb::int_(static_cast<int>(*reinterpret_cast<const uint8_t*>(p)));
+    case DType::kInt64:
+      return nb::int_(*reinterpret_cast<const int64_t*>(p));
+    case DType::kFloat32:
+      return nb::float_(*reinterpret_cast<const float*>(p));
+    default:
+      return nb::float_(*reinterpret_cast<const double*>(p));
+  }
+}
+
+/// Copies `source` into `t`, also where others may write to its memory.
+void assign_value(Tensor& t, const Tensor& source) {
+  const Node& n = source.node();
+  t.copy_(n.buffer && n.buffer->external() ? copy_of(source) : source);
+}
+
+nb::list nested_list(const Tensor& t, int dim, int64_t& at) {
+  nb::list out;
+  for (int64_t i = 0; i < t.shape()[dim]; ++i) {
+    if (dim + 1 < t.dim()) {
+      out.append(nested_list(t, dim + 1, at));
+      continue;
+    }
+    dispatch(t.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      const T v = reinterpret_cast<const T*>(t.node().data())[at++];
+      if constexpr (std::is_same_v<T, bool>)
+        out.append(nb::bool_(v));
+      else if constexpr (std::is_integral_v<T>)
+        out.append(nb::int_(static_cast<int64_t>(v)));
+      else
+        out.append(nb::float_(v));
+    });
+  }
+  return out;
+}
+
+void bind_properties(nb::class_<Tensor>& c) {
+  c.def_prop_ro("shape", [](const Tensor& t) { return size_object(t.shape()); })
+      .def_prop_ro("dtype", &Tensor::dtype)
+      .def_prop_ro("device", [](const Tensor&) { return nb::borrow(g_device); })
+      .def_prop_ro("ndim", &Tensor::dim)
+      .def_prop_ro("nbytes", [](const Tensor& t) { return t.numel() * size_of(t.dtype()); })
+      .def_prop_ro("itemsize", [](const Tensor& t) { return size_of(t.dtype()); })
+      .def_prop_ro("is_leaf", &Tensor::is_leaf)
+      .def_prop_rw("requires_grad", &Tensor::requires_grad,
+                   [](Tensor& t, bool on) { t.set_requires_grad(on); })
+      .def_prop_rw(
+          "grad", [](const Tensor& t) { return none_if_undefined(t.grad()); },
+          [](Tensor& t, std::optional<Tensor> g) {
+            check(!g || g->shape() == t.shape(),
+                  "assigned grad has data of a different size: expected {}, got {}", t.shape(),
+                  g ? g->shape() : Shape());
+            t.set_grad(tensor_or_none(g));
+          },
+          nb::arg("value").none())
+      .def_prop_ro("_op_name", [](const Tensor& t) -> std::optional<std::string> {
+        if (!t.requires_grad() || t.is_leaf() || !t.node().op) return {};
+        return t.node().op->name();
+      });
+}
+
+}  // namespace
+
+nb::object dtype_object(DType t) { return nb::borrow(g_dtypes[static_cast<int>(t)]); }
+
+std::optional<DType> dtype_from(nb::handle h) {
+  DTypeObject* t = nullptr;
+  if (nb::try_cast(h, t) && t) return t->value;
+  if (h.ptr() == reinterpret_cast<PyObject*>(&PyFloat_Type)) return DType::kFloat32;
+  if (h.ptr() == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::kInt64;
+  if (h.ptr() == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::kBool;
+  return {};
+}
+
+static bool load_int(PyObject* p, int64_t& out) {
+  if (!PyIndex_Check(p)) return false;
+  PyObject* i = PyNumber_Index(p);
+  if (i) out = PyLong_AsLongLong(i);
+  Py_XDECREF(i);
+  if (!PyErr_Occurred()) return true;
+  PyErr_Clear();
+  return false;
+}
+
+bool Dims::load(nb::handle h) {
+  values.clear();
+  int64_t v = 0;
+  if (!PyTuple_Check(h.ptr()) && !PyList_Check(h.ptr())) {
+    if (!load_int(h.ptr(), v)) return false;
+    values.push_back(v);
+    return true;
+  }
+  const Py_ssize_t n = PySequence_Fast_GET_SIZE(h.ptr());
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    if (!load_int(PySequence_Fast_GET_ITEM(h.ptr(), i), v)) return false;
+    values.push_back(v);
+  }
+  return true;
+}
+
+bool Pair::load(nb::handle h) {
+  Dims d;
+  if (!d.load(h) || d.values.empty() || d.values.size() > 2) return false;
+  values = {d.values.front(), d.values.back()};
+  return true;
+}
+
+std::vector<int64_t> sizes_from(const nb::args& args, size_t from) {
+  Dims d;
+  if (args.size() == from + 1 && d.load(args[from])) return d.values;
+  for (size_t i = from; i < args.size(); ++i) {
+    int64_t v = 0;
+    check<TypeError>(load_int(args[i].ptr(), v), "sizes and dimensions are whole numbers, got {}",
+                     nb::repr(args[i]).c_str());
+    d.values.push_back(v);
+  }
+  return d.values;
+}
+
+nb::object size_object(const Shape& shape) {
+  nb::object tuple = nb::steal(PyTuple_New(shape.rank()));
+  for (int i = 0; i < shape.rank(); ++i)
+    PyTuple_SET_ITEM(tuple.ptr(), i, PyLong_FromLongLong(shape[i]));
+  return nb::borrow(g_size_type)(tuple);
+}
+
+Tensor copy_of(const Tensor& x) {
+  const Shape line{x.numel()}, row{1, x.numel()};
+  return reshape(reshape(x, x.shape() == line ? row : line), x.shape());
+}
+
+std::byte* row_major(const Tensor& t) {
+  nb::gil_scoped_release release;
+  dispatch(t.dtype(), [&](auto zero) { t.data<decltype(zero)>(); });
+  return t.node().data();
+}
+
+Tensor leaf_of(Ref<Buffer> buffer, const Shape& shape, DType dtype) {
+  Ref<Node> n(new Node);
+  n->shape = shape;
+  n->dtype = dtype;
+  n->buffer = std::move(buffer);
+  return Tensor(std::move(n));
+}
+
+Ref<Buffer> wrap_memory(void* data, size_t bytes, nb::object owner) {
+  PyObject* p = owner.release().ptr();
+  return Buffer::wrap(data, bytes, [p] { Releases::instance().release(p); });
+}
+
+void bind_graph(nb::module_& m) {
+  bind_types(m);
+  bind_generator(m);
+  bind_autograd(m);
+  nb::class_<Tensor> c(m, "Tensor", nb::dynamic_attr(), nb::is_weak_referenceable(),
+                       "An n-dimensional array, as torch.Tensor.");
+  c.def(
+      "__init__",
+      [](Tensor* self, const Tensor& source, bool requires_grad) {
+        new (self) Tensor(leaf_sharing(source, requires_grad));
+        if (requires_grad) self->node().owner = self->impl();
+      },
+      "data"_a, "requires_grad"_a = false);
+  bind_properties(c);
+  c.def("__hash__", [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.impl()) >> 4; })
+      .def("data_ptr", [](const Tensor& t) { return reinterpret_cast<uintptr_t>(row_major(t)); })
+      .def("size", [](const Tensor& t) { return size_object(t.shape()); })
+      .def("size", &Tensor::size, "dim"_a)
+      .def("dim", &Tensor::dim)
+      .def("numel", &Tensor::numel)
+      .def("nelement", &Tensor::numel)
+      .def("item", &item)
+      .def("tolist",
+           [](const Tensor& t) -> nb::object {
+             if (t.dim() == 0) return item(t);
+             row_major(t);
+             int64_t at = 0;
+             return nested_list(t, 0, at);
+           })
+      .def("_numpy", &to_array<nb::numpy>)
+      .def("_dlpack", &to_array<nb::array_api>)
+      .def("__dlpack_device__", [](const Tensor&) { return nb::make_tuple(1, 0); })
+      .def("detach", &Tensor::detach)
+      .def(
+          "requires_grad_",
+          [](nb::handle self, bool on) {
+            nb::cast<Tensor&>(self).set_requires_grad(on);
+            return nb::borrow(self);
+          },
+          "requires_grad"_a = true)
+      .def("_assign", &assign_value, "source"_a)
+      .def("_rebind", [](Tensor& t, const Tensor& o) { t.impl()->assign(Ref<Node>(&o.node())); })
+      .def("_same_as", &Tensor::is)
+      .def(
+          "backward",
+          [](const Tensor& t, std::optional<Tensor> gradient, std::optional<bool> retain_graph) {
+            nb::gil_scoped_release release;
+            t.backward(tensor_or_none(gradient), retain_graph.value_or(false));
+          },
+          "gradient"_a = nb::none(), "retain_graph"_a = nb::none());
+  bind_index(c);
+  bind_ops(m, c);
+  m.def("_from_memory", &from_memory, "address"_a, "shape"_a, "dtype"_a, "owner"_a);
+  m.def("_from_dlpack", &from_dlpack, "array"_a);
+}
+
+}  // namespace ballast::python

@@ -1,0 +1,332 @@
+// x[...] and x[...] = v.
+#include "ballast/ops/index.h"
+
+#include <algorithm>
+#include <array>
+
+#include "ballast/ops/compare.h"
+#include "ballast/ops/create.h"
+#include "ballast/ops/rearrange.h"
+#include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
+#include "bind.h"
+
+namespace ballast::python {
+namespace {
+
+/// One part of a key; an index tensor where it is neither a number, a slice nor a new dimension.
+struct Part {
+  enum class Kind { kInt, kSlice, kNew, kTensor } kind;
+  int64_t start = 0, stop = 0, step = 1;
+  Tensor index;
+};
+
+/// Positions of the true elements of a mask: one index tensor per dimension.
+std::vector<Tensor> nonzero(const Tensor& mask) {
+  row_major(mask);
+  const auto values = mask.data<bool>();
+  const Shape& shape = mask.shape();
+  std::vector<std::vector<int64_t>> at(shape.rank());
+  for (int64_t i = 0; i < static_cast<int64_t>(values.size()); ++i) {
+    if (!values[i]) continue;
+    int64_t rest = i;
+    for (int d = shape.rank() - 1; d >= 0; --d) {
+      at[d].push_back(rest % shape[d]);
+      rest /= shape[d];
+    }
+  }
+  std::vector<Tensor> out;
+  for (const auto& a : at) out.push_back(Tensor::from(a, Shape{static_cast<int64_t>(a.size())}));
+  return out;
+}
+
+class Key {
+ public:
+  Key(const Shape& shape, nb::handle key) : shape_(shape) {
+    if (PyTuple_Check(key.ptr())) {
+      const nb::tuple items = nb::borrow<nb::tuple>(key);
+      int64_t used = 0;
+      for (nb::handle item : items) used += dims_used(item);
+      for (nb::handle item : items) {
+        if (item.ptr() == Py_Ellipsis)
+          for (int64_t i = used; i < shape.rank(); ++i) add(whole());
+        else
+          add(item);
+      }
+    } else if (key.ptr() != Py_Ellipsis) {
+      add(key);
+    }
+  }
+
+  const std::vector<Part>& parts() const { return parts_; }
+  bool basic() const {
+    return std::ranges::none_of(parts_,
+                                [](const Part& p) { return p.kind == Part::Kind::kTensor; });
+  }
+
+ private:
+  static nb::object whole() { return nb::steal(PySlice_New(nullptr, nullptr, nullptr)); }
+
+  static Tensor as_tensor(nb::handle item) {
+    return nb::cast<Tensor>(nb::module_::import_("ballast").attr("as_tensor")(item));
+  }
+
+  static int64_t dims_used(nb::handle item) {
+    if (item.is_none() || item.ptr() == Py_Ellipsis) return 0;
+    if (!is_tensor(item)) return 1;
+    const Tensor& t = nb::cast<const Tensor&>(item);
+    return t.dtype() == DType::kBool ? t.dim() : 1;
+  }
+
+  int64_t next_size() {
+    check<IndexError>(dim_ < shape_.rank(), "too many indices for tensor of dimension {}",
+                      shape_.rank());
+    return shape_[dim_++];
+  }
+
+  void add(nb::handle item) {
+    PyObject* p = item.ptr();
+    if (item.is_none()) {
+      parts_.push_back({Part::Kind::kNew, 0, 0, 1, {}});
+    } else if (PySlice_Check(p)) {
+      Py_ssize_t start, stop, step;
+      if (PySlice_Unpack(p, &start, &stop, &step) < 0) throw nb::python_error();
+      check<ValueError>(step > 0, "slice step must be positive");
+      const Py_ssize_t n = PySlice_AdjustIndices(next_size(), &start, &stop, step);
+      if (n == 0) stop = start;
+      parts_.push_back({Part::Kind::kSlice, start, stop, step, {}});
+    } else if (PyBool_Check(p)) {
+      fail<NotImplementedError>("indexing by a single bool is not supported; use None or a mask");
+    } else if (!is_tensor(item) && PyIndex_Check(p) && !PySequence_Check(p)) {
+      add_int(p);
+    } else {
+      add_tensor(is_tensor(item) ? nb::cast<Tensor>(item) : as_tensor(item));
+    }
+  }
+
+  void add_int(PyObject* p) {
+    const Py_ssize_t at = PyNumber_AsSsize_t(p, PyExc_IndexError);
+    if (at == -1 && PyErr_Occurred()) throw nb::python_error();
+    check<IndexError>(shape_.rank() > 0,
+                      "invalid index of a 0-dim tensor. Use `tensor.item()` in Python");
+    const int64_t dim = dim_, size = next_size();
+    check<IndexError>(at >= -size && at < size,
+                      "index {} is out of bounds for dimension {} with size {}", at, dim, size);
+    parts_.push_back({Part::Kind::kInt, at < 0 ? at + size : at, 0, 1, {}});
+  }
+
+  void add_tensor(const Tensor& t) {
+    if (t.dtype() == DType::kBool) {
+      for (int d = 0; d < t.dim(); ++d) {
+        const int64_t dim = dim_, size = next_size();
+        check<IndexError>(t.shape()[d] == size,
+                          "The shape of the mask {} at index {} does not match the shape of the "
+                          "indexed tensor {} at index {}",
+                          t.shape(), d, shape_, dim);
+      }
+      for (Tensor& i : nonzero(t)) parts_.push_back({Part::Kind::kTensor, 0, 0, 1, i});
+      return;
+    }
+    check<IndexError>(!is_floating(t.dtype()),
+                      "tensors used as indices must be long, int, byte or bool tensors");
+    const int64_t size = next_size();
+    const Tensor index = cast(t, DType::kInt64);
+    parts_.push_back(
+        {Part::Kind::kTensor, 0, 0, 1, where(lt(index, 0), index + Scalar(size), index)});
+  }
+
+  Shape shape_;
+  std::vector<Part> parts_;
+  int dim_ = 0;
+};
+
+/// Elements of a row-major tensor at regular distances: what a basic key selects.
+struct Region {
+  int64_t offset = 0;
+  Shape shape;
+  std::array<int64_t, Shape::kMaxRank> strides{};
+
+  Region(const Shape& whole, const std::vector<Part>& parts) {
+    const auto in = ops::strides_of(whole);
+    int d = 0;
+    for (const Part& p : parts) {
+      if (p.kind == Part::Kind::kNew) {
+        push(1, 0);
+      } else if (p.kind == Part::Kind::kInt) {
+        offset += p.start * in[d++];
+      } else {
+        offset += p.start * in[d];
+        push((p.stop - p.start + p.step - 1) / p.step, in[d++] * p.step);
+      }
+    }
+    for (; d < whole.rank(); ++d) push(whole[d], in[d]);
+  }
+
+  /// Calls f(position in the region, offset in the tensor) for every element.
+  template <class F>
+  void for_each(F&& f) const {
+    std::array<int64_t, Shape::kMaxRank> at{};
+    int64_t o = offset;
+    for (int64_t i = 0, n = shape.numel(); i < n; ++i) {
+      f(i, o);
+      for (int d = shape.rank() - 1; d >= 0; --d) {
+        o += strides[d];
+        if (++at[d] < shape[d]) break;
+        o -= at[d] * strides[d];
+        at[d] = 0;
+      }
+    }
+  }
+
+ private:
+  void push(int64_t size, int64_t stride) {
+    strides[shape.rank()] = stride;
+    shape.push_back(size);
+  }
+};
+
+/// The selected elements, read now: memory that belongs to someone else would otherwise be copied
+/// as a whole.
+Tensor read_region(const Tensor& t, const Region& r) {
+  Tensor out = empty(r.shape, t.dtype());
+  dispatch(t.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = reinterpret_cast<const T*>(t.node().data());
+    T* to = reinterpret_cast<T*>(out.node().data());
+    r.for_each([&](int64_t i, int64_t o) { to[i] = from[o]; });
+  });
+  return out;
+}
+
+/// Index tensors for dimensions `dims` of x, all of the same shape: the result has that shape in
+/// their place, or in front where they do not stand side by side.
+Tensor take(Tensor x, const std::vector<int>& dims, std::vector<Tensor> index) {
+  Shape common;
+  for (const Tensor& i : index) common = broadcast(common, i.shape());
+  const int n = static_cast<int>(dims.size());
+  int first = dims.front();
+  if (dims.back() - first + 1 != n) {
+    std::vector<int64_t> order(dims.begin(), dims.end());
+    for (int d = 0; d < x.dim(); ++d)
+      if (std::ranges::find(dims, d) == dims.end()) order.push_back(d);
+    x = permute(x, order);
+    first = 0;
+  }
+  Tensor flat;
+  for (int i = 0; i < n; ++i) {
+    const Tensor at = expand(index[i], common);
+    flat = i == 0 ? at : flat * Scalar(x.shape()[first + i]) + at;
+  }
+  std::vector<int64_t> merged, out;
+  for (int d = 0; d < first; ++d) merged.push_back(x.shape()[d]);
+  out = merged;
+  merged.push_back(x.shape().span_numel(first, first + n));
+  out.insert(out.end(), common.begin(), common.end());
+  for (int d = first + n; d < x.dim(); ++d) {
+    merged.push_back(x.shape()[d]);
+    out.push_back(x.shape()[d]);
+  }
+  flat = reshape(flat, Shape{common.numel()});
+  return reshape(index_select(reshape(x, Shape(std::span(merged))), first, flat),
+                 Shape(std::span(out)));
+}
+
+Tensor get(const Tensor& t, const Key& key) {
+  const Node& n = t.node();
+  if (key.basic() && n.buffer && n.buffer->external() && !n.requires_grad)
+    return read_region(t, Region(t.shape(), key.parts()));
+  Tensor x = t;
+  std::vector<int> dims;
+  std::vector<Tensor> index;
+  int d = 0;
+  for (const Part& p : key.parts()) {
+    switch (p.kind) {
+      case Part::Kind::kNew:
+        x = unsqueeze(x, d++);
+        break;
+      case Part::Kind::kInt:
+        x = select(x, d, p.start);
+        break;
+      case Part::Kind::kSlice:
+        if (p.start != 0 || p.stop != x.shape()[d] || p.step != 1)
+          x = slice(x, d, p.start, p.stop, p.step);
+        ++d;
+        break;
+      case Part::Kind::kTensor:
+        dims.push_back(d++);
+        index.push_back(p.index);
+        break;
+    }
+  }
+  if (!dims.empty()) return take(x, dims, std::move(index));
+  return x.is(t) ? reshape(t, t.shape()) : x;
+}
+
+/// Offsets of the elements a key selects, and the shape of the selection.
+Tensor positions(const Tensor& t, const Key& key) {
+  return get(reshape(arange(Scalar(t.numel())), t.shape()), key);
+}
+
+void write(Tensor& t, const Key& key, const Tensor& value) {
+  row_major(t);
+  dispatch(t.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    Tensor at;
+    if (!key.basic()) at = positions(t, key);
+    const Region region(t.shape(), key.basic() ? key.parts() : std::vector<Part>{});
+    const Shape& shape = key.basic() ? region.shape : at.shape();
+    const Tensor v = expand(cast(value, t.dtype()), shape);
+    row_major(v);
+    const T* from = reinterpret_cast<const T*>(v.node().data());
+    const bool external = t.node().buffer->external();
+    T* to = external ? reinterpret_cast<T*>(t.node().data()) : t.mutable_data<T>().data();
+    if (key.basic()) {
+      region.for_each([&](int64_t i, int64_t o) { to[o] = from[i]; });
+    } else {
+      row_major(at);
+      const auto offsets = at.data<int64_t>();
+      for (size_t i = 0; i < offsets.size(); ++i) to[offsets[i]] = from[i];
+    }
+  });
+}
+
+/// The same as an operation that autograd follows.
+void write_recorded(Tensor& t, const Key& key, const Tensor& value) {
+  const Tensor at = positions(t, key);
+  const Tensor flat = reshape(at, Shape{at.numel()});
+  const Tensor v = reshape(expand(cast(value, t.dtype()), at.shape()), Shape{at.numel()});
+  const Shape line{t.numel()};
+  const Tensor hit = scatter_add(zeros(line), 0, flat, ones(Shape{at.numel()}));
+  const Tensor written = scatter_add(zeros(line, t.dtype()), 0, flat, v);
+  const Tensor result = where(gt(hit, 0), written, reshape(t, line));
+  t.impl()->assign(Ref<Node>(&reshape(result, t.shape()).node()));
+}
+
+}  // namespace
+
+void bind_index(nb::class_<Tensor>& c) {
+  c.def("__getitem__", [](const Tensor& t, nb::handle key) {
+     return get(t, Key(t.shape(), key));
+   }).def("__setitem__", [](Tensor& t, nb::handle key, nb::handle value) {
+    const Key k(t.shape(), key);
+    Tensor v;
+    if (is_tensor(value))
+      v = nb::cast<Tensor>(value);
+    else
+      v = nb::cast<Tensor>(nb::module_::import_("ballast").attr("as_tensor")(value));
+    const bool recorded = grad_enabled() && (t.requires_grad() || v.requires_grad());
+    check(!(recorded && t.requires_grad() && t.is_leaf()),
+          "a view of a leaf Variable that requires grad is being used in an in-place "
+          "operation.");
+    if (recorded)
+      write_recorded(t, k, v);
+    else
+      write(t, k, v);
+  });
+  c.def("__len__", [](const Tensor& t) {
+    check<TypeError>(t.dim() > 0, "len() of a 0-d tensor");
+    return t.shape()[0];
+  });
+}
+
+}  // namespace ballast::python

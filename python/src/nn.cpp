@@ -1,0 +1,228 @@
+// What ballast.nn.functional is made of.
+#include "ballast/ops/activation.h"
+#include "ballast/ops/batch_norm.h"
+#include "ballast/ops/conv.h"
+#include "ballast/ops/dropout.h"
+#include "ballast/ops/index.h"
+#include "ballast/ops/loss.h"
+#include "ballast/ops/matmul.h"
+#include "ballast/ops/pool.h"
+#include "ballast/ops/softmax.h"
+#include "bind.h"
+
+namespace ballast::python {
+namespace {
+
+using T = const Tensor&;
+using MaybeTensor = const Tensor*;
+
+Tensor value(MaybeTensor t) { return t ? *t : Tensor(); }
+
+auto none_default(const char* name) { return nb::arg(name).none() = nb::none(); }
+
+void bind_layers(nb::module_& m) {
+  m.def(
+      "linear", [](T x, T weight, MaybeTensor bias) { return linear(x, weight, value(bias)); },
+      "input"_a, "weight"_a, none_default("bias"));
+  m.def(
+      "conv2d",
+      [](T x, T weight, MaybeTensor bias, const Pair& stride, const Pair& padding,
+         const Pair& dilation, int64_t groups) {
+        return conv2d(x, weight, value(bias),
+                      {stride.values, padding.values, dilation.values, groups});
+      },
+      "input"_a, "weight"_a, none_default("bias"), "stride"_a = 1, "padding"_a = 0,
+      "dilation"_a = 1, "groups"_a = 1);
+  // A negative momentum stands for None, the cumulative average.
+  m.def(
+      "_batch_norm",
+      [](T x, MaybeTensor mean, MaybeTensor var, MaybeTensor batches, MaybeTensor weight,
+         MaybeTensor bias, bool training, double momentum, double eps) {
+        BatchNormState state{value(mean), value(var), value(batches)};
+        return batch_norm(x, mean ? &state : nullptr, value(weight), value(bias), training,
+                          momentum, eps);
+      },
+      nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg().none(),
+      nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+  m.def(
+      "dropout", [](T x, double p, bool training, bool) { return dropout(x, p, training); },
+      "input"_a, "p"_a = 0.5, "training"_a = true, "inplace"_a = false);
+  m.def(
+      "one_hot", [](T x, int64_t classes) { return one_hot(x, classes); }, "tensor"_a,
+      "num_classes"_a = -1);
+}
+
+template <class Option, class P>
+std::optional<Option> stride_of(const std::optional<P>& stride) {
+  if (!stride) return {};
+  if constexpr (std::is_same_v<P, Pair>)
+    return stride->values;
+  else
+    return *stride;
+}
+
+void bind_pooling(nb::module_& m) {
+  using Array = std::array<int64_t, 2>;
+  m.def(
+      "max_pool2d",
+      [](T x, const Pair& kernel, std::optional<Pair> stride, const Pair& padding,
+         const Pair& dilation, bool ceil_mode, bool return_indices) {
+        check<NotImplementedError>(!return_indices, "max_pool2d: return_indices");
+        return max_pool2d(x, kernel.values,
+                          {stride_of<Array>(stride), padding.values, dilation.values, ceil_mode});
+      },
+      "input"_a, "kernel_size"_a, "stride"_a = nb::none(), "padding"_a = 0, "dilation"_a = 1,
+      "ceil_mode"_a = false, "return_indices"_a = false);
+  m.def(
+      "avg_pool2d",
+      [](T x, const Pair& kernel, std::optional<Pair> stride, const Pair& padding, bool ceil_mode,
+         bool count_include_pad) {
+        return avg_pool2d(x, kernel.values,
+                          {stride_of<Array>(stride), padding.values, ceil_mode, count_include_pad});
+      },
+      "input"_a, "kernel_size"_a, "stride"_a = nb::none(), "padding"_a = 0, "ceil_mode"_a = false,
+      "count_include_pad"_a = true);
+  m.def(
+      "max_pool1d",
+      [](T x, const Dims& kernel, std::optional<int64_t> stride, int64_t padding, int64_t dilation,
+         bool ceil_mode) {
+        return max_pool1d(x, kernel.values.at(0), {stride, padding, dilation, ceil_mode});
+      },
+      "input"_a, "kernel_size"_a, "stride"_a = nb::none(), "padding"_a = 0, "dilation"_a = 1,
+      "ceil_mode"_a = false);
+  m.def(
+      "avg_pool1d",
+      [](T x, const Dims& kernel, std::optional<int64_t> stride, int64_t padding, bool ceil_mode,
+         bool count_include_pad) {
+        return avg_pool1d(x, kernel.values.at(0), {stride, padding, ceil_mode, count_include_pad});
+      },
+      "input"_a, "kernel_size"_a, "stride"_a = nb::none(), "padding"_a = 0, "ceil_mode"_a = false,
+      "count_include_pad"_a = true);
+  m.def("_adaptive_avg_pool2d",
+        [](T x, const Pair& output) { return adaptive_avg_pool2d(x, output.values); });
+  m.def(
+      "adaptive_avg_pool1d",
+      [](T x, const Dims& output) { return adaptive_avg_pool1d(x, output.values.at(0)); },
+      "input"_a, "output_size"_a);
+}
+
+void bind_activations(nb::module_& m) {
+  const auto in = "input"_a;
+  // `inplace` saves no memory here: what nobody reads again is not kept.
+  const auto inplace = ("inplace"_a = false);
+  m.def(
+      "_relu", [](T x, bool) { return relu(x); }, in, inplace);
+  m.def(
+      "relu6", [](T x, bool) { return relu6(x); }, in, inplace);
+  m.def(
+      "silu", [](T x, bool) { return silu(x); }, in, inplace);
+  m.def(
+      "hardswish", [](T x, bool) { return hardswish(x); }, in, inplace);
+  m.def(
+      "hardsigmoid", [](T x, bool) { return hardsigmoid(x); }, in, inplace);
+  m.def(
+      "leaky_relu", [](T x, double slope, bool) { return leaky_relu(x, slope); }, in,
+      "negative_slope"_a = 0.01, inplace);
+  m.def(
+      "elu", [](T x, double alpha, bool) { return elu(x, alpha); }, in, "alpha"_a = 1.0, inplace);
+  m.def(
+      "hardtanh", [](T x, double low, double high, bool) { return hardtanh(x, low, high); }, in,
+      "min_val"_a = -1.0, "max_val"_a = 1.0, inplace);
+  m.def(
+      "softplus", [](T x, double beta, double threshold) { return softplus(x, beta, threshold); },
+      in, "beta"_a = 1.0, "threshold"_a = 20.0);
+  m.def(
+      "gelu",
+      [](T x, const std::string& approximate) {
+        check(approximate == "none" || approximate == "tanh",
+              "approximate argument must be either none or tanh.");
+        return gelu(x, approximate == "tanh" ? GeluApproximation::kTanh : GeluApproximation::kNone);
+      },
+      in, nb::kw_only(), "approximate"_a = "none");
+}
+
+Reduction reduction_from(const std::string& name, bool batch_mean = false) {
+  if (name == "mean") return Reduction::kMean;
+  if (name == "sum") return Reduction::kSum;
+  if (name == "none") return Reduction::kNone;
+  if (batch_mean && name == "batchmean") return Reduction::kBatchMean;
+  fail<ValueError>("{} is not a valid value for reduction", name);
+}
+
+void bind_losses(nb::module_& m) {
+  const auto in = "input"_a, target = "target"_a;
+  const auto mean = ("reduction"_a = "mean");
+  const auto weight = none_default("weight");
+  const auto ignore = ("ignore_index"_a = -100);
+  m.def("cross_entropy", [](T x, T y) { return cross_entropy(x, y); });
+  m.def(
+      "cross_entropy",
+      [](T x, T y, MaybeTensor w, nb::object, int64_t ignored, nb::object,
+         const std::string& reduction, double smoothing) {
+        return cross_entropy(x, y, {value(w), reduction_from(reduction), ignored, smoothing});
+      },
+      in, target, weight, "size_average"_a = nb::none(), ignore, "reduce"_a = nb::none(), mean,
+      "label_smoothing"_a = 0.0);
+  m.def(
+      "nll_loss",
+      [](T x, T y, MaybeTensor w, nb::object, int64_t ignored, nb::object,
+         const std::string& reduction) {
+        return nll_loss(x, y, {value(w), reduction_from(reduction), ignored, 0.0});
+      },
+      in, target, weight, "size_average"_a = nb::none(), ignore, "reduce"_a = nb::none(), mean);
+  const auto elementwise = [&](const char* name, auto f) {
+    m.def(
+        name,
+        [f](T x, T y, nb::object, nb::object, const std::string& reduction) {
+          return f(x, y, reduction_from(reduction));
+        },
+        in, target, "size_average"_a = nb::none(), "reduce"_a = nb::none(), mean);
+  };
+  elementwise("mse_loss", [](T x, T y, Reduction r) { return mse_loss(x, y, r); });
+  elementwise("l1_loss", [](T x, T y, Reduction r) { return l1_loss(x, y, r); });
+  m.def(
+      "smooth_l1_loss",
+      [](T x, T y, nb::object, nb::object, const std::string& reduction, double beta) {
+        return smooth_l1_loss(x, y, reduction_from(reduction), beta);
+      },
+      in, target, "size_average"_a = nb::none(), "reduce"_a = nb::none(), mean, "beta"_a = 1.0);
+  m.def(
+      "huber_loss",
+      [](T x, T y, const std::string& reduction, double delta) {
+        return huber_loss(x, y, reduction_from(reduction), delta);
+      },
+      in, target, mean, "delta"_a = 1.0);
+  m.def(
+      "binary_cross_entropy",
+      [](T x, T y, MaybeTensor w, nb::object, nb::object, const std::string& reduction) {
+        return binary_cross_entropy(x, y, {value(w), reduction_from(reduction), {}});
+      },
+      in, target, weight, "size_average"_a = nb::none(), "reduce"_a = nb::none(), mean);
+  m.def(
+      "binary_cross_entropy_with_logits",
+      [](T x, T y, MaybeTensor w, nb::object, nb::object, const std::string& reduction,
+         MaybeTensor positive) {
+        return binary_cross_entropy_with_logits(
+            x, y, {value(w), reduction_from(reduction), value(positive)});
+      },
+      in, target, weight, "size_average"_a = nb::none(), "reduce"_a = nb::none(), mean,
+      none_default("pos_weight"));
+  m.def(
+      "kl_div",
+      [](T x, T y, nb::object, nb::object, const std::string& reduction, bool log_target) {
+        return kl_div(x, y, reduction_from(reduction, true), log_target);
+      },
+      in, target, "size_average"_a = nb::none(), "reduce"_a = nb::none(), mean,
+      "log_target"_a = false);
+}
+
+}  // namespace
+
+void bind_nn(nb::module_& m) {
+  bind_layers(m);
+  bind_pooling(m);
+  bind_activations(m);
+  bind_losses(m);
+}
+
+}  // namespace ballast::python
