@@ -3,6 +3,7 @@
 ``import ballast as torch`` and ``import ballast.nn as nn`` run a PyTorch program.
 """
 
+# ruff: noqa: F401, F403 (names of the package)
 from __future__ import annotations
 
 import math as _math
@@ -32,7 +33,7 @@ from . import _tensor  # isort: skip
 from ._create import as_tensor, from_dlpack, from_numpy, normal, tensor
 from .autograd import enable_grad, grad, inference_mode, no_grad, set_grad_enabled
 
-from . import autograd, cuda, data, nn, utils  # isort: skip
+from . import autograd, cuda, data, nn, optim, utils  # isort: skip
 from ._serialization import load, save
 
 float = float32
@@ -56,6 +57,16 @@ def numel(input: Tensor) -> int:
 def relu(input: Tensor) -> Tensor:
     """max(x, 0)."""
     return _core._relu(input)
+
+
+def floor_divide(input: Tensor, other: Tensor) -> Tensor:
+    """Divide and round down."""
+    return input.floor_divide(other)
+
+
+def remainder(input: Tensor, other: Tensor) -> Tensor:
+    """What division leaves, with the divisor's sign."""
+    return input.remainder(other)
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

@@ -233,6 +233,19 @@ def _new(function):
     return method
 
 
+def _floor_divide(self: Tensor, other: Tensor | float) -> Tensor:
+    """Divide and round down, element by element (quotients up to 2**53)."""
+    dtype = (self * other).dtype
+    quotient = self.detach().double() / other
+    whole = quotient._cast(_core.int64)
+    return (whole - (whole > quotient)._cast(_core.int64))._cast(dtype)
+
+
+def _remainder(self: Tensor, other: Tensor | float) -> Tensor:
+    """What division leaves, with the divisor's sign."""
+    return self - _floor_divide(self, other) * other
+
+
 def _register_methods() -> None:
     t: Any = Tensor
     t.__repr__ = _repr
@@ -302,6 +315,8 @@ def _register_methods() -> None:
     for op, name in (("i" + n, n) for n in ("add", "sub", "mul")):
         setattr(t, f"__{op}__", _in_place(name))
     t.__itruediv__ = _in_place("div")
+    t.floor_divide = t.__floordiv__ = _floor_divide
+    t.remainder = t.__mod__ = _remainder
     t.subtract, t.multiply, t.divide = t.sub, t.mul, t.div
     t.absolute, t.negative = t.abs, t.neg
 

@@ -56,6 +56,9 @@ inline nb::object none_if_undefined(const Tensor& t) {
   return t.defined() ? nb::cast(t) : nb::none();
 }
 
+/// An argument that may be, and is unless given, None.
+inline auto none_default(const char* name) { return nb::arg(name).none() = nb::none(); }
+
 /// Computes values with the interpreter's lock released.
 inline void eval_released(const Tensor& t) {
   if (t.node().evaluated()) return;
@@ -77,6 +80,7 @@ void bind_index(nb::class_<Tensor>& c);
 void bind_ops(nb::module_& m, nb::class_<Tensor>& c);
 void bind_create(nb::module_& m);
 void bind_nn(nb::module_& m);
+void bind_optim(nb::module_& m);
 void bind_data(nb::module_& m);
 void bind_io(nb::module_& m);
 

@@ -28,12 +28,11 @@ template <class F>
 void drawn(nb::module_& m, const char* name, F make) {
   m.def(
       name,
-      [make](nb::args sizes, std::optional<Generator*> g, DType dtype, nb::object,
-             bool requires_grad) {
-        Generator& generator = g && *g ? **g : default_generator();
+      [make](nb::args sizes, Generator* g, DType dtype, nb::object, bool requires_grad) {
+        Generator& generator = g ? *g : default_generator();
         return finished(make(shape_from(sizes_from(sizes)), dtype, generator), requires_grad);
       },
-      "size"_a, nb::kw_only(), "generator"_a = nb::none(), "dtype"_a = DType::kFloat32,
+      "size"_a, nb::kw_only(), none_default("generator"), "dtype"_a = DType::kFloat32,
       "device"_a = nb::none(), "requires_grad"_a = false);
 }
 
@@ -56,10 +55,8 @@ Tensor random_like(const Tensor& x, std::optional<DType> dtype, bool normal) {
 }  // namespace
 
 void bind_create(nb::module_& m) {
-  using G = std::optional<Generator*>;
-  const auto generator = [](const G& g) -> Generator& {
-    return g && *g ? **g : default_generator();
-  };
+  using G = Generator*;
+  const auto generator = [](G g) -> Generator& { return g ? *g : default_generator(); };
   of_sizes(m, "empty", [](const Shape& s, DType t) { return empty(s, t); });
   of_sizes(m, "zeros", [](const Shape& s, DType t) { return zeros(s, t); });
   of_sizes(m, "ones", [](const Shape& s, DType t) { return ones(s, t); });
@@ -113,29 +110,34 @@ void bind_create(nb::module_& m) {
         return finished(eye(n, columns, t.value_or(DType::kFloat32)), grad);
       },
       "n"_a, "m"_a = nb::none(), kw, dtype, device, requires_grad);
-  const auto whole = [generator](int64_t low, int64_t high, const Dims& size, const G& g, Type t,
+  const auto whole = [generator](int64_t low, int64_t high, const Dims& size, G g, Type t,
                                  nb::object) {
     const Tensor x = randint(low, high, shape_from(size.values), generator(g));
     return t ? cast(x, *t) : x;
   };
   m.def(
       "randint",
-      [whole](int64_t high, const Dims& size, const G& g, Type t, nb::object d) {
+      [whole](int64_t high, const Dims& size, G g, Type t, nb::object d) {
         return whole(0, high, size, g, t, d);
       },
-      "high"_a, "size"_a, kw, "generator"_a = nb::none(), dtype, device);
-  m.def("randint", whole, "low"_a, "high"_a, "size"_a, kw, "generator"_a = nb::none(), dtype,
+      "high"_a, "size"_a, kw, none_default("generator"), dtype, device);
+  m.def("randint", whole, "low"_a, "high"_a, "size"_a, kw, none_default("generator"), dtype,
         device);
   m.def(
-      "randperm",
-      [generator](int64_t n, const G& g, nb::object) { return randperm(n, generator(g)); }, "n"_a,
-      kw, "generator"_a = nb::none(), device);
-  m.def("_uniform", [generator](const Tensor& x, double low, double high, const G& g) {
-    return uniform_(empty_like(x), low, high, generator(g));
-  });
-  m.def("_normal", [generator](const Tensor& x, double mean, double std, const G& g) {
-    return normal_(empty_like(x), mean, std, generator(g));
-  });
+      "randperm", [generator](int64_t n, G g, nb::object) { return randperm(n, generator(g)); },
+      "n"_a, kw, none_default("generator"), device);
+  m.def(
+      "_uniform",
+      [generator](const Tensor& x, double low, double high, G g) {
+        return uniform_(empty_like(x), low, high, generator(g));
+      },
+      nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+  m.def(
+      "_normal",
+      [generator](const Tensor& x, double mean, double std, G g) {
+        return normal_(empty_like(x), mean, std, generator(g));
+      },
+      nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
 }
 
 }  // namespace ballast::python

@@ -41,6 +41,7 @@ NB_MODULE(_core, m) {
   bind_graph(m);
   bind_create(m);
   bind_nn(m);
+  bind_optim(m);
   bind_data(m);
   bind_io(m);
 }

@@ -18,8 +18,6 @@ using MaybeTensor = const Tensor*;
 
 Tensor value(MaybeTensor t) { return t ? *t : Tensor(); }
 
-auto none_default(const char* name) { return nb::arg(name).none() = nb::none(); }
-
 void bind_layers(nb::module_& m) {
   m.def(
       "linear", [](T x, T weight, MaybeTensor bias) { return linear(x, weight, value(bias)); },

@@ -232,3 +232,12 @@ def test_iterating():
     assert [row.tolist() for row in torch.arange(4).reshape(2, 2)] == [[0, 1], [2, 3]]
     a, b = torch.tensor([1.0, 2.0])
     assert b.item() == 2.0
+
+
+def test_division_rounds_down_as_python_does():
+    a = np.array([-7, -1, 0, 3, 8])
+    t = torch.from_numpy(a)
+    assert (t % 3).tolist() == (a % 3).tolist()
+    assert (t // 3).tolist() == (a // 3).tolist()
+    assert (t // 3).dtype is torch.int64
+    assert (torch.tensor([-0.5, 2.5]) % 1).tolist() == [0.5, 0.5]

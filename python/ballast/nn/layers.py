@@ -201,6 +201,8 @@ class _BatchNorm(Module):
         track_running_stats: bool = True,
         device=None,
         dtype=None,
+        *,
+        bias: bool = True,
     ):
         super().__init__()
         self.num_features = num_features
@@ -211,9 +213,11 @@ class _BatchNorm(Module):
         dtype = dtype or _core.float32
         if affine:
             self.weight = Parameter(_core.ones(num_features, dtype=dtype))
-            self.bias = Parameter(_core.zeros(num_features, dtype=dtype))
         else:
             self.register_parameter("weight", None)
+        if affine and bias:
+            self.bias = Parameter(_core.zeros(num_features, dtype=dtype))
+        else:
             self.register_parameter("bias", None)
         tracked = track_running_stats
         self.register_buffer(
@@ -238,7 +242,8 @@ class _BatchNorm(Module):
         self.reset_running_stats()
         if self.affine:
             init.ones_(self.weight)
-            init.zeros_(self.bias)
+            if self.bias is not None:
+                init.zeros_(self.bias)
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.ndim not in self._ranks:
@@ -267,7 +272,8 @@ class _BatchNorm(Module):
         """Write all arguments."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
         )
 
 
@@ -286,6 +292,10 @@ class BatchNorm1d(_BatchNorm):
         Whether to learn a weight and a bias per channel.
     track_running_stats : bool
         Whether to keep running statistics for evaluation.
+    device, dtype : optional
+        The CPU; the type of the parameters.
+    bias : bool
+        Whether an affine layer has a bias.
     """
 
     _ranks = (2, 3)
