@@ -68,6 +68,7 @@ class Module:
     # Calling.
 
     def __call__(self, *args, **kwargs):
+        """Run `forward`, with the hooks around it."""
         if self._forward_hooks or self._forward_pre_hooks:
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
