@@ -42,23 +42,29 @@ class Needed {
   /// What the plan depends on, as numbers: the structure, no values.
   void write_key(std::vector<uint64_t>& key) const {
     const plan::Options& o = plan::options();
-    key.assign({uint64_t{o.fast} | uint64_t{o.cse} << 1 | uint64_t{o.fuse_pointwise} << 2});
+    size_t most = 1;
+    for (const Node* n : nodes_)
+      most += 2 + static_cast<size_t>(n->shape.rank() + n->inputs.size()) +
+              n->attributes.bytes().size() / 8;
+    key.resize(most);
+    uint64_t* to = key.data();
+    *to++ = uint64_t{o.fast} | uint64_t{o.cse} << 1 | uint64_t{o.fuse_pointwise} << 2;
     for (size_t i = 0; i < nodes_.size(); ++i) {
       const Node& n = *nodes_[i];
       const bool leaf = n.evaluated();
-      key.push_back(reinterpret_cast<uintptr_t>(leaf ? nullptr : n.op));
-      key.push_back(static_cast<uint64_t>(n.dtype) |
-                    static_cast<uint64_t>(leaf ? n.layout : Layout()) << 8 |
-                    uint64_t{keep_[i] != 0} << 16 | static_cast<uint64_t>(n.shape.rank()) << 24 |
-                    static_cast<uint64_t>(leaf ? 0 : n.inputs.size()) << 32);
-      key.insert(key.end(), n.shape.begin(), n.shape.end());
+      *to++ = reinterpret_cast<uintptr_t>(leaf ? nullptr : n.op);
+      *to++ = static_cast<uint64_t>(n.dtype) |
+              static_cast<uint64_t>(leaf ? n.layout : Layout()) << 8 |
+              uint64_t{keep_[i] != 0} << 16 | static_cast<uint64_t>(n.shape.rank()) << 24 |
+              static_cast<uint64_t>(leaf ? 0 : n.inputs.size()) << 32;
+      for (int64_t d : n.shape) *to++ = static_cast<uint64_t>(d);
       if (leaf) continue;
-      for (const auto& in : n.inputs) key.push_back(static_cast<uint64_t>(in->index));
+      for (const auto& in : n.inputs) *to++ = static_cast<uint64_t>(in->index);
       const auto bytes = n.attributes.bytes();
-      const size_t at = key.size();
-      key.resize(at + bytes.size() / 8);
-      if (!bytes.empty()) std::memcpy(key.data() + at, bytes.data(), bytes.size());
+      std::memcpy(to, bytes.data(), bytes.size());
+      to += bytes.size() / 8;
     }
+    key.resize(static_cast<size_t>(to - key.data()));
   }
 
   Plan make_plan() const {
