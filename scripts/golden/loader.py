@@ -20,7 +20,9 @@ def case(shuffle: bool, drop_last: bool, own: bool, batch_size: int) -> dict:
     torch.manual_seed(5)
     generator = torch.Generator().manual_seed(7) if own else None
     data = TensorDataset(torch.arange(23), torch.arange(23))
-    loader = DataLoader(data, batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, generator=generator)
+    loader = DataLoader(
+        data, batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, generator=generator
+    )
     epochs = [[x.tolist() for x, _ in loader] for _ in range(3)]
     draws = [torch.rand(1).item(), torch.rand(1, generator=generator).item()]
     return {

@@ -23,6 +23,7 @@ def problems_of(root, path, line):
         ("ballast/nn/a.h", '#include "ballast/nn/b.h"'),
         ("ballast/kernels/a.cpp", '#include "ballast/base/b.h"'),
         ("ballast/base/a.h", "#include <vector>"),
+        ("ballast/ballast.h", '#include "ballast/train/b.h"'),
         ("cli/a.cpp", '#include "ballast/train/b.h"'),
     ],
 )
@@ -40,6 +41,7 @@ def test_includes_up_the_list_are_accepted(tmp_path, path, line):
         ),
         ("ballast/base/a.cpp", '  # include "ballast/graph/b.h"', "base/ may not include graph/"),
         ("ballast/kernels/a.h", '#include "ballast/graph/b.h"', "only base, kernels"),
+        ("ballast/train/a.h", '#include "ballast/ballast.h"', "train/ may not include ballast.h"),
         ("ballast/misc/a.h", "#include <vector>", "misc/ is not in the list of folders"),
     ],
 )
