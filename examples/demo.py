@@ -122,7 +122,9 @@ def train(network, batch_norm, seed, epochs, data, progress):
         accuracy, test_loss = evaluate(model, x_test, y_test)
         if reached is None and accuracy >= 0.95:
             reached = epoch
-        progress.show(f"{network}, {'batch norm' if batch_norm else 'none'}, seed {seed}: {accuracy:.1%}")
+        progress.show(
+            f"{network}, {'batch norm' if batch_norm else 'none'}, seed {seed}: {accuracy:.1%}"
+        )
     result = {"accuracy": accuracy, "loss": test_loss, "epochs_to_95": reached, "seconds": seconds}
     return model, result
 
@@ -156,7 +158,11 @@ def table(results: dict) -> str:
         accuracy = [100 * r["accuracy"] for r in runs]
         spread = statistics.stdev(accuracy) if len(accuracy) > 1 else 0.0
         reached = [r["epochs_to_95"] for r in runs if r["epochs_to_95"]]
-        epochs = f"{statistics.mean(reached):.1f}" if len(reached) == len(runs) else f"{len(reached)} of {len(runs)} runs"
+        epochs = (
+            f"{statistics.mean(reached):.1f}"
+            if len(reached) == len(runs)
+            else f"{len(reached)} of {len(runs)} runs"
+        )
         lines.append(
             f"{network:<12} {'batch norm' if batch_norm else 'none':<11} "
             f"{statistics.mean(accuracy):>8.2f} ± {spread:4.2f} {statistics.mean(r['loss'] for r in runs):>10.4f} "
@@ -180,7 +186,11 @@ def show_predictions(model, data, network, count=5):
     for row in zip(*drawn):
         print("   ".join(row))
     labels = [int(v) for v in data.labels["test"][:count].numpy()]
-    print("   ".join(f"is {t}, says {q.argmax()} ({q.max():.0%})".ljust(16)[:16] for t, q in zip(labels, p)))
+    print(
+        "   ".join(
+            f"is {t}, says {q.argmax()} ({q.max():.0%})".ljust(16)[:16] for t, q in zip(labels, p)
+        )
+    )
 
 
 def reload(path: Path) -> None:
@@ -192,10 +202,14 @@ def reload(path: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=5, help="runs of each network (5)")
     parser.add_argument("--epochs", type=int, default=15, help="epochs of each run (15)")
-    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="where the network is saved (runs/demo)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/demo"), help="where the network is saved (runs/demo)"
+    )
     parser.add_argument("--reload", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.reload:
@@ -217,7 +231,9 @@ def main() -> int:
                     kept = model
             results[network, batch_norm] = runs
     progress.close()
-    print(f"1,437 digits to train on, 360 to test, {args.epochs} epochs, mean of {args.seeds} seeds:\n")
+    print(
+        f"1,437 digits to train on, 360 to test, {args.epochs} epochs, mean of {args.seeds} seeds:\n"
+    )
     print(table(results))
 
     args.out.mkdir(parents=True, exist_ok=True)
@@ -225,9 +241,13 @@ def main() -> int:
     torch.save(kept.state_dict(), str(path))
     here = evaluate(kept, data.inputs("MyModel", "test"), data.labels["test"])
     command = [sys.executable, __file__, "--reload", str(path)]
-    there = tuple(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    there = tuple(
+        json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    )
     same = "the same" if here == there else "NOT THE SAME"
-    print(f"\nMyModel saved to {path}; reloaded in a new process: accuracy {there[0]:.2%}, loss {there[1]:.6f}: {same}.\n")
+    print(
+        f"\nMyModel saved to {path}; reloaded in a new process: accuracy {there[0]:.2%}, loss {there[1]:.6f}: {same}.\n"
+    )
     show_predictions(kept, data, "MyModel")
     return 0 if here == there else 1
 

@@ -33,8 +33,9 @@ def problems(root: Path) -> list[str]:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             match = INCLUDE.match(line)
             if match and match[1] not in allowed(folder):
+                included = match[1] + ("/" if match[2] else "")
                 found.append(
-                    f"{name}:{number}: {folder}/ may not include {match[1]}{'/' if match[2] else ''}, "
+                    f"{name}:{number}: {folder}/ may not include {included}, "
                     f"only {', '.join(f for f in ORDER if f in allowed(folder))}"
                 )
     return found
