@@ -234,7 +234,8 @@ TEST(Layers, RefuseWhatPyTorchRefuses) {
             "dropout probability has to be between 0 and 1, but got 2.0");
   EXPECT_EQ(error_of<ValueError>([] { nn::Conv2d(3, 4, 3, {.groups = 2}); }),
             "in_channels must be divisible by groups");
-  EXPECT_THROW(nn::Sequential(nn::ReLU())[1], IndexError);
+  const nn::Sequential one{nn::ReLU()};
+  EXPECT_THROW(one[1], IndexError);
 }
 
 TEST(Losses, AsModulesEqualTheFunctions) {
