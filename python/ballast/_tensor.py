@@ -7,23 +7,19 @@ from typing import Any
 from . import _core
 from ._core import Tensor
 from ._types import device as _device
-
-
-class _Alias(Tensor):
-    """What ``.data`` and ``.detach()`` give: writing to it writes to the tensor it came from."""
-
-    _base: Tensor
+from ._views import check_origin, link, register, write_back
 
 
 def _detach(self: Tensor) -> Tensor:
     """Cut off from the graph; in-place operations on the result reach the original."""
-    out = _Alias(self)
-    out._base = self
+    out = self._detach()
+    link(out, self)
     return out
 
 
 def _written(self: Tensor, value: Tensor) -> Tensor:
     """Give `self` (and what it is an alias of) a new value; the one way in-place methods end."""
+    check_origin(self)
     if self.shape != value.shape:
         value = value.expand(self.shape)
     if value.requires_grad:
@@ -40,9 +36,8 @@ def _written(self: Tensor, value: Tensor) -> Tensor:
         self._rebind(value._cast(self.dtype).detach())
     else:
         self._assign(value)
-    base = getattr(self, "_base", None)
-    if base is not None:
-        base._assign(self)
+    if hasattr(self, "_origin"):
+        write_back(self)
     return self
 
 
@@ -156,8 +151,6 @@ def _reduce(self: Tensor):
 def _rebuild(cls, array, requires_grad: bool) -> Tensor:
     from . import from_numpy
 
-    if not issubclass(cls, Tensor) or cls is _Alias:
-        cls = Tensor
     return cls(from_numpy(array), requires_grad)
 
 
@@ -169,8 +162,7 @@ def _deepcopy(self: Tensor, memo: dict) -> Tensor:
         )
     if id(self) in memo:
         return memo[id(self)]
-    cls = Tensor if type(self) is _Alias else type(self)
-    out = cls(Tensor(self)._clone(), self.requires_grad)
+    out = type(self)(Tensor(self)._clone(), self.requires_grad)
     if self.grad is not None:
         out.grad = Tensor(self.grad)._clone()
     memo[id(self)] = out
@@ -345,3 +337,4 @@ def _no_half(self: Tensor) -> Tensor:
 
 
 _register_methods()
+register()

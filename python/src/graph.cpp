@@ -381,7 +381,8 @@ void bind_graph(nb::module_& m) {
       .def("_numpy", &to_array<nb::numpy>)
       .def("_dlpack", &to_array<nb::array_api>)
       .def("__dlpack_device__", [](const Tensor&) { return nb::make_tuple(1, 0); })
-      .def("detach", &Tensor::detach)
+      .def("_detach", &Tensor::detach)
+      .def_prop_ro("_evaluated", [](const Tensor& t) { return t.node().evaluated(); })
       .def(
           "requires_grad_",
           [](nb::handle self, bool on) {

@@ -262,67 +262,69 @@ Tensor get(const Tensor& t, const Key& key) {
   return x.is(t) ? reshape(t, t.shape()) : x;
 }
 
-/// Offsets of the elements a key selects, and the shape of the selection.
-Tensor positions(const Tensor& t, const Key& key) {
-  return get(reshape(arange(Scalar(t.numel())), t.shape()), key);
-}
-
-void write(Tensor& t, const Key& key, const Tensor& value) {
+/// Copies row-major elements of `value` to memory of `t` that nobody shares (or, where it belongs
+/// to someone else, to that), at the places that `for_each` names.
+template <class ForEach>
+void write(Tensor& t, const Tensor& value, ForEach&& for_each) {
   row_major(t);
+  row_major(value);
   dispatch(t.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    Tensor at;
-    if (!key.basic()) at = positions(t, key);
-    const Region region(t.shape(), key.basic() ? key.parts() : std::vector<Part>{});
-    const Shape& shape = key.basic() ? region.shape : at.shape();
-    const Tensor v = expand(cast(value, t.dtype()), shape);
-    row_major(v);
-    const T* from = reinterpret_cast<const T*>(v.node().data());
+    const T* from = reinterpret_cast<const T*>(value.node().data());
     const bool external = t.node().buffer->external();
     T* to = external ? reinterpret_cast<T*>(t.node().data()) : t.mutable_data<T>().data();
-    if (key.basic()) {
-      region.for_each([&](int64_t i, int64_t o) { to[o] = from[i]; });
-    } else {
-      row_major(at);
-      const auto offsets = at.data<int64_t>();
-      for (size_t i = 0; i < offsets.size(); ++i) to[offsets[i]] = from[i];
-    }
+    for_each([&](int64_t i, int64_t o) { to[o] = from[i]; });
   });
 }
 
-/// The same as an operation that autograd follows.
-void write_recorded(Tensor& t, const Key& key, const Tensor& value) {
-  const Tensor at = positions(t, key);
-  const Tensor flat = reshape(at, Shape{at.numel()});
-  const Tensor v = reshape(expand(cast(value, t.dtype()), at.shape()), Shape{at.numel()});
-  const Shape line{t.numel()};
-  const Tensor hit = scatter_add(zeros(line), 0, flat, ones(Shape{at.numel()}));
-  const Tensor written = scatter_add(zeros(line, t.dtype()), 0, flat, v);
-  const Tensor result = where(gt(hit, 0), written, reshape(t, line));
-  t.impl()->assign(Ref<Node>(&reshape(result, t.shape()).node()));
+/// t with `v` at flat positions `at`, as an operation that autograd follows.
+Tensor put_recorded(const Tensor& t, const Tensor& at, const Tensor& v) {
+  const Shape line{t.numel()}, part{at.numel()};
+  const Tensor flat = reshape(at, part);
+  const Tensor hit = scatter_add(zeros(line), 0, flat, ones(part));
+  const Tensor written = scatter_add(zeros(line, t.dtype()), 0, flat, reshape(v, part));
+  return reshape(where(gt(hit, 0), written, reshape(t, line)), t.shape());
+}
+
+/// Replaces the elements at flat positions `at` (each at most once).
+void put(Tensor& t, const Tensor& at, const Tensor& value) {
+  const Tensor v = expand(cast(value, t.dtype()), at.shape());
+  if (grad_enabled() && (t.requires_grad() || v.requires_grad())) {
+    t.impl()->assign(Ref<Node>(&put_recorded(t, at, v).node()));
+    return;
+  }
+  row_major(at);
+  const auto offsets = at.data<int64_t>();
+  write(t, v.detach(), [&](auto&& copy) {
+    for (size_t i = 0; i < offsets.size(); ++i) copy(static_cast<int64_t>(i), offsets[i]);
+  });
+}
+
+void set(Tensor& t, const Key& key, const Tensor& value) {
+  const bool recorded = grad_enabled() && (t.requires_grad() || value.requires_grad());
+  check(!(recorded && t.requires_grad() && t.is_leaf()),
+        "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+  if (recorded || !key.basic()) {
+    put(t, get(reshape(arange(Scalar(t.numel())), t.shape()), key), value);
+    return;
+  }
+  const Region region(t.shape(), key.parts());
+  write(t, expand(cast(value, t.dtype()), region.shape).detach(),
+        [&](auto&& copy) { region.for_each(copy); });
 }
 
 }  // namespace
 
 void bind_index(nb::class_<Tensor>& c) {
-  c.def("__getitem__", [](const Tensor& t, nb::handle key) {
-     return get(t, Key(t.shape(), key));
-   }).def("__setitem__", [](Tensor& t, nb::handle key, nb::handle value) {
+  c.def("__getitem__", [](const Tensor& t, nb::handle key) { return get(t, Key(t.shape(), key)); });
+  c.def("__setitem__", [](Tensor& t, nb::handle key, nb::handle value) {
     const Key k(t.shape(), key);
-    Tensor v;
-    if (is_tensor(value))
-      v = nb::cast<Tensor>(value);
-    else
-      v = nb::cast<Tensor>(nb::module_::import_("ballast").attr("as_tensor")(value));
-    const bool recorded = grad_enabled() && (t.requires_grad() || v.requires_grad());
-    check(!(recorded && t.requires_grad() && t.is_leaf()),
-          "a view of a leaf Variable that requires grad is being used in an in-place "
-          "operation.");
-    if (recorded)
-      write_recorded(t, k, v);
-    else
-      write(t, k, v);
+    set(t, k,
+        is_tensor(value)
+            ? nb::cast<Tensor>(value)
+            : nb::cast<Tensor>(nb::module_::import_("ballast").attr("as_tensor")(value)));
   });
+  c.def("_put", &put);
   c.def("__len__", [](const Tensor& t) {
     check<TypeError>(t.dim() > 0, "len() of a 0-d tensor");
     return t.shape()[0];
