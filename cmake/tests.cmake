@@ -12,6 +12,15 @@ target_link_libraries(ballast_tests PRIVATE Ballast::ballast ballast_flags OpenM
                       GTest::gtest_main nlohmann_json::nlohmann_json)
 target_compile_definitions(ballast_tests
                            PRIVATE BALLAST_GOLDEN_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/tests/golden")
+# The tool's tests run the tool.
+if(TARGET ballast_tool)
+  add_dependencies(ballast_tests ballast_tool)
+  target_compile_definitions(ballast_tests PRIVATE BALLAST_TOOL="$<TARGET_FILE:ballast_tool>")
+else()
+  get_target_property(sources ballast_tests SOURCES)
+  list(FILTER sources EXCLUDE REGEX "tests/cli/")
+  set_target_properties(ballast_tests PROPERTIES SOURCES "${sources}")
+endif()
 gtest_discover_tests(ballast_tests DISCOVERY_MODE PRE_TEST PROPERTIES ENVIRONMENT ${test_environment})
 
 if(BALLAST_SANITIZE STREQUAL thread)

@@ -1,0 +1,193 @@
+#include "cli/run.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "ballast/base/file.h"
+#include "ballast/data/digits.h"
+#include "ballast/data/file.h"
+#include "ballast/io/safetensors.h"
+#include "ballast/io/state.h"
+
+namespace ballast::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr uint64_t kMaxSettings = 1 << 20;
+
+io::Array array_of(const std::vector<double>& values, const Shape& shape) {
+  return io::Array::of<double>(shape, values);
+}
+
+}  // namespace
+
+std::string model_path(const std::string& run) { return run + "/model.safetensors"; }
+std::string checkpoint_path(const std::string& run) { return run + "/checkpoint.safetensors"; }
+std::string metrics_path(const std::string& run) { return run + "/metrics.jsonl"; }
+std::string components_path(const std::string& run) { return run + "/components.safetensors"; }
+
+ordered_json to_json(const Settings& s) {
+  const auto dims = s.sample.dims();
+  return {{"model", s.model},
+          {"data", s.data},
+          {"classes", s.classes},
+          {"norm", s.norm},
+          {"epochs", s.epochs},
+          {"batch_size", s.batch_size},
+          {"lr", s.lr},
+          {"momentum", s.momentum},
+          {"weight_decay", s.weight_decay},
+          {"optimizer", s.optimizer},
+          {"schedule", s.schedule},
+          {"seed", s.seed},
+          {"threads", s.threads},
+          {"checkpoint_every", s.checkpoint_every},
+          {"data_hash", s.data_hash},
+          {"sample", std::vector<int64_t>(dims.begin(), dims.end())}};
+}
+
+Settings read_settings(const std::string& run) {
+  const std::string path = run + "/settings.json";
+  Settings s;
+  try {
+    const auto j = nlohmann::json::parse(read_file(path, kMaxSettings));
+    j.at("model").get_to(s.model);
+    j.at("data").get_to(s.data);
+    j.at("classes").get_to(s.classes);
+    j.at("norm").get_to(s.norm);
+    j.at("epochs").get_to(s.epochs);
+    j.at("batch_size").get_to(s.batch_size);
+    j.at("lr").get_to(s.lr);
+    j.at("momentum").get_to(s.momentum);
+    j.at("weight_decay").get_to(s.weight_decay);
+    j.at("optimizer").get_to(s.optimizer);
+    j.at("schedule").get_to(s.schedule);
+    j.at("seed").get_to(s.seed);
+    j.at("threads").get_to(s.threads);
+    j.at("checkpoint_every").get_to(s.checkpoint_every);
+    j.at("data_hash").get_to(s.data_hash);
+    s.sample = Shape(j.at("sample").get<std::vector<int64_t>>());
+  } catch (const nlohmann::json::exception& e) {
+    fail<FileError>("{}: expected the settings of a run: {}", path, e.what());
+  } catch (const ValueError& e) {
+    fail<FileError>("{}: {}", path, e.what());
+  }
+  return s;
+}
+
+void write_settings(const std::string& run, const Settings& s) {
+  write_atomically(run + "/settings.json", bytes_of(to_json(s).dump(2) + "\n"));
+}
+
+std::string source_name(const std::string& data) {
+  return data == "digits" ? data : std::filesystem::absolute(data).lexically_normal().string();
+}
+
+data::ArrayDataset load_all(const std::string& source) {
+  return source == "digits" ? data::digits_arrays() : data::load_arrays(source);
+}
+
+std::string one_line(const std::string& message) {
+  std::string out;
+  for (char c : message)
+    if (c != '\n' && c != '\t')
+      out += c;
+    else if (!out.ends_with(' '))
+      out += ' ';
+  while (out.ends_with(' ')) out.pop_back();
+  return out;
+}
+
+nn::ModulePtr make_model(const Settings& s) {
+  return models::make(s.model, s.sample, {.batch_norm = s.norm == "batch", .classes = s.classes});
+}
+
+void load_weights(nn::Module& model, const std::string& path) {
+  const StateDict state = load(path);
+  try {
+    model.load_state_dict(state);
+  } catch (const Error& e) {
+    fail<FileError>("{}: {}", path, one_line(e.what()));
+  }
+}
+
+void append_arrays(const StateDict& state, const std::string& prefix, io::NamedArrays& to) {
+  for (const auto& [name, t] : state) to.emplace_back(prefix + name, io::to_array(t));
+}
+
+StateDict state_of(const io::NamedArrays& arrays, const std::string& prefix) {
+  StateDict out;
+  for (const auto& [name, a] : arrays)
+    if (name.starts_with(prefix)) out.emplace_back(name.substr(prefix.size()), io::to_tensor(a));
+  return out;
+}
+
+void write_components(const std::string& path, const data::Pca& pca) {
+  io::write_safetensors(path,
+                        {{"mean", array_of(pca.mean, {pca.features()})},
+                         {"components", array_of(pca.components, {pca.count(), pca.features()})},
+                         {"variance", array_of(pca.variance, {pca.count()})}});
+}
+
+data::Pca read_components(const std::string& path) {
+  const io::SafeTensors file = io::read_safetensors(path);
+  auto get = [&](const char* name, int rank) {
+    const io::Array* a = io::find(file.tensors, name);
+    check<FileError>(a && a->dtype == DType::kFloat64 && a->shape.rank() == rank,
+                     "{}: expected \"{}\", float64 of rank {}", path, name, rank);
+    const auto values = a->as<double>();
+    return std::vector<double>(values.begin(), values.end());
+  };
+  data::Pca pca{get("mean", 1), get("components", 2), get("variance", 1)};
+  check<FileError>(pca.components.size() == pca.mean.size() * pca.variance.size(),
+                   "{}: the sizes of \"mean\", \"components\" and \"variance\" disagree", path);
+  return pca;
+}
+
+void check_labels(const data::ArrayDataset& d, int64_t classes, const std::string& source) {
+  const auto labels = d.labels.as<int64_t>();
+  const int64_t largest = labels.empty() ? 0 : *std::max_element(labels.begin(), labels.end());
+  check<FileError>(largest < classes,
+                   "{}: label {} is out of range: expected 0 to {} (a model for {} classes)",
+                   source, largest, classes - 1, classes);
+}
+
+data::ArrayDataset prepare_for(const Settings& s, const data::Preparation& prepare,
+                               const data::ArrayDataset& d, const std::string& source) {
+  data::ArrayDataset out;
+  try {
+    out = prepare(d);
+  } catch (const ValueError& e) {
+    fail<FileError>("{}: model {}: {}", source, s.model, e.what());
+  }
+  const models::Entry& e = models::entry(s.model);
+  const Shape got = data::sample_shape(out.inputs);
+  // Convolutions take images of any height and width, but as many channels as they were made for.
+  const Shape& expected = s.sample.rank() == 0 ? e.digits : s.sample;
+  const bool free = s.sample.rank() == 0 && e.any_size;
+  check<FileError>(got.rank() == expected.rank() && (free || got[0] == expected[0]),
+                   "{}: model {} expects samples of shape {}, got {}", source, s.model, expected,
+                   got);
+  return out;
+}
+
+data::Preparation preparation_of(const std::string& run, const Settings& s) {
+  const models::Input kind = models::entry(s.model).input;
+  if (kind != models::Input::kComponents) return {kind, {}};
+  return {kind, read_components(components_path(run))};
+}
+
+std::string hash_of(const data::SplitArrays& d) {
+  uint64_t h = 14695981039346656037u;
+  for (const auto* part : {&d.train, &d.test})
+    for (const io::Array* a : {&part->inputs, &part->labels}) {
+      const std::byte* bytes = a->data->data();
+      for (size_t i = 0; i < a->bytes(); ++i)
+        h = (h ^ static_cast<uint8_t>(bytes[i])) * 1099511628211u;
+    }
+  return fmt::format("{:016x}", h);
+}
+
+}  // namespace ballast::cli

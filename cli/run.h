@@ -1,0 +1,78 @@
+// A run: what `ballast train` was asked for, and the folder it leaves.
+//
+//   model.safetensors       the trained weights
+//   checkpoint.safetensors  all that is needed to continue: weights, optimizer, generator, position
+//   settings.json           what was asked for; decides everything when the run is continued
+//   metrics.jsonl           a line per epoch
+//   components.safetensors  the principal components, for a network that takes them
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "ballast/data/prepare.h"
+#include "ballast/nn/module.h"
+
+namespace ballast::cli {
+
+/// What a run depends on.
+struct Settings {
+  std::string model = "net";
+  std::string data = "digits";
+  int64_t classes = 10;
+  std::string norm = "batch";
+  int64_t epochs = 20, batch_size = 64;
+  double lr = 0.1, momentum = 0.9, weight_decay = 0.0;
+  std::string optimizer = "sgd", schedule = "none";
+  uint64_t seed = 0;
+  int threads = 0;                       // 0: as many as there are cores
+  std::string checkpoint_every = "30s";  // seconds with an s, else steps
+  std::string data_hash;                 // of the prepared samples, to notice another file
+  Shape sample;                          // shape of one prepared sample
+};
+
+nlohmann::ordered_json to_json(const Settings& s);
+/// Reads `settings.json` of a run. Throws FileError where it is missing, is no JSON or lacks a
+/// field.
+Settings read_settings(const std::string& run);
+void write_settings(const std::string& run, const Settings& s);
+
+std::string model_path(const std::string& run);
+std::string checkpoint_path(const std::string& run);
+std::string metrics_path(const std::string& run);
+std::string components_path(const std::string& run);
+
+/// "digits", or the absolute path of a file: a run may be continued from another folder.
+std::string source_name(const std::string& data);
+/// All samples of the digits or of a file.
+data::ArrayDataset load_all(const std::string& source);
+
+/// An error's message without its line breaks: the tool's errors are one line each.
+std::string one_line(const std::string& message);
+
+/// The network of a run, with fresh initial values.
+nn::ModulePtr make_model(const Settings& s);
+/// Copies weights from a safetensors file into a model. Throws FileError with the file and what
+/// does not fit.
+void load_weights(nn::Module& model, const std::string& path);
+
+/// A module's or optimizer's state as arrays, every name after `prefix`; and back, only those
+/// names.
+void append_arrays(const StateDict& state, const std::string& prefix, io::NamedArrays& to);
+StateDict state_of(const io::NamedArrays& arrays, const std::string& prefix);
+
+/// Principal components to and from a file.
+void write_components(const std::string& path, const data::Pca& pca);
+data::Pca read_components(const std::string& path);
+
+/// Throws FileError naming the first sample whose label the model has no class for.
+void check_labels(const data::ArrayDataset& d, int64_t classes, const std::string& source);
+/// Samples prepared, or a FileError that names the source and what the model takes.
+data::ArrayDataset prepare_for(const Settings& s, const data::Preparation& prepare,
+                               const data::ArrayDataset& d, const std::string& source);
+/// The preparation that a run was trained with.
+data::Preparation preparation_of(const std::string& run, const Settings& s);
+/// 64 bits over all values (Fowler, Noll & Vo's hash 1a), as hexadecimal digits.
+std::string hash_of(const data::SplitArrays& d);
+
+}  // namespace ballast::cli
