@@ -17,17 +17,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+import training
+from custom_model import CustomModel
+from my_model import MyModel
+from net import Net
 
 import ballast as torch
 import ballast.nn as nn
 import ballast.nn.functional as F
 from ballast.data import digits
-from ballast.utils.data import DataLoader, TensorDataset
-
-sys.path.insert(0, str(Path(__file__).parent))
-from custom_model import CustomModel
-from my_model import MyModel
-from net import Net
 
 
 class SmallCNN(nn.Module):
@@ -47,35 +45,17 @@ class SmallCNN(nn.Module):
         return self.fc(torch.flatten(x, 1))
 
 
-NETWORKS = {"Net": Net, "CustomModel": CustomModel, "MyModel": MyModel, "SmallCNN": SmallCNN}
-
-
-class Digits:
-    """The digits as each network takes them."""
-
-    def __init__(self):
-        self.images = {}
-        self.labels = {}
-        for split in ("train", "test"):
-            self.images[split], self.labels[split] = digits(split)
-        flat = self.images["train"].flatten(1).numpy().astype(np.float64)
-        self.mean = flat.mean(axis=0)
-        # The directions of largest variance of the training digits.
-        self.components = np.linalg.svd(flat - self.mean, full_matrices=False)[2][:10]
-
-    def inputs(self, network: str, split: str) -> torch.Tensor:
-        """Inputs of a split: ten principal components, 64 pixels, or images of one or three channels."""
-        x = self.images[split]
-        if network == "Net":
-            flat = x.flatten(1).numpy().astype(np.float64)
-            return torch.from_numpy(((flat - self.mean) @ self.components.T).astype(np.float32))
-        if network == "CustomModel":
-            return x.flatten(1)
-        return torch.cat([x, x, x], 1) if network == "MyModel" else x
+# Each network, and the digits as it takes them.
+NETWORKS = {
+    "Net": (Net, training.principal_components),
+    "CustomModel": (CustomModel, training.pixels),
+    "MyModel": (MyModel, lambda: training.images(channels=3)),
+    "SmallCNN": (SmallCNN, training.images),
+}
 
 
 def without_batch_norm(model: nn.Module) -> nn.Module:
-    """Puts the identity in the place of every batch-norm layer."""
+    """Put the identity in the place of every batch-norm layer."""
     for name, child in list(model.named_children()):
         if isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)):
             setattr(model, name, nn.Identity())
@@ -83,49 +63,26 @@ def without_batch_norm(model: nn.Module) -> nn.Module:
 
 
 def build(network: str, batch_norm: bool) -> nn.Module:
-    model = NETWORKS[network]()
+    model = NETWORKS[network][0]()
     return model if batch_norm else without_batch_norm(model)
 
 
-@torch.no_grad()
-def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
-    """Accuracy and mean loss."""
-    model.eval()
-    out = model(x)
-    return (out.argmax(1) == y).float().mean().item(), F.cross_entropy(out, y).item()
-
-
-def train(network, batch_norm, seed, epochs, data, progress):
-    """Trains one network; returns it and what the table shows."""
+def train(network: str, batch_norm: bool, seed: int, epochs: int, progress: Progress):
+    """Train one network; returns it and what the table shows."""
     torch.manual_seed(seed)
     model = build(network, batch_norm)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
-    x_test, y_test = data.inputs(network, "test"), data.labels["test"]
-    loader = DataLoader(
-        TensorDataset(data.inputs(network, "train"), data.labels["train"]),
-        batch_size=32,
-        shuffle=True,
-        drop_last=True,
-    )
-    reached, seconds = None, 0.0
-    for epoch in range(1, epochs + 1):
-        model.train()
-        start = time.perf_counter()
-        for x, y in loader:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step()
-        schedule.step()
-        seconds += time.perf_counter() - start
-        accuracy, test_loss = evaluate(model, x_test, y_test)
-        if reached is None and accuracy >= 0.95:
-            reached = epoch
-        progress.show(
-            f"{network}, {'batch norm' if batch_norm else 'none'}, seed {seed}: {accuracy:.1%}"
-        )
-    result = {"accuracy": accuracy, "loss": test_loss, "epochs_to_95": reached, "seconds": seconds}
+    result = {"epochs_to_95": None}
+    kind = "batch norm" if batch_norm else "none"
+
+    def after_epoch(epoch: int, accuracy: float, loss: float) -> None:
+        result.update(accuracy=accuracy, loss=loss)
+        if result["epochs_to_95"] is None and accuracy >= 0.95:
+            result["epochs_to_95"] = epoch
+        progress.show(f"{network}, {kind}, seed {seed}: {accuracy:.1%}")
+
+    start = time.perf_counter()
+    training.train(model, NETWORKS[network][1](), epochs, after_epoch)
+    result["seconds"] = time.perf_counter() - start
     return model, result
 
 
@@ -150,9 +107,10 @@ class Progress:
 
 
 def table(results: dict) -> str:
-    """Means over the seeds."""
+    """Format the means over the seeds."""
     lines = [
-        f"{'network':<12} {'norm':<11} {'test accuracy':>15} {'test loss':>10} {'epochs to 95 %':>15} {'seconds':>8}"
+        f"{'network':<12} {'norm':<11} {'test accuracy %':>16} {'test loss':>10} "
+        f"{'epochs to 95 %':>15} {'seconds':>8}"
     ]
     for (network, batch_norm), runs in results.items():
         accuracy = [100 * r["accuracy"] for r in runs]
@@ -165,40 +123,42 @@ def table(results: dict) -> str:
         )
         lines.append(
             f"{network:<12} {'batch norm' if batch_norm else 'none':<11} "
-            f"{statistics.mean(accuracy):>8.2f} ± {spread:4.2f} {statistics.mean(r['loss'] for r in runs):>10.4f} "
+            f"{statistics.mean(accuracy):>9.2f} ± {spread:4.2f} "
+            f"{statistics.mean(r['loss'] for r in runs):>10.4f} "
             f"{epochs:>15} {statistics.mean(r['seconds'] for r in runs):>8.2f}"
         )
     return "\n".join(lines)
 
 
 def draw(image: np.ndarray) -> list[str]:
-    """An image as lines of half blocks: two pixels a character."""
+    """Draw an image as lines of text: a pixel is two characters."""
     shades = " ░▒▓█"
     return ["".join(2 * shades[min(int(v * 5), 4)] for v in row) for row in image]
 
 
-def show_predictions(model, data, network, count=5):
-    """Draws a few test digits beside the network's answers."""
+def show_predictions(model: nn.Module, network: str, count: int = 5) -> None:
+    """Draw a few test digits beside the network's answers."""
     model.eval()
     with torch.no_grad():
-        p = F.softmax(model(data.inputs(network, "test")[:count]), 1).numpy()
-    drawn = [draw(image[0]) for image in data.images["test"][:count].numpy()]
-    for row in zip(*drawn):
+        p = F.softmax(model(NETWORKS[network][1]()[1][:count]), 1).numpy()
+    images, labels = digits("test")
+    drawn = [draw(image[0]) for image in images[:count].numpy()]
+    for row in zip(*drawn, strict=True):
         print("   ".join(row))
-    labels = [int(v) for v in data.labels["test"][:count].numpy()]
-    print(
-        "   ".join(
-            f"is {t}, says {q.argmax()} ({q.max():.0%})".ljust(16)[:16] for t, q in zip(labels, p)
-        )
-    )
+    answers = zip(labels[:count].tolist(), p, strict=True)
+    print("   ".join(f"is {t}, says {q.argmax()} {q.max():.0%}".ljust(16) for t, q in answers))
+
+
+def test_result(model: nn.Module) -> list[float]:
+    """Accuracy and loss of MyModel on the test digits."""
+    return list(training.evaluate(model, training.images(channels=3)[1], digits("test")[1]))
 
 
 def reload(path: Path) -> None:
-    """The second process: loads a saved network and prints its test accuracy and loss."""
+    """Load a saved network and print its test result: what the second process does."""
     model = build("MyModel", True)
     model.load_state_dict(torch.load(str(path)))
-    data = Digits()
-    print(json.dumps(evaluate(model, data.inputs("MyModel", "test"), data.labels["test"])))
+    print(json.dumps(test_result(model)))
 
 
 def main() -> int:
@@ -218,37 +178,36 @@ def main() -> int:
     if args.seeds < 1 or args.epochs < 1:
         parser.error("--seeds and --epochs must be at least 1")
 
-    data = Digits()
     progress = Progress(len(NETWORKS) * 2 * args.seeds * args.epochs)
     results, kept = {}, None
     for network in NETWORKS:
         for batch_norm in (True, False):
             runs = []
             for seed in range(args.seeds):
-                model, result = train(network, batch_norm, seed, args.epochs, data, progress)
+                model, result = train(network, batch_norm, seed, args.epochs, progress)
                 runs.append(result)
                 if network == "MyModel" and batch_norm and kept is None:
                     kept = model
             results[network, batch_norm] = runs
     progress.close()
     print(
-        f"1,437 digits to train on, 360 to test, {args.epochs} epochs, mean of {args.seeds} seeds:\n"
+        f"1,437 digits to train on, 360 to test, {args.epochs} epochs, "
+        f"means of {args.seeds} runs:\n"
     )
     print(table(results))
 
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "my_model.safetensors"
     torch.save(kept.state_dict(), str(path))
-    here = evaluate(kept, data.inputs("MyModel", "test"), data.labels["test"])
+    here = test_result(kept)
     command = [sys.executable, __file__, "--reload", str(path)]
-    there = tuple(
-        json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    )
+    there = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     same = "the same" if here == there else "NOT THE SAME"
     print(
-        f"\nMyModel saved to {path}; reloaded in a new process: accuracy {there[0]:.2%}, loss {there[1]:.6f}: {same}.\n"
+        f"\nMyModel saved to {path}; reloaded in a new process: "
+        f"accuracy {there[0]:.2%}, loss {there[1]:.6f}: {same}.\n"
     )
-    show_predictions(kept, data, "MyModel")
+    show_predictions(kept, "MyModel")
     return 0 if here == there else 1
 
 
