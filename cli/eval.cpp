@@ -10,9 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "ballast/base/error.h"
-#include "ballast/data/file.h"
+#include "ballast/train/trainer.h"
 #include "cli/commands.h"
-#include "cli/measure.h"
 #include "cli/run.h"
 
 namespace ballast::cli {
@@ -63,7 +62,8 @@ int evaluate_weights(const Options& o) {
   const nn::ModulePtr model = make_model(s);
   load_weights(*model, is_run ? model_path(o.source) : o.source);
 
-  const Measures m = measure(*model, d);
+  data::Loader loader = evaluation_loader(d);
+  const train::Evaluation m = train::evaluate(*model, loader);
   if (o.json)
     fmt::print("{}\n", nlohmann::ordered_json{{"model", s.model},
                                               {"data", data},

@@ -68,8 +68,16 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
   return best.empty() ? "" : fmt::format("; did you mean {}?", best);
 }
 
+/// Errors are one line each.
 int complain(int code, const std::string& message) {
-  fmt::print(stderr, "ballast: {}\n", message);
+  std::string line;  // PyTorch's messages have several
+  for (char c : message)
+    if (c != '\n' && c != '\t')
+      line += c;
+    else if (!line.ends_with(' '))
+      line += ' ';
+  while (line.ends_with(' ')) line.pop_back();
+  fmt::print(stderr, "ballast: {}\n", line);
   return code;
 }
 

@@ -15,7 +15,6 @@
 #include "ballast/base/error.h"
 #include "ballast/data/digits.h"
 #include "cli/commands.h"
-#include "cli/measure.h"
 #include "cli/run.h"
 #include "cli/text.h"
 
@@ -40,6 +39,19 @@ std::vector<double> softmax(std::span<const float> logits) {
   const double sum = std::accumulate(p.begin(), p.end(), 0.0);
   for (double& v : p) v /= sum;
   return p;
+}
+
+/// Logits (N, classes), row-major.
+std::vector<float> logits_of(nn::Module& model, const data::ArrayDataset& d) {
+  model.eval();
+  NoGrad off;
+  std::vector<float> out;
+  data::Loader loader = evaluation_loader(d);
+  for (const auto& [x, y] : loader) {
+    const std::vector<float> part = model(x).values<float>();
+    out.insert(out.end(), part.begin(), part.end());
+  }
+  return out;
 }
 
 /// The classes that a reader wants to see: the three most likely, most likely first.

@@ -89,17 +89,6 @@ data::ArrayDataset load_all(const std::string& source) {
   return source == "digits" ? data::digits_arrays() : data::load_arrays(source);
 }
 
-std::string one_line(const std::string& message) {
-  std::string out;
-  for (char c : message)
-    if (c != '\n' && c != '\t')
-      out += c;
-    else if (!out.ends_with(' '))
-      out += ' ';
-  while (out.ends_with(' ')) out.pop_back();
-  return out;
-}
-
 nn::ModulePtr make_model(const Settings& s) {
   return models::make(s.model, s.sample, {.batch_norm = s.norm == "batch", .classes = s.classes});
 }
@@ -109,19 +98,8 @@ void load_weights(nn::Module& model, const std::string& path) {
   try {
     model.load_state_dict(state);
   } catch (const Error& e) {
-    fail<FileError>("{}: {}", path, one_line(e.what()));
+    fail<FileError>("{}: {}", path, e.what());
   }
-}
-
-void append_arrays(const StateDict& state, const std::string& prefix, io::NamedArrays& to) {
-  for (const auto& [name, t] : state) to.emplace_back(prefix + name, io::to_array(t));
-}
-
-StateDict state_of(const io::NamedArrays& arrays, const std::string& prefix) {
-  StateDict out;
-  for (const auto& [name, a] : arrays)
-    if (name.starts_with(prefix)) out.emplace_back(name.substr(prefix.size()), io::to_tensor(a));
-  return out;
 }
 
 void write_components(const std::string& path, const data::Pca& pca) {
@@ -177,6 +155,11 @@ data::Preparation preparation_of(const std::string& run, const Settings& s) {
   const models::Input kind = models::entry(s.model).input;
   if (kind != models::Input::kComponents) return {kind, {}};
   return {kind, read_components(components_path(run))};
+}
+
+data::Loader evaluation_loader(const data::ArrayDataset& d) {
+  // Bounds the memory that activations take; a few hundred samples keep all cores busy.
+  return data::Loader(data::TensorDataset(d), {.batch_size = 256});
 }
 
 std::string hash_of(const data::SplitArrays& d) {

@@ -10,6 +10,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "ballast/data/loader.h"
 #include "ballast/data/prepare.h"
 #include "ballast/nn/module.h"
 
@@ -47,9 +48,6 @@ std::string source_name(const std::string& data);
 /// All samples of the digits or of a file.
 data::ArrayDataset load_all(const std::string& source);
 
-/// An error's message without its line breaks: the tool's errors are one line each.
-std::string one_line(const std::string& message);
-
 /// The network of a run, with fresh initial values.
 nn::ModulePtr make_model(const Settings& s);
 /// Copies weights from a safetensors file into a model. Throws FileError with the file and what
@@ -72,6 +70,9 @@ data::ArrayDataset prepare_for(const Settings& s, const data::Preparation& prepa
                                const data::ArrayDataset& d, const std::string& source);
 /// The preparation that a run was trained with.
 data::Preparation preparation_of(const std::string& run, const Settings& s);
+/// Batches to evaluate on: the same for training's reports and `ballast eval`, so that their
+/// numbers agree to the last bit.
+data::Loader evaluation_loader(const data::ArrayDataset& d);
 /// 64 bits over all values (Fowler, Noll & Vo's hash 1a), as hexadecimal digits.
 std::string hash_of(const data::SplitArrays& d);
 

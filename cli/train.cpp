@@ -5,21 +5,27 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <chrono>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "ballast/base/file.h"
 #include "ballast/base/threads.h"
 #include "ballast/io/state.h"
+#include "ballast/ops/create.h"
+#include "ballast/train/trainer.h"
 #include "cli/commands.h"
-#include "cli/session.h"
+#include "cli/run.h"
 
 namespace ballast::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxMetrics = 1 << 28;  // a million epochs' lines
 
 struct Options {
   Settings settings;
@@ -28,42 +34,75 @@ struct Options {
   bool force = false, json = false, quiet = false;
 };
 
+std::atomic<bool> g_stop{false};
 volatile std::sig_atomic_t g_signal = 0;
 
 void stop_between_steps() {
   for (int signal : {SIGINT, SIGTERM})
     std::signal(signal, [](int s) {
       g_signal = s;
+      g_stop = true;
       std::signal(s, SIG_DFL);  // a second one stops at once
     });
 }
 
-/// When a checkpoint is due: every so many seconds or steps. No value depends on it.
-class Due {
- public:
-  /// Throws UsageError unless `text` is a positive whole number, with an s for seconds.
-  explicit Due(const std::string& text) {
-    const bool seconds = text.ends_with('s');
-    const std::string digits = text.substr(0, text.size() - seconds);
-    if (digits.empty() || digits.size() > 9 ||
-        digits.find_first_not_of("0123456789") != digits.npos || std::stoll(digits) == 0)
-      throw UsageError(fmt::format(
-          "--checkpoint-every: expected seconds or steps such as 30s or 500, got {}", text));
-    (seconds ? seconds_ : steps_) = std::stoll(digits);
-  }
-
-  bool now(int64_t step) {
-    const auto time = std::chrono::steady_clock::now();
-    const bool due =
-        steps_ > 0 ? step % steps_ == 0 : time - last_ >= std::chrono::seconds(seconds_);
-    if (due) last_ = time;
-    return due;
-  }
-
- private:
-  int64_t seconds_ = 0, steps_ = 0;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+/// When checkpoints are due. No value depends on it.
+struct Interval {
+  int64_t steps = 0, seconds = 0;  // one of them is 0
 };
+
+/// Throws UsageError unless `text` is a positive whole number, with an s for seconds.
+Interval parse_interval(const std::string& text) {
+  const bool seconds = text.ends_with('s');
+  const std::string digits = text.substr(0, text.size() - seconds);
+  if (digits.empty() || digits.size() > 9 ||
+      digits.find_first_not_of("0123456789") != digits.npos || std::stoll(digits) == 0)
+    throw UsageError(fmt::format(
+        "--checkpoint-every: expected seconds or steps such as 30s or 500, got {}", text));
+  const int64_t n = std::stoll(digits);
+  return seconds ? Interval{.seconds = n} : Interval{.steps = n};
+}
+
+std::unique_ptr<optim::Optimizer> make_optimizer(const Settings& s,
+                                                 const std::vector<Tensor>& params) {
+  if (s.optimizer == "sgd")
+    return std::make_unique<optim::SGD>(
+        params,
+        optim::SGDOptions{.lr = s.lr, .momentum = s.momentum, .weight_decay = s.weight_decay});
+  if (s.optimizer == "adam")
+    return std::make_unique<optim::Adam>(
+        params, optim::AdamOptions{.lr = s.lr, .weight_decay = s.weight_decay});
+  check<ValueError>(s.optimizer == "adamw", "there is no optimizer \"{}\"", s.optimizer);
+  return std::make_unique<optim::AdamW>(
+      params, optim::AdamWOptions{.lr = s.lr, .weight_decay = s.weight_decay});
+}
+
+/// "step": a tenth after each third of the run. "cosine": to zero over the run.
+std::unique_ptr<optim::LRScheduler> make_schedule(const Settings& s, optim::Optimizer& optimizer) {
+  if (s.schedule == "step")
+    return std::make_unique<optim::StepLR>(optimizer, std::max<int64_t>(1, (s.epochs + 2) / 3));
+  if (s.schedule == "cosine")
+    return std::make_unique<optim::CosineAnnealingLR>(optimizer, s.epochs);
+  check<ValueError>(s.schedule == "none", "there is no schedule \"{}\"", s.schedule);
+  return nullptr;
+}
+
+/// Throws UsageError where the last batch of an epoch would be one sample and the network cannot
+/// train on that: PyTorch would stop there, in the middle of the first epoch.
+void check_last_batch(const Settings& s, int64_t samples) {
+  const int64_t batch = std::min(s.batch_size, samples);
+  if (batch > 1 && samples % batch != 1) return;
+  Shape one{1};
+  for (int64_t d : s.sample) one.push_back(d);
+  try {
+    (*make_model(s))(zeros(one));
+  } catch (const ValueError& e) {
+    throw UsageError(fmt::format(
+        "--batch-size {}: {} training samples leave a batch of one sample, on which {} cannot be "
+        "trained ({}); choose another batch size or --norm none",
+        s.batch_size, samples, s.model, e.what()));
+  }
+}
 
 /// The samples of a run, prepared; fits and keeps the principal components where the network takes
 /// them.
@@ -84,16 +123,34 @@ data::SplitArrays samples_of(Settings& s, std::optional<data::Pca>& components) 
   return out;
 }
 
-void write_metrics(const std::string& run, const Session& session) {
-  std::string text;
-  for (const EpochMetrics& m : session.metrics()) text += json_line(m) + "\n";
-  write_atomically(metrics_path(run), bytes_of(text));
+/// An epoch's line of metrics.jsonl. No times: the file of a continued run equals that of one never
+/// stopped. A loss that has left the numbers is null.
+std::string json_line(const train::EpochMetrics& m, int64_t steps_per_epoch) {
+  return nlohmann::ordered_json{{"epoch", m.epoch},
+                                {"step", m.epoch * steps_per_epoch},
+                                {"train_loss", m.train_loss},
+                                {"train_accuracy", m.train_accuracy},
+                                {"test_loss", m.test_loss},
+                                {"test_accuracy", m.test_accuracy},
+                                {"lr", m.lr}}
+      .dump();
 }
 
-void report(const EpochMetrics& m, const Settings& s, const Options& o) {
+/// Shows an epoch's metrics, and adds their line to those of the epochs before. (Lines after a
+/// checkpoint that a kill made void go.)
+void report(const train::EpochMetrics& m, const std::string& line, const Settings& s,
+            const std::string& run, const Options& o) {
+  std::string text;
+  if (fs::exists(metrics_path(run))) {
+    std::istringstream old(read_file(metrics_path(run), kMaxMetrics));
+    std::string kept;
+    for (int64_t epoch = 1; epoch < m.epoch && std::getline(old, kept); ++epoch)
+      text += kept + "\n";
+  }
+  write_atomically(metrics_path(run), bytes_of(text + line + "\n"));
   if (o.quiet) return;
   if (o.json)
-    fmt::print("{}\n", json_line(m));
+    fmt::print("{}\n", line);
   else
     fmt::print("epoch {:>3}/{}  train loss {:.4f}  test loss {:.4f}  test accuracy {:.2f} %\n",
                m.epoch, s.epochs, m.train_loss, m.test_loss, 100 * m.test_accuracy);
@@ -101,25 +158,36 @@ void report(const EpochMetrics& m, const Settings& s, const Options& o) {
 }
 
 /// Trains to the end of the run, or to a signal. Returns the exit code.
-int train_on(Session& session, const Settings& s, const std::string& run, const Options& o) {
-  Due due(s.checkpoint_every);
-  write_metrics(run, session);
-  while (!session.finished()) {
-    if (g_signal != 0) {
-      session.save(checkpoint_path(run));
-      fmt::print(stderr,
-                 "ballast: stopped after step {}; continue with: ballast train --resume {}\n",
-                 session.steps(), run);
-      return 128 + g_signal;
-    }
-    if (session.step()) {
-      write_metrics(run, session);
-      report(session.metrics().back(), s, o);
-    }
-    if (due.now(session.steps())) session.save(checkpoint_path(run));
+int train_on(const Settings& s, const data::SplitArrays& samples, const std::string& run,
+             const Options& o) {
+  manual_seed(s.seed);
+  const nn::ModulePtr model = make_model(s);
+  const auto optimizer = make_optimizer(s, model->parameters());
+  const auto schedule = make_schedule(s, *optimizer);
+  data::Loader batches(data::TensorDataset(samples.train),
+                       {.batch_size = s.batch_size, .shuffle = true});
+  data::Loader test = evaluation_loader(samples.test);
+  const Interval every = parse_interval(s.checkpoint_every);
+  const int64_t steps = batches.num_batches();
+  const train::FitOptions options{
+      .epochs = s.epochs,
+      .scheduler = schedule.get(),
+      .checkpoint = checkpoint_path(run),
+      .checkpoint_every_steps = every.steps,
+      .checkpoint_every_seconds = static_cast<double>(every.seconds),
+      .stop = &g_stop,
+      .on_step = {},
+      .on_epoch = [&](const train::EpochMetrics& m) { report(m, json_line(m, steps), s, run, o); }};
+  const train::FitResult result = train::fit(*model, *optimizer, batches, &test, options);
+  if (result.stopped) {
+    fmt::print(stderr, "ballast: stopped after step {}; continue with: ballast train --resume {}\n",
+               result.steps, run);
+    return 128 + g_signal;
   }
-  session.save(checkpoint_path(run));
-  save(session.model().state_dict(), model_path(run), {{"format", "pt"}});
+  std::string lines;
+  for (const train::EpochMetrics& m : result.epochs) lines += json_line(m, steps) + "\n";
+  write_atomically(metrics_path(run), bytes_of(lines));
+  save(model->state_dict(), model_path(run), {{"format", "pt"}});
   if (!o.quiet && !o.json) fmt::print("weights: {}\n", model_path(run));
   return kOk;
 }
@@ -146,16 +214,16 @@ int start(Options& o) {
   Settings& s = o.settings;
   if (o.out.empty()) throw UsageError("train needs --out, the folder of the new run, or --resume");
   models::entry(s.model);
-  Due{s.checkpoint_every};
+  parse_interval(s.checkpoint_every);
   s.data = source_name(s.data);
   std::optional<data::Pca> components;
   const data::SplitArrays samples = samples_of(s, components);
   s.data_hash = hash_of(samples);
-  Session session(s, samples);
+  check_last_batch(s, samples.train.size());
   prepare_folder(o.out, o.force);
   if (components) write_components(components_path(o.out), *components);
   write_settings(o.out, s);
-  return train_on(session, s, o.out, o);
+  return train_on(s, samples, o.out, o);
 }
 
 int resume(Options& o) {
@@ -171,11 +239,15 @@ int resume(Options& o) {
   const data::SplitArrays samples = samples_of(s, components);
   check<FileError>(hash_of(samples) == s.data_hash,
                    "{}: the samples are not those that the run {} began with", s.data, o.resume);
-  Session session(s, samples);
+  if (!o.quiet && !o.json) fmt::print("continuing {}\n", o.resume);
   // A run killed before its first checkpoint begins again: the seed decides all.
-  if (fs::exists(checkpoint_path(o.resume))) session.load(checkpoint_path(o.resume));
-  if (!o.quiet && !o.json) fmt::print("continuing {} after step {}\n", o.resume, session.steps());
-  return train_on(session, s, o.resume, o);
+  try {
+    return train_on(s, samples, o.resume, o);
+  } catch (const FileError&) {
+    throw;
+  } catch (const Error& e) {  // a checkpoint of another model
+    fail<FileError>("{}: {}", o.resume, e.what());
+  }
 }
 
 int train(Options& o) {

@@ -29,7 +29,7 @@ class Train : public ToolTest {
   static int64_t steps_in(const std::string& run) {
     try {
       const auto file = io::read_safetensors(run + "/checkpoint.safetensors");
-      return io::find(file.tensors, "position")->as<int64_t>()[2];
+      return io::find(file.tensors, "steps")->as<int64_t>()[0];
     } catch (const FileError&) {
       return -1;
     }
