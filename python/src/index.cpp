@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "ballast/ops/compare.h"
 #include "ballast/ops/create.h"
@@ -129,10 +130,26 @@ class Key {
     }
     check<IndexError>(!is_floating(t.dtype()),
                       "tensors used as indices must be long, int, byte or bool tensors");
-    const int64_t size = next_size();
-    const Tensor index = cast(t, DType::kInt64);
+    const int64_t dim = dim_, size = next_size();
     parts_.push_back(
-        {Part::Kind::kTensor, 0, 0, 1, where(lt(index, 0), index + Scalar(size), index)});
+        {Part::Kind::kTensor, 0, 0, 1, from_the_start(cast(t, DType::kInt64), dim, size)});
+  }
+
+  /// The same positions, none negative. Those that are known already are checked here.
+  static Tensor from_the_start(const Tensor& index, int64_t dim, int64_t size) {
+    if (!index.node().evaluated()) return where(lt(index, 0), index + Scalar(size), index);
+    row_major(index);
+    const auto at = index.data<int64_t>();
+    bool negative = false;
+    for (int64_t i : at) {
+      check<IndexError>(i >= -size && i < size,
+                        "index {} is out of bounds for dimension {} with size {}", i, dim, size);
+      negative |= i < 0;
+    }
+    if (!negative) return index;
+    std::vector<int64_t> wrapped(at.begin(), at.end());
+    for (int64_t& i : wrapped) i += i < 0 ? size : 0;
+    return Tensor::from(wrapped, index.shape());
   }
 
   Shape shape_;
@@ -198,6 +215,20 @@ Tensor read_region(const Tensor& t, const Region& r) {
   return out;
 }
 
+/// Rows of a tensor, read now for the same reason.
+Tensor read_rows(const Tensor& t, const Tensor& index) {
+  Shape shape = index.shape();
+  for (int d = 1; d < t.dim(); ++d) shape.push_back(t.shape()[d]);
+  Tensor out = empty(shape, t.dtype());
+  const size_t row = t.shape().span_numel(1, t.dim()) * size_of(t.dtype());
+  std::byte* to = out.node().data();
+  for (int64_t i : index.data<int64_t>()) {
+    std::memcpy(to, t.node().data() + i * row, row);
+    to += row;
+  }
+  return out;
+}
+
 /// Index tensors for dimensions `dims` of x, all of the same shape: the result has that shape in
 /// their place, or in front where they do not stand side by side.
 Tensor take(Tensor x, const std::vector<int>& dims, std::vector<Tensor> index) {
@@ -233,13 +264,16 @@ Tensor take(Tensor x, const std::vector<int>& dims, std::vector<Tensor> index) {
 
 Tensor get(const Tensor& t, const Key& key) {
   const Node& n = t.node();
-  if (key.basic() && n.buffer && n.buffer->external() && !n.requires_grad)
-    return read_region(t, Region(t.shape(), key.parts()));
+  const std::vector<Part>& parts = key.parts();
+  if (n.buffer && n.buffer->external() && !n.requires_grad) {
+    if (key.basic()) return read_region(t, Region(t.shape(), parts));
+    if (parts.size() == 1 && parts[0].index.node().evaluated()) return read_rows(t, parts[0].index);
+  }
   Tensor x = t;
   std::vector<int> dims;
   std::vector<Tensor> index;
   int d = 0;
-  for (const Part& p : key.parts()) {
+  for (const Part& p : parts) {
     switch (p.kind) {
       case Part::Kind::kNew:
         x = unsqueeze(x, d++);

@@ -83,6 +83,8 @@ def test_index_errors_are_pytorchs():
     x = torch.zeros(2, 3)
     with pytest.raises(IndexError, match="index 2 is out of bounds for dimension 0 with size 2"):
         x[2]
+    with pytest.raises(IndexError, match="index -3 is out of bounds for dimension 0 with size 2"):
+        x[torch.tensor([0, -3])]
     with pytest.raises(IndexError, match="too many indices for tensor of dimension 2"):
         x[0, 0, 0]
     with pytest.raises(TypeError, match="0-d tensor"):
