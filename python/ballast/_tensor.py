@@ -84,7 +84,25 @@ def _numpy(self: Tensor, *, force: bool = False):
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
-    return self._numpy()
+    owner, aliases = _owner(self)
+    return owner._numpy(aliases)
+
+
+def _dlpack(self: Tensor, **kwargs: Any):
+    if self.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    owner, aliases = _owner(self)
+    return owner._dlpack(aliases).__dlpack__(**kwargs)
+
+
+def _owner(t: Tensor) -> tuple[Tensor, int]:
+    """Find the tensor whose memory `t` shows as a whole, and how many tensors do so."""
+    aliases = 0
+    origin = getattr(t, "_origin", None)
+    while origin is not None and origin[1] is None and origin[0].is_leaf:
+        t, aliases = origin[0], aliases + 1
+        origin = getattr(t, "_origin", None)
+    return t, aliases
 
 
 def _array(self: Tensor, dtype=None, copy=None):
@@ -253,7 +271,7 @@ def _register_methods() -> None:
     t.__array_priority__ = 1000
     t.__deepcopy__ = _deepcopy
     t.__reduce_ex__ = lambda self, protocol: _reduce(self)
-    t.__dlpack__ = lambda self, **kw: self._dlpack().__dlpack__(**kw)
+    t.__dlpack__ = _dlpack
     t.__rpow__ = lambda self, base: (self * _math_log(base)).exp()
     t.__copy__ = lambda self: type(self)(self, self.requires_grad)
     t.numpy = _numpy

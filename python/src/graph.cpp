@@ -58,20 +58,21 @@ struct Releases {
 };
 
 /// Row-major memory of `t` that others may write to from now on: the tensor reads it as it is when
-/// an operation is called.
-Ref<Buffer> shared_memory(const Tensor& t) {
+/// an operation is called. Where other values (but `aliases` that are meant to) live in the same
+/// memory, or a recorded operation will read it, t moves to memory of its own.
+Ref<Buffer> shared_memory(Tensor& t, int64_t aliases) {
   row_major(t);
   Node& n = t.node();
-  if (!n.buffer->external()) {
-    Ref<Buffer> inner = n.buffer;
-    n.buffer = Buffer::wrap(inner->data(), inner->bytes(), [inner] {});
-  }
-  return n.buffer;
+  if (n.buffer->external()) return n.buffer;
+  if (n.refs() > 1 || n.buffer->refs() > 1 + aliases)
+    dispatch(t.dtype(), [&](auto zero) { t.mutable_data<decltype(zero)>(); });
+  Ref<Buffer> inner = t.node().buffer;
+  return t.node().buffer = Buffer::wrap(inner->data(), inner->bytes(), [inner] {});
 }
 
 template <class... Framework>
-nb::object to_array(const Tensor& t) {
-  auto* keep = new Ref<Buffer>(shared_memory(t));
+nb::object to_array(Tensor& t, int64_t aliases) {
+  auto* keep = new Ref<Buffer>(shared_memory(t, aliases));
   nb::capsule owner(keep, [](void* p) noexcept { delete static_cast<Ref<Buffer>*>(p); });
   std::vector<size_t> shape(t.shape().begin(), t.shape().end());
   return dispatch(t.dtype(), [&](auto zero) {
@@ -188,6 +189,16 @@ Ref<Node> leaf_sharing(const Tensor& source, bool requires_grad) {
   leaf->buffer = n.buffer;
   leaf->requires_grad = leaf->grad_leaf = requires_grad;
   return leaf;
+}
+
+/// PyTorch's old constructor: `Tensor(2, 3)` with unspecified contents, or `Tensor([1, 2])`, always
+/// float32.
+Tensor from_arguments(const nb::args& args) {
+  if (args.size() == 1 && !PyIndex_Check(args[0].ptr()))
+    return nb::cast<Tensor>(nb::module_::import_("ballast").attr("tensor")(
+        args[0], "dtype"_a = dtype_object(DType::kFloat32)));
+  const std::vector<int64_t> sizes = sizes_from(args);
+  return empty(sizes.empty() ? Shape{0} : shape_from(sizes));
 }
 
 nb::object item(const Tensor& t) {
@@ -362,6 +373,7 @@ void bind_graph(nb::module_& m) {
         if (requires_grad) self->node().owner = self->impl();
       },
       "data"_a, "requires_grad"_a = false);
+  c.def("__init__", [](Tensor* self, nb::args args) { new (self) Tensor(from_arguments(args)); });
   bind_properties(c);
   c.def("__hash__", [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.impl()) >> 4; })
       .def("data_ptr", [](const Tensor& t) { return reinterpret_cast<uintptr_t>(row_major(t)); })
@@ -378,8 +390,8 @@ void bind_graph(nb::module_& m) {
              int64_t at = 0;
              return nested_list(t, 0, at);
            })
-      .def("_numpy", &to_array<nb::numpy>)
-      .def("_dlpack", &to_array<nb::array_api>)
+      .def("_numpy", &to_array<nb::numpy>, "aliases"_a = 0)
+      .def("_dlpack", &to_array<nb::array_api>, "aliases"_a = 0)
       .def("__dlpack_device__", [](const Tensor&) { return nb::make_tuple(1, 0); })
       .def("_detach", &Tensor::detach)
       .def_prop_ro("_evaluated", [](const Tensor& t) { return t.node().evaluated(); })

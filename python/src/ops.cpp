@@ -24,7 +24,7 @@ using Class = nb::class_<Tensor>;
 template <class F, class... Extra>
 void both(nb::module_& m, Class& c, const char* name, F f, const Extra&... extra) {
   c.def(name, f, extra...);
-  m.def(name, f, nb::arg(), extra...);
+  m.def(name, f, "input"_a, extra...);
 }
 
 void bind_unary(nb::module_& m, Class& c) {

@@ -166,6 +166,35 @@ def test_numpy_shares_memory_both_ways():
     assert np.asarray(torch.ones(2)).dtype == np.float32
 
 
+def test_arrays_of_parameters_write_to_them():
+    w = torch.ones(2, requires_grad=True)
+    product = w * 1
+    w.detach().numpy()[0] = 5
+    assert w.tolist() == [5.0, 1.0]
+    assert product.tolist() == [1.0, 1.0]
+
+
+def test_arrays_write_to_no_other_tensor():
+    x = torch.tensor([1.0, 2.0])
+    y, z = x.clone(), torch.zeros(2)
+    z.copy_(x)
+    doubled = x * 2
+    x.numpy()[:] = 9
+    assert x.tolist() == [9.0, 9.0]
+    assert y.tolist() == z.tolist() == [1.0, 2.0]
+    assert doubled.tolist() == [2.0, 4.0]
+
+
+def test_results_become_arrays_without_a_copy():
+    y = (torch.ones(4) * 2).relu()
+    assert y.numpy().ctypes.data == y.data_ptr()
+
+
+def test_the_old_constructor():
+    assert torch.Tensor([1, 2]).dtype is torch.float32
+    assert torch.Tensor(2, 3).shape == (2, 3)
+
+
 def test_numpy_layouts_that_cannot_be_shared_are_copied():
     a = np.arange(6.0).reshape(2, 3).T
     assert torch.from_numpy(a).tolist() == a.tolist()
