@@ -18,9 +18,17 @@ set_target_properties(ballast_python PROPERTIES OUTPUT_NAME _core
 target_include_directories(ballast_python PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(ballast_python PRIVATE Ballast::ballast ballast_flags)
 
+# Types of the extension module, for editors and type checkers.
+nanobind_add_stub(ballast_stub INCLUDE_PRIVATE MODULE _core OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/python/ballast/_core.pyi
+                  PYTHON_PATH ${CMAKE_CURRENT_BINARY_DIR}/python/ballast DEPENDS ballast_python
+                  MARKER_FILE ${CMAKE_CURRENT_BINARY_DIR}/python/ballast/py.typed)
+
 # What pip builds and installs. The wheel carries the tool too; scikit-build-core says where scripts go.
-add_custom_target(ballast_package DEPENDS ballast_python)
+add_custom_target(ballast_package DEPENDS ballast_python ballast_stub)
 install(TARGETS ballast_python LIBRARY DESTINATION ballast COMPONENT python)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/python/ballast/_core.pyi
+              ${CMAKE_CURRENT_BINARY_DIR}/python/ballast/py.typed
+        DESTINATION ballast COMPONENT python)
 if(TARGET ballast_tool)
   add_dependencies(ballast_package ballast_tool)
   if(SKBUILD)

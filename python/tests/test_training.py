@@ -89,6 +89,15 @@ def test_optimizers_refuse_what_they_cannot_train():
         optim.Adam([torch.ones(1, requires_grad=True) * 2])
 
 
+def test_gradients_are_clipped():
+    p = nn.Parameter(torch.zeros(2))
+    (p * torch.tensor([3.0, 4.0])).sum().backward()
+    assert nn.utils.clip_grad_norm_([p], max_norm=1.0).item() == pytest.approx(5.0)
+    assert p.grad.tolist() == pytest.approx([0.6, 0.8], abs=1e-5)
+    nn.utils.clip_grad_value_([p], 0.7)
+    assert p.grad.tolist() == pytest.approx([0.6, 0.7], abs=1e-5)
+
+
 def test_a_plateau_lowers_the_rate():
     optimizer = optim.SGD([nn.Parameter(torch.ones(1))], lr=1.0)
     schedule = optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)

@@ -1,6 +1,6 @@
 """Layers, as ``torch.nn``."""
 
-from . import functional, init
+from . import functional, init, utils
 from .layers import (
     BatchNorm1d,
     BatchNorm2d,
@@ -96,4 +96,5 @@ __all__ = [
     "Unflatten",
     "functional",
     "init",
+    "utils",
 ]
