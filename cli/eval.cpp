@@ -13,6 +13,7 @@
 #include "ballast/train/trainer.h"
 #include "cli/commands.h"
 #include "cli/run.h"
+#include "cli/text.h"
 
 namespace ballast::cli {
 namespace {
@@ -98,7 +99,7 @@ Action add_eval(CLI::App& command) {
       ->check(CLI::IsMember({"batch", "none"}));
   command.add_option("--classes", o->classes, "Classes, for a file of weights (default 10)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one);
   command.add_flag("--json", o->json, "Print JSON");
   return [o] { return evaluate_weights(*o); };
 }

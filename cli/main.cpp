@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <new>
 
 #include "ballast/base/error.h"
 #include "ballast/base/version.h"
@@ -145,6 +146,8 @@ int main(int argc, char** argv) {
     return complain(kUsage, e.what());
   } catch (const ballast::KeyError& e) {  // a model that is not there
     return complain(kUsage, e.what());
+  } catch (const std::bad_alloc&) {
+    return complain(kFailure, "there is not enough memory");
   } catch (const std::exception& e) {
     return complain(kFailure, e.what());
   }

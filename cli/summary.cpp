@@ -141,10 +141,10 @@ Action add_summary(CLI::App& command) {
       ->type_name("SHAPE");
   command.add_option("--batch", o->batch, "Samples in the batch (default 1)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one);
   command.add_option("--classes", o->classes, "Classes told apart (default 10)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one);
   command
       .add_option("--norm", o->norm, "batch or none: with or without batch norm (default batch)")
       ->type_name("KIND")

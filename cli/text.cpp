@@ -1,6 +1,8 @@
 #include "cli/text.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 
 namespace ballast::cli {
 namespace {
@@ -43,6 +45,23 @@ std::string grouped(int64_t n) {
     out += digits[i];
   }
   return out;
+}
+
+std::string at_least_one(const std::string& text) {
+  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+  const bool zero = text.find_first_not_of('0') == text.npos;
+  return digits && !zero && text.size() <= 18
+             ? ""
+             : "expected a whole number of at least 1, got " + text;
+}
+
+std::string not_negative(const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  const bool whole = !text.empty() && *end == '\0';
+  return whole && std::isfinite(value) && value >= 0
+             ? ""
+             : "expected a number of at least 0, got " + text;
 }
 
 std::vector<std::string> drawn(std::span<const float> pixels, int64_t rows, int64_t columns) {

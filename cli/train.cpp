@@ -19,6 +19,7 @@
 #include "ballast/train/trainer.h"
 #include "cli/commands.h"
 #include "cli/run.h"
+#include "cli/text.h"
 
 namespace ballast::cli {
 namespace {
@@ -280,23 +281,23 @@ Action add_train(CLI::App& command) {
               .add_option("--data", s.data,
                           "digits, or a .csv, .npy or .npz file with labels (default digits)")
               ->type_name("DATA"));
-  number("--classes", s.classes, "Classes told apart (default 10)")->check(CLI::PositiveNumber);
+  number("--classes", s.classes, "Classes told apart (default 10)")->check(at_least_one);
   number("--epochs", s.epochs, "Passes over the training samples (default 20)")
-      ->check(CLI::PositiveNumber);
-  number("--batch-size", s.batch_size, "Samples in a step (default 64)")
-      ->check(CLI::PositiveNumber);
-  number("--lr", s.lr, "Learning rate (default 0.1)")->check(CLI::NonNegativeNumber);
-  number("--momentum", s.momentum, "Of SGD (default 0.9)")->check(CLI::NonNegativeNumber);
-  number("--weight-decay", s.weight_decay, "(default 0)")->check(CLI::NonNegativeNumber);
+      ->check(at_least_one);
+  number("--batch-size", s.batch_size, "Samples in a step (default 64)")->check(at_least_one);
+  number("--lr", s.lr, "Learning rate (default 0.1)")->check(not_negative);
+  number("--momentum", s.momentum, "Of SGD (default 0.9)")->check(not_negative);
+  number("--weight-decay", s.weight_decay, "Pull of weights towards zero (default 0)")
+      ->check(not_negative);
   choice("--optimizer", s.optimizer, "sgd, adam or adamw (default sgd)", {"sgd", "adam", "adamw"});
   choice("--schedule", s.schedule,
          "Learning rate: none, step (a tenth after each third) or cosine (default none)",
          {"none", "step", "cosine"});
-  number("--seed", s.seed, "Of initial weights and shuffles (default 0)");
+  number("--seed", s.seed, "Of initial weights and shuffles (default 0)")->check(not_negative);
   choice("--norm", s.norm, "batch or none: with or without batch norm (default batch)",
          {"batch", "none"});
   number("--threads", s.threads, "Threads (default: one a core); results do not depend on it")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative);
   decided(command
               .add_option("--checkpoint-every", s.checkpoint_every,
                           "Seconds (30s) or steps (500) between checkpoints (default 30s)")

@@ -33,6 +33,8 @@ TEST_F(Usage, ValuesThatCannotBeAreExitCode2) {
   for (const std::vector<std::string>& bad : {std::vector<std::string>{"--epochs", "0"},
                                               {"--epochs", "two"},
                                               {"--lr", "-1"},
+                                              {"--lr", "nan"},
+                                              {"--seed", "-1"},
                                               {"--optimizer", "adagrad"},
                                               {"--schedule", "linear"},
                                               {"--norm", "layer"},
@@ -47,6 +49,12 @@ TEST_F(Usage, ValuesThatCannotBeAreExitCode2) {
   EXPECT_EQ(complaint_of({"train"}, 2),
             "train needs --out, the folder of the new run, or --resume");
   EXPECT_TRUE(folder_.names().empty());
+}
+
+TEST_F(Usage, ValuesOutsideTheirRangeAreToldInWords) {
+  EXPECT_EQ(complaint_of({"summary", "--model", "net", "--batch", "0"}, 2),
+            "--batch: expected a whole number of at least 1, got 0 ('ballast summary --help' tells "
+            "more)");
 }
 
 TEST_F(Usage, UnknownModelsAreListed) {
