@@ -69,6 +69,11 @@ def remainder(input: Tensor, other: Tensor) -> Tensor:
     return input.remainder(other)
 
 
+def nonzero(input: Tensor) -> Tensor:
+    """Positions of the elements that are not zero, one per row."""
+    return input.nonzero()
+
+
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether both have the same size and elements."""
     return input.equal(other)

@@ -221,6 +221,20 @@ def _index(self: Tensor) -> int:
     return int(self.item())
 
 
+_TYPE_NAMES = {
+    _core.float32: "torch.FloatTensor",
+    _core.float64: "torch.DoubleTensor",
+    _core.int64: "torch.LongTensor",
+    _core.uint8: "torch.ByteTensor",
+    _core.bool: "torch.BoolTensor",
+}
+
+
+def _type(self: Tensor, dtype=None) -> str | Tensor:
+    """Name the type as PyTorch once did, or convert to `dtype`."""
+    return _TYPE_NAMES[self.dtype] if dtype is None else self._cast(dtype)
+
+
 def _set_data(self: Tensor, value: Tensor) -> None:
     if value.shape == self.shape and value.dtype is self.dtype:
         self._assign(value)
@@ -277,7 +291,7 @@ def _register_methods() -> None:
     t.numpy = _numpy
     t.to = _to
     t.cpu = lambda self: self
-    t.type = lambda self, dtype=None: f"torch.{self.dtype}" if dtype is None else self._cast(dtype)
+    t.type = _type
     t.clone = lambda self, memory_format=None: self._clone()
     t.contiguous = lambda self, memory_format=None: self
     t.is_contiguous = lambda self, memory_format=None: True
@@ -325,6 +339,8 @@ def _register_methods() -> None:
     for op, name in (("i" + n, n) for n in ("add", "sub", "mul")):
         setattr(t, f"__{op}__", _in_place(name))
     t.__itruediv__ = _in_place("div")
+    t.clamp_min = lambda self, min: self.clamp(min=min)
+    t.clamp_max = lambda self, max: self.clamp(max=max)
     t.floor_divide = t.__floordiv__ = _floor_divide
     t.remainder = t.__mod__ = _remainder
     t.subtract, t.multiply, t.divide = t.sub, t.mul, t.div

@@ -7,6 +7,7 @@
 #include "ballast/grad/grad.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
 #include "ballast/sweep/eval.h"
 #include "bind.h"
 
@@ -379,6 +380,13 @@ void bind_graph(nb::module_& m) {
       .def("data_ptr", [](const Tensor& t) { return reinterpret_cast<uintptr_t>(row_major(t)); })
       .def("size", [](const Tensor& t) { return size_object(t.shape()); })
       .def("size", &Tensor::size, "dim"_a)
+      .def("stride",
+           [](const Tensor& t) {
+             const auto strides = ops::strides_of(t.shape());
+             nb::list out;
+             for (int d = 0; d < t.dim(); ++d) out.append(strides[d]);
+             return nb::tuple(out);
+           })
       .def("dim", &Tensor::dim)
       .def("numel", &Tensor::numel)
       .def("nelement", &Tensor::numel)

@@ -359,6 +359,10 @@ void bind_index(nb::class_<Tensor>& c) {
             : nb::cast<Tensor>(nb::module_::import_("ballast").attr("as_tensor")(value)));
   });
   c.def("_put", &put);
+  c.def("nonzero", [](const Tensor& t) {
+    check(t.dim() > 0, "nonzero: a tensor of at least one dimension is needed");
+    return stack(nonzero(cast(t, DType::kBool)), 1);
+  });
   c.def("__len__", [](const Tensor& t) {
     check<TypeError>(t.dim() > 0, "len() of a 0-d tensor");
     return t.shape()[0];

@@ -141,6 +141,9 @@ void bind_comparison(nb::module_& m, Class& c) {
   m.def("where", [](T condition, T a, T b) { return where(condition, a, b); });
   m.def("where", [](T condition, T a, Scalar b) { return where(condition, a, b); });
   m.def("where", [](T condition, Scalar a, T b) { return where(condition, a, b); });
+  m.def("where", [](T condition, Scalar a, Scalar b) {
+    return where(condition, full(condition.shape(), a), b);
+  });
   c.def("where", [](T a, T condition, T b) {
      return where(condition, a, b);
    }).def("where", [](T a, T condition, Scalar b) { return where(condition, a, b); });
@@ -322,11 +325,12 @@ void bind_shapes(nb::module_& m, Class& c) {
       m, c, "triu", [](T x, int64_t d) { return triu(x, d); }, "diagonal"_a = 0);
   const auto pieces = [](const std::vector<Tensor>& v) { return nb::tuple(nb::cast(v)); };
   both(
+      m, c, "split", [pieces](T x, int64_t size, int64_t d) { return pieces(split(x, size, d)); },
+      "split_size_or_sections"_a, "dim"_a = 0);
+  both(
       m, c, "split",
-      [pieces](T x, const Dims& sizes, bool, int64_t d) {
-        return pieces(split(x, sizes.values, d));
-      },
-      "split_size_or_sections"_a, nb::kw_only(), "_"_a = false, "dim"_a = 0);
+      [pieces](T x, const Dims& sizes, int64_t d) { return pieces(split(x, sizes.values, d)); },
+      "split_size_or_sections"_a, "dim"_a = 0);
   both(
       m, c, "chunk", [pieces](T x, int64_t n, int64_t d) { return pieces(chunk(x, n, d)); },
       "chunks"_a, "dim"_a = 0);

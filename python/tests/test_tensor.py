@@ -272,3 +272,19 @@ def test_division_rounds_down_as_python_does():
     assert (t // 3).tolist() == (a // 3).tolist()
     assert (t // 3).dtype is torch.int64
     assert (torch.tensor([-0.5, 2.5]) % 1).tolist() == [0.5, 0.5]
+
+
+def test_taking_apart():
+    x = torch.arange(8).reshape(2, 4)
+    assert [p.shape[1] for p in x.split(3, dim=1)] == [3, 1]
+    assert [p.shape[1] for p in torch.split(x, [1, 3], 1)] == [1, 3]
+    assert [p.tolist() for p in x.chunk(2)] == [[[0, 1, 2, 3]], [[4, 5, 6, 7]]]
+
+
+def test_positions_and_choices():
+    x = torch.tensor([[0.0, 2.0], [3.0, 0.0]])
+    assert x.nonzero().tolist() == [[0, 1], [1, 0]]
+    assert torch.where(x > 0, 1.0, 0.0).tolist() == [[0, 1], [1, 0]]
+    assert x.clamp_max(2).tolist() == [[0, 2], [2, 0]]
+    assert x.stride() == (2, 1)
+    assert x.type() == "torch.FloatTensor"
