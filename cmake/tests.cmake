@@ -8,8 +8,8 @@ set(test_environment TSAN_OPTIONS=ignore_noninstrumented_modules=1)
 file(GLOB_RECURSE BALLAST_TESTS CONFIGURE_DEPENDS tests/*_test.cpp tests/support/*.cpp)
 add_executable(ballast_tests ${BALLAST_TESTS})
 target_include_directories(ballast_tests PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-target_link_libraries(ballast_tests PRIVATE Ballast::ballast ballast_flags OpenMP::OpenMP_CXX
-                      GTest::gtest_main nlohmann_json::nlohmann_json)
+target_link_libraries(ballast_tests PRIVATE Ballast::ballast ballast_flags GTest::gtest_main
+                      nlohmann_json::nlohmann_json)
 target_compile_definitions(ballast_tests
                            PRIVATE BALLAST_GOLDEN_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/tests/golden")
 # The tool's tests run the tool.
@@ -25,9 +25,9 @@ gtest_discover_tests(ballast_tests DISCOVERY_MODE PRE_TEST PROPERTIES ENVIRONMEN
 
 if(BALLAST_SANITIZE STREQUAL thread)
   add_executable(planted_race tests/tsan/planted_race.cpp)
-  target_link_libraries(planted_race PRIVATE ballast_flags OpenMP::OpenMP_CXX)
+  target_link_libraries(planted_race PRIVATE Ballast::ballast ballast_flags)
   add_test(NAME ThreadSanitizer.SeesAPlantedRace COMMAND planted_race race)
-  add_test(NAME ThreadSanitizer.AcceptsACorrectLoop COMMAND planted_race reduction)
+  add_test(NAME ThreadSanitizer.AcceptsACorrectLoop COMMAND planted_race pieces)
   set_tests_properties(ThreadSanitizer.SeesAPlantedRace ThreadSanitizer.AcceptsACorrectLoop
                        PROPERTIES ENVIRONMENT "${test_environment};OMP_NUM_THREADS=4")
   set_tests_properties(ThreadSanitizer.SeesAPlantedRace PROPERTIES PASS_REGULAR_EXPRESSION

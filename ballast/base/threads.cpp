@@ -1,42 +1,175 @@
 #include "ballast/base/threads.h"
 
-#include <omp.h>
+#include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <thread>
+#include <utility>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace ballast {
 namespace {
+
+constexpr int kMaxThreads = 256;
+
 std::atomic<int> g_threads{0};
+thread_local bool t_inside = false;  // of a piece of parallel work: what it starts runs inline
+
+void pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
 }
+
+// Looks this often before it sleeps: 20 to 50 microseconds, the pause between the sweeps of a step.
+// A thread that spins longer keeps the core from the very thread it waits for when the machine is
+// shared.
+constexpr int kSpins = 2000;
+
+/// Returns the first value of `state` for which `ready` holds.
+template <class Ready>
+uint32_t wait_until(const std::atomic<uint32_t>& state, const Ready& ready) {
+  uint32_t s = state.load(std::memory_order_acquire);
+  for (int i = 0; i < kSpins && !ready(s); ++i) {
+    pause();
+    s = state.load(std::memory_order_acquire);
+  }
+  while (!ready(s)) {
+    state.wait(s, std::memory_order_acquire);
+    s = state.load(std::memory_order_acquire);
+  }
+  return s;
+}
+
+/// Workers that take pieces of one job at a time. A job is open until its caller finds no more
+/// pieces; a worker that wakes later finds it closed, so nobody ever waits for a thread that has
+/// not begun.
+class Pool {
+ public:
+  /// Runs body(context, 0 .. n-1); on this thread alone if the pool is at work already.
+  void run(int threads, int64_t n, void (*body)(void*, int64_t), void* context) {
+    std::unique_lock lock(mutex_, std::defer_lock);
+    if (t_inside || !lock.try_lock()) {
+      for (int64_t i = 0; i < n; ++i) body(context, i);
+      return;
+    }
+    for (; workers_ < threads - 1; ++workers_) start_worker(workers_);
+    body_ = body;
+    context_ = context;
+    count_ = n;
+    helpers_ = threads - 1;
+    error_ = nullptr;
+    next_.store(0, std::memory_order_relaxed);
+    generation_ += kGeneration;
+    state_.store(generation_ | kOpen, std::memory_order_release);
+    state_.notify_all();
+    drain();
+    state_.fetch_and(~kOpen, std::memory_order_acq_rel);
+    wait_until(state_, [](uint32_t s) { return (s & kRunning) == 0; });
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  // The state: workers at work, whether the job is open, and the job's number.
+  static constexpr uint32_t kRunning = 0x1ff, kOpen = 0x200, kGeneration = 0x400;
+
+  void start_worker(int index) {
+    std::thread([this, index] { work(index); }).detach();
+  }
+
+  void work(int index) {
+    t_inside = true;
+    uint32_t seen = 0;
+    for (;;) {
+      uint32_t s =
+          wait_until(state_, [&](uint32_t v) { return (v & kOpen) && v / kGeneration != seen; });
+      seen = s / kGeneration;
+      if (!join(s, seen)) continue;
+      if (index < helpers_) drain();
+      const uint32_t after = state_.fetch_sub(1, std::memory_order_acq_rel) - 1;
+      if (!(after & kOpen) && !(after & kRunning)) state_.notify_all();
+    }
+  }
+
+  /// Counts this worker in, unless the job has been closed meanwhile.
+  bool join(uint32_t s, uint32_t generation) {
+    while ((s & kOpen) && s / kGeneration == generation)
+      if (state_.compare_exchange_weak(s, s + 1, std::memory_order_acq_rel)) return true;
+    return false;
+  }
+
+  void drain() {
+    const bool before = std::exchange(t_inside, true);
+    try {
+      for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;)
+        body_(context_, i);
+    } catch (...) {
+      std::lock_guard lock(error_mutex_);
+      if (!error_) error_ = std::current_exception();
+      next_.store(count_, std::memory_order_relaxed);
+    }
+    t_inside = before;
+  }
+
+  std::mutex mutex_;
+  int workers_ = 0;
+  uint32_t generation_ = 0;
+  std::atomic<uint32_t> state_{0};
+
+  // The job; written while no worker is counted in.
+  void (*body_)(void*, int64_t) = nullptr;
+  void* context_ = nullptr;
+  int64_t count_ = 0;
+  int helpers_ = 0;
+  alignas(64) std::atomic<int64_t> next_{0};
+  std::mutex error_mutex_;
+  std::exception_ptr error_;
+};
+
+// Never destroyed: its threads outlive every static. A forked child has none of them and starts
+// anew.
+std::atomic<Pool*> g_pool{nullptr};
+
+Pool& pool() {
+  Pool* p = g_pool.load(std::memory_order_acquire);
+  if (p) return *p;
+  static std::once_flag once;
+  std::call_once(once, [] {
+    pthread_atfork(nullptr, nullptr, [] { g_pool.store(new Pool, std::memory_order_release); });
+    g_pool.store(new Pool, std::memory_order_release);
+  });
+  return *g_pool.load(std::memory_order_acquire);
+}
+
+int threads_from_environment() {
+  const char* text = std::getenv("OMP_NUM_THREADS");
+  const int asked = text ? std::atoi(text) : 0;
+  const int n = asked > 0 ? asked : static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(n, 1, kMaxThreads);
+}
+
+}  // namespace
 
 int num_threads() {
   int n = g_threads.load(std::memory_order_relaxed);
-  if (n == 0) g_threads.store(n = omp_get_max_threads(), std::memory_order_relaxed);
+  if (n == 0) g_threads.store(n = threads_from_environment(), std::memory_order_relaxed);
   return n;
 }
 
 void set_num_threads(int n) {
   check<ValueError>(n > 0, "set_num_threads expects a positive integer, got {}", n);
-  g_threads.store(n, std::memory_order_relaxed);
+  g_threads.store(std::min(n, kMaxThreads), std::memory_order_relaxed);
 }
 
 void detail::parallel_run(int64_t n, void (*body)(void*, int64_t), void* context) {
-  std::exception_ptr error;
-  std::mutex mutex;
-  std::atomic<int64_t> next{0};
-#pragma omp parallel num_threads(num_threads())
-  {
-    try {
-      for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;) body(context, i);
-    } catch (...) {
-      std::lock_guard lock(mutex);
-      if (!error) error = std::current_exception();
-      next.store(n, std::memory_order_relaxed);
-    }
-  }
-  if (error) std::rethrow_exception(error);
+  pool().run(num_threads(), n, body, context);
 }
 
 }  // namespace ballast

@@ -22,8 +22,8 @@ void parallel_run(int64_t n, void (*body)(void*, int64_t), void* context);
 /// exception thrown by a piece is rethrown here.
 template <class Body>
 void parallel_for(int64_t n, double cost, Body&& body) {
-  // Waking OpenMP's threads takes 2 to 5 microseconds; below 100'000 units one core is done by
-  // then.
+  // Handing a piece to another thread takes a few microseconds; below 100'000 units one core is
+  // done about as soon.
   if (n <= 1 || cost < 1e5 || num_threads() == 1) {
     for (int64_t i = 0; i < n; ++i) body(i);
     return;

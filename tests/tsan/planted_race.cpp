@@ -1,41 +1,45 @@
-// Proof that ThreadSanitizer sees OpenMP code as it should: `planted_race race` sums without
-// synchronization and must be reported; `planted_race reduction` does it right and must not be.
+// Proof that ThreadSanitizer sees what it should: `planted_race race` sums without synchronization
+// and must be reported; `planted_race pieces` hands values from one parallel loop to the next and
+// must not be.
 
 #include <cstdio>
 #include <cstring>
 #include <numeric>
 #include <vector>
 
+#include "ballast/base/threads.h"
+
 namespace {
+
+constexpr double kWorthThreads = 1e9;
 
 long racing_sum(const std::vector<long>& values) {
   long sum = 0;
-#pragma omp parallel for
-  for (size_t i = 0; i < values.size(); ++i) sum += values[i];
+  ballast::parallel_for(static_cast<int64_t>(values.size()), kWorthThreads,
+                        [&](int64_t i) { sum += values[i]; });
   return sum;
 }
 
-// Threads hand values over by the end of one parallel region and by a barrier within the next.
 long correct_sum(const std::vector<long>& values) {
-  std::vector<long> doubled(values.size()), shifted(values.size());
-#pragma omp parallel for
-  for (size_t i = 0; i < values.size(); ++i) doubled[i] = 2 * values[i];
-  long sum = 0;
-#pragma omp parallel
-  {
-#pragma omp for
-    for (size_t i = 0; i < values.size(); ++i) shifted[i] = doubled[values.size() - 1 - i];
-#pragma omp for reduction(+ : sum)
-    for (size_t i = 0; i < values.size(); ++i) sum += shifted[values.size() - 1 - i] - values[i];
-  }
-  return sum;
+  constexpr int64_t kPieces = 64;
+  const int64_t size = static_cast<int64_t>(values.size()) / kPieces;
+  std::vector<long> doubled(values.size()), sums(kPieces);
+  ballast::parallel_for(kPieces, kWorthThreads, [&](int64_t piece) {
+    for (int64_t i = piece * size; i < (piece + 1) * size; ++i) doubled[i] = 2 * values[i];
+  });
+  ballast::parallel_for(kPieces, kWorthThreads, [&](int64_t piece) {
+    const int64_t from = kPieces - 1 - piece;
+    for (int64_t i = from * size; i < (from + 1) * size; ++i) sums[piece] += doubled[i] - values[i];
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0L);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
-  std::vector<long> values(100000);
+  ballast::set_num_threads(4);
+  std::vector<long> values(64000);
   std::iota(values.begin(), values.end(), 0);
   const bool race = std::strcmp(argv[1], "race") == 0;
   const long sum = race ? racing_sum(values) : correct_sum(values);

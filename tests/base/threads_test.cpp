@@ -1,0 +1,76 @@
+#include "ballast/base/threads.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace ballast {
+namespace {
+
+constexpr double kWorthThreads = 1e9;
+
+class Threads : public ::testing::Test {
+ protected:
+  void SetUp() override { set_num_threads(4); }
+  void TearDown() override { set_num_threads(before_); }
+  int before_ = num_threads();
+};
+
+TEST_F(Threads, EveryPieceRunsOnce) {
+  for (int64_t n : {0, 1, 2, 3, 7, 1000})
+    for (int repeat = 0; repeat < 50; ++repeat) {
+      std::vector<std::atomic<int>> runs(static_cast<size_t>(n));
+      parallel_for(n, kWorthThreads, [&](int64_t i) { ++runs[static_cast<size_t>(i)]; });
+      for (const auto& r : runs) EXPECT_EQ(r, 1);
+    }
+}
+
+TEST_F(Threads, ExceptionsReachTheCaller) {
+  EXPECT_THROW(parallel_for(100, kWorthThreads,
+                            [](int64_t i) { check<ValueError>(i != 57, "piece {}", i); }),
+               ValueError);
+  std::atomic<int> runs = 0;  // and the next loop is whole again
+  parallel_for(100, kWorthThreads, [&](int64_t) { ++runs; });
+  EXPECT_EQ(runs, 100);
+}
+
+TEST_F(Threads, LoopsInsideLoopsRunInline) {
+  std::atomic<int> runs = 0;
+  parallel_for(8, kWorthThreads,
+               [&](int64_t) { parallel_for(8, kWorthThreads, [&](int64_t) { ++runs; }); });
+  EXPECT_EQ(runs, 64);
+}
+
+TEST_F(Threads, SeveralCallersAtOnceAllFinish) {
+  std::atomic<int> runs = 0;
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 6; ++c)
+    callers.emplace_back([&] {
+      for (int repeat = 0; repeat < 100; ++repeat)
+        parallel_for(20, kWorthThreads, [&](int64_t) { ++runs; });
+    });
+  for (auto& c : callers) c.join();
+  EXPECT_EQ(runs, 6 * 100 * 20);
+}
+
+TEST_F(Threads, AForkedChildHasThreadsOfItsOwn) {
+  parallel_for(8, kWorthThreads, [](int64_t) {});
+  const pid_t child = fork();
+  if (child == 0) {
+    std::atomic<int> runs = 0;
+    parallel_for(1000, kWorthThreads, [&](int64_t) { ++runs; });
+    _exit(runs == 1000 ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(Threads, RefusesLessThanOne) { EXPECT_THROW(set_num_threads(0), ValueError); }
+
+}  // namespace
+}  // namespace ballast
