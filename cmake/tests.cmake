@@ -12,6 +12,16 @@ target_link_libraries(ballast_tests PRIVATE Ballast::ballast ballast_flags GTest
                       nlohmann_json::nlohmann_json)
 target_compile_definitions(ballast_tests
                            PRIVATE BALLAST_GOLDEN_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/tests/golden")
+# The C++ example of the README, compiled and run.
+set(readme_example ${CMAKE_CURRENT_BINARY_DIR}/readme/readme_example.inc)
+add_custom_command(
+  OUTPUT ${readme_example}
+  COMMAND sed -n "/^```cpp/,/^```/{/^```/!p}" ${CMAKE_CURRENT_SOURCE_DIR}/README.md > ${readme_example}
+  DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/README.md VERBATIM)
+file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/readme)
+add_custom_target(readme_example DEPENDS ${readme_example})
+add_dependencies(ballast_tests readme_example)
+target_include_directories(ballast_tests PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/readme)
 # The tool's tests run the tool.
 if(TARGET ballast_tool)
   add_dependencies(ballast_tests ballast_tool)
