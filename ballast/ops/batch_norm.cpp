@@ -344,12 +344,12 @@ Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& we
   check(is_floating(x.dtype()), "batch_norm: expected a floating-point input, got {}",
         name_of(x.dtype()));
   const int64_t channels = x.size(1), n = channels ? x.numel() / channels : 0;
-  check_channels(weight, channels, "weight");
-  check_channels(bias, channels, "bias");
   if (state) {
     check_channels(state->mean, channels, "running_mean");
     check_channels(state->var, channels, "running_var");
   }
+  check_channels(weight, channels, "weight");
+  check_channels(bias, channels, "bias");
   check<ValueError>(!training || n != 1,
                     "Expected more than 1 value per channel when training, got input size {}",
                     x.shape());

@@ -189,7 +189,15 @@ void check_reduction(const CrossEntropyOptions& options, const char* who) {
 }
 
 /// Checks that target (N, ...) fits x (N, C, ...).
-void check_labels(const Tensor& x, const Tensor& target, const char* who) {
+/// Labels that are known already are told at the call, where a user can see which batch is wrong.
+void check_known_labels(const Tensor& target, int64_t classes, int64_t ignore_index) {
+  if (!target.node().evaluated()) return;
+  for (int64_t label : target.data<int64_t>())
+    check<IndexError>((label >= 0 && label < classes) || label == ignore_index,
+                      "Target {} is out of bounds.", label);
+}
+
+void check_labels(const Tensor& x, const Tensor& target, int64_t ignore_index, const char* who) {
   check(target.dtype() == DType::kInt64, "{}: expected target of dtype int64, got {}", who,
         name_of(target.dtype()));
   check<ValueError>(target.dim() > 0 && target.size(0) == x.size(0),
@@ -198,6 +206,7 @@ void check_labels(const Tensor& x, const Tensor& target, const char* who) {
   Shape positions{x.shape()[0]};
   for (int d = 2; d < x.dim(); ++d) positions.push_back(x.shape()[d]);
   check(target.shape() == positions, "Expected target size {}, got {}", positions, target.shape());
+  check_known_labels(target, x.size(1), ignore_index);
 }
 
 }  // namespace
@@ -224,7 +233,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
   }
   if (is_floating(target.dtype()) && target.shape() == logits.shape())
     return probability_loss(log_softmax(logits, 1), target, options);
-  check_labels(logits, target, "cross_entropy");
+  check_labels(logits, target, options.ignore_index, "cross_entropy");
   if (options.weight.defined()) return index_loss(log_softmax(logits, 1), target, options);
   const CrossEntropyAttributes a{static_cast<int64_t>(options.reduction), options.ignore_index,
                                  options.label_smoothing};
@@ -250,7 +259,7 @@ Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target,
     const Tensor loss = nll_loss(unsqueeze(log_probabilities, 0), unsqueeze(target, 0), options);
     return reshape(loss, Shape{});
   }
-  check_labels(log_probabilities, target, "nll_loss");
+  check_labels(log_probabilities, target, options.ignore_index, "nll_loss");
   return index_loss(log_probabilities, target, options);
 }
 

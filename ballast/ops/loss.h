@@ -20,8 +20,9 @@ struct CrossEntropyOptions {
 /// Cross-entropy of softmax(logits) against class indices: logits (N, C, ...), target int64 (N,
 /// ...) (or logits (C), target scalar). The mean is over the targets that count, weighted by their
 /// classes' weights. A floating-point target of the logits' shape holds a probability for every
-/// class; the mean is then over all positions. Throws for shapes that do not fit and, at
-/// evaluation, IndexError "Target 10 is out of bounds." for labels outside [0, C).
+/// class; the mean is then over all positions. Throws for shapes that do not fit and IndexError
+/// "Target 10 is out of bounds." for labels outside [0, C): at the call where the labels have been
+/// evaluated, else at evaluation.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOptions options = {});
 /// The same from log-probabilities (N, C, ...) and class indices; label smoothing is not for this
 /// one.

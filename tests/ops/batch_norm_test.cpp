@@ -142,6 +142,8 @@ TEST(BatchNorm, WrongSizesThrowPyTorchsErrors) {
   const BatchNormState state = fresh_state(2);
   EXPECT_EQ(error_of<Error>([&] { batch_norm(x, &state, {}, {}, true); }),
             "running_mean should contain 3 elements not 2");
+  EXPECT_EQ(error_of<Error>([&] { batch_norm(x, &state, uniform({2}, 2), {}, true); }),
+            "running_mean should contain 3 elements not 2");
   EXPECT_EQ(error_of<Error>([&] { batch_norm(x, nullptr, uniform({4}, 2), {}, true); }),
             "weight should contain 3 elements not 4");
   EXPECT_EQ(error_of<Error>([&] { batch_norm(x, nullptr); }),

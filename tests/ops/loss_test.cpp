@@ -106,11 +106,23 @@ TEST(Loss, GradientsMatchFiniteDifferences) {
         << "function " << i;
 }
 
-TEST(Loss, SaysWhatItExpects) {
+TEST(Loss, WrongLabelsThatAreKnownAreToldAtTheCall) {
   const Tensor x = uniform({2, 3}, 1);
   EXPECT_EQ(error_of<IndexError>([&] {
-              nll_loss(x, ints({0, 3})).eval();
+              cross_entropy(x, ints({0, 3}));
             }),
+            "Target 3 is out of bounds.");
+  EXPECT_EQ(error_of<IndexError>([&] {
+              nll_loss(x, ints({-1, 0}));
+            }),
+            "Target -1 is out of bounds.");
+  EXPECT_NO_THROW(cross_entropy(x, ints({-1, 0}), {.ignore_index = -1}));
+}
+
+TEST(Loss, SaysWhatItExpects) {
+  const Tensor x = uniform({2, 3}, 1);
+  const Tensor computed = ints({0, 2}) + ints({0, 1});
+  EXPECT_EQ(error_of<IndexError>([&] { nll_loss(x, computed).eval(); }),
             "Target 3 is out of bounds.");
   EXPECT_EQ(error_of<ValueError>([&] { nll_loss(x, ints({0})); }),
             "Expected input batch_size (2) to match target batch_size (1).");
