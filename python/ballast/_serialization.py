@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections import OrderedDict
@@ -86,7 +87,14 @@ def load(f: str | os.PathLike, map_location: Any = None, weights_only: bool = Tr
     -------
     dict
         What was saved.
+
+    Raises
+    ------
+    OSError
+        Where there is no such file (`FileNotFoundError`), or it is not what it should be.
     """
+    if not os.path.exists(f):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(f))
     items, metadata = _core._load_safetensors(os.fspath(f))
     tensors = OrderedDict(items)
     if _KEY in metadata:

@@ -64,7 +64,12 @@ class device:
 
 
 def _pair_type(name: str):
-    return namedtuple(name, ["values", "indices"], module=__name__)
+    fields = namedtuple(name, ["values", "indices"], module=__name__)
+
+    def show(self) -> str:
+        return f"torch.return_types.{name}(\nvalues={self.values},\nindices={self.indices})"
+
+    return type(name, (fields,), {"__slots__": (), "__module__": __name__, "__repr__": show})
 
 
 max = _pair_type("max")

@@ -350,14 +350,20 @@ void set(Tensor& t, const Key& key, const Tensor& value) {
 }  // namespace
 
 void bind_index(nb::class_<Tensor>& c) {
-  c.def("__getitem__", [](const Tensor& t, nb::handle key) { return get(t, Key(t.shape(), key)); });
-  c.def("__setitem__", [](Tensor& t, nb::handle key, nb::handle value) {
-    const Key k(t.shape(), key);
-    set(t, k,
-        is_tensor(value)
-            ? nb::cast<Tensor>(value)
-            : nb::cast<Tensor>(nb::module_::import_("ballast").attr("as_tensor")(value)));
-  });
+  // The key may be None: x[None] has one more dimension.
+  c.def(
+      "__getitem__", [](const Tensor& t, nb::handle key) { return get(t, Key(t.shape(), key)); },
+      nb::arg().none());
+  c.def(
+      "__setitem__",
+      [](Tensor& t, nb::handle key, nb::handle value) {
+        const Key k(t.shape(), key);
+        set(t, k,
+            is_tensor(value)
+                ? nb::cast<Tensor>(value)
+                : nb::cast<Tensor>(nb::module_::import_("ballast").attr("as_tensor")(value)));
+      },
+      nb::arg().none(), nb::arg());
   c.def("_put", &put);
   c.def("nonzero", [](const Tensor& t) {
     check(t.dim() > 0, "nonzero: a tensor of at least one dimension is needed");

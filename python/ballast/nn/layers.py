@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from .. import _core
 from .._core import Tensor, _batch_norm
@@ -391,6 +392,16 @@ class ModuleList(Module):
     def _renumber(self, modules: list[Module]) -> None:
         self._modules.clear()
         self._modules.update((str(i), m) for i, m in enumerate(modules))
+
+    def __repr__(self) -> str:
+        lines = []
+        for text, run in groupby(enumerate(map(repr, self)), key=lambda pair: pair[1]):
+            (first, _), *more = run
+            many = f"({first}-{first + len(more)}): {len(more) + 1} x {text}"
+            lines.append((many if more else f"({first}): {text}").replace("\n", "\n  "))
+        if not lines:
+            return f"{self._get_name()}()"
+        return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
     def __len__(self) -> int:
         return len(self._modules)

@@ -21,7 +21,7 @@ class IncompatibleKeys(_IncompatibleKeys):
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return super().__repr__()
+        return "_" + super().__repr__()
 
 
 class RemovableHandle:
@@ -425,12 +425,12 @@ class Module:
         missing = [k for k in own if k not in state_dict]
         unexpected = [k for k in state_dict if k not in own]
         errors = []
-        if strict and unexpected:
-            keys = ", ".join(f'"{k}"' for k in unexpected)
-            errors.append(f"Unexpected key(s) in state_dict: {keys}. ")
         if strict and missing:
             keys = ", ".join(f'"{k}"' for k in missing)
             errors.append(f"Missing key(s) in state_dict: {keys}. ")
+        if strict and unexpected:
+            keys = ", ".join(f'"{k}"' for k in unexpected)
+            errors.append(f"Unexpected key(s) in state_dict: {keys}. ")
         for name, target in own.items():
             if name in state_dict and tuple(state_dict[name].shape) != tuple(target.shape):
                 errors.append(
