@@ -6,10 +6,12 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <sstream>
 
 #include "ballast/base/file.h"
@@ -227,6 +229,22 @@ int start(Options& o) {
   return train_on(s, samples, o.out, o);
 }
 
+/// Removes what processes that were killed while they wrote into the run's folder left there
+/// (FILE.tmp-PROCESS-NUMBER); a process that still lives keeps its file.
+void remove_leftovers(const std::string& run) {
+  static const std::regex pattern(R"(.+\.(?:jsonl?|safetensors)\.tmp-([0-9]{1,9})-[0-9]+)");
+  std::vector<fs::path> leftovers;
+  std::error_code ignored;  // what cannot be listed or removed is in nobody's way
+  for (const fs::directory_entry& entry : fs::directory_iterator(run, ignored)) {
+    const std::string name = entry.path().filename();
+    std::smatch match;
+    if (std::regex_match(name, match, pattern) && ::kill(std::stoi(match[1]), 0) != 0 &&
+        errno == ESRCH)
+      leftovers.push_back(entry.path());
+  }
+  for (const fs::path& path : leftovers) fs::remove(path, ignored);
+}
+
 int resume(Options& o) {
   for (const CLI::Option* option : o.decided)
     if (option->count() > 0)
@@ -240,6 +258,7 @@ int resume(Options& o) {
   const data::SplitArrays samples = samples_of(s, components);
   check<FileError>(hash_of(samples) == s.data_hash,
                    "{}: the samples are not those that the run {} began with", s.data, o.resume);
+  remove_leftovers(o.resume);
   if (!o.quiet && !o.json) fmt::print("continuing {}\n", o.resume);
   // A run killed before its first checkpoint begins again: the seed decides all.
   try {

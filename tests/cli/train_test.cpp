@@ -1,7 +1,10 @@
+#include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "ballast/io/safetensors.h"
@@ -121,6 +124,18 @@ TEST_F(Train, ARunKilledAtAnyMomentEndsInTheSameBytes) {
     output_of({"train", "--resume", run, "--quiet"});
     expect_same_end(whole, run);
   }
+}
+
+TEST_F(Train, WhatKilledProcessesLeftIsRemoved) {
+  const std::string run = trained("a", {});
+  const std::string dead = run + "/checkpoint.safetensors.tmp-999999999-3";  // above any process id
+  const std::string alive = fmt::format("{}/metrics.jsonl.tmp-{}-0", run, ::getpid());
+  const std::string own = run + "/notes.tmp-1";
+  for (const std::string& path : {dead, alive, own}) std::ofstream(path) << "half";
+  output_of({"train", "--resume", run, "--quiet"});
+  EXPECT_FALSE(std::filesystem::exists(dead));
+  EXPECT_TRUE(std::filesystem::exists(alive));
+  EXPECT_TRUE(std::filesystem::exists(own));
 }
 
 TEST_F(Train, AConvolutionalRunContinuesToTheSameBytes) {
