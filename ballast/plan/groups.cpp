@@ -57,23 +57,25 @@ class Grouping {
   }
 
   /// Whether v depends on group g also through values outside of it: joining would make a cycle.
+  /// Groups depend on each other as wholes: a value made long before g may belong to a group that
+  /// has grown a reader of g since.
   bool reached_around(const Value& v, int g) const {
-    const int first = groups_[g].values[0];
     std::vector<int> stack;
-    std::vector<char> seen(plan_.values.size());
-    auto push_group = [&](int h) {
-      for (int w : groups_[h].values)
-        for (int in : plan_.values[w].in) stack.push_back(in);
+    std::vector<char> seen(groups_.size());
+    auto push = [&](int value) {
+      const int h = group_of_[value];
+      if (h < 0 || seen[h]) return;
+      seen[h] = 1;
+      stack.push_back(h);
     };
     for (int in : v.in)
-      if (group_of_[in] >= 0 && group_of_[in] != g) push_group(group_of_[in]);
+      if (group_of_[in] != g) push(in);
     while (!stack.empty()) {
-      const int w = stack.back();
+      const int h = stack.back();
       stack.pop_back();
-      if (group_of_[w] < 0 || seen[w]) continue;
-      seen[w] = 1;
-      if (group_of_[w] == g) return true;
-      if (groups_[group_of_[w]].values.back() > first) push_group(group_of_[w]);
+      if (h == g) return true;
+      for (int w : groups_[h].values)
+        for (int in : plan_.values[w].in) push(in);
     }
     return false;
   }
