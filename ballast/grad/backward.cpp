@@ -10,29 +10,41 @@ namespace {
 /// been accumulated for each.
 class ReverseWalk {
  public:
-  explicit ReverseWalk(Node& root) : walk_(next_walk()) { order_from(root); }
+  explicit ReverseWalk(Node& root) : walk_(next_walk()) {
+    order_from(root);
+    // Gradient rules record operations, which may evaluate a graph that has grown deep: that is
+    // another walk, and takes the scratch fields of the nodes. What is needed of them stays here.
+    for (const Node* node : order_)
+      if (!node->grad_leaf)
+        for (const auto& in : node->inputs) edges_.push_back(in->requires_grad ? in->index : -1);
+  }
 
   void run(const Tensor& seed) {
     grads_.resize(order_.size());
     grads_.back() = seed;
+    const int32_t* edges = edges_.data() + edges_.size();
     for (size_t i = order_.size(); i-- > 0;) {
       Node& node = *order_[i];
+      if (node.grad_leaf) continue;
+      edges -= node.inputs.size();
       const Tensor g = grads_[i];
-      if (!g.defined() || node.grad_leaf) continue;
+      if (!g.defined()) continue;
       const Gradients gradients = node.op->gradient(Backward(node, g));
       for (int k = 0; k < node.inputs.size() && k < gradients.size(); ++k) {
-        Node& in = *node.inputs[k];
-        if (!in.requires_grad || !gradients[k].defined()) continue;
+        if (edges[k] < 0 || !gradients[k].defined()) continue;
+        const Node& in = *node.inputs[k];
         check(gradients[k].shape() == in.shape, "{}: gradient of shape {} for an input of shape {}",
               node.op->name(), gradients[k].shape(), in.shape);
-        Tensor& slot = grads_[in.index];
+        Tensor& slot = grads_[edges[k]];
         slot = slot.defined() ? slot + gradients[k] : gradients[k];
       }
     }
   }
 
-  /// The gradient that reached `node`; undefined where none did.
-  Tensor of(const Node& node) const { return node.walk == walk_ ? grads_[node.index] : Tensor(); }
+  /// Where the walk has `node`, or -1. To be asked before `run`.
+  int32_t find(const Node& node) const { return node.walk == walk_ ? node.index : -1; }
+  /// The gradient that reached the node found at `index`; undefined where none did.
+  Tensor at(int32_t index) const { return index < 0 ? Tensor() : grads_[index]; }
 
   void accumulate_into_leaves() const {
     for (size_t i = 0; i < order_.size(); ++i) {
@@ -76,6 +88,11 @@ class ReverseWalk {
             ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
             "through the "
             "graph a second time or if you need to access saved tensors after calling backward.");
+      check(!n.overwritten,
+            "one of the variables needed for gradient computation has been modified by an inplace "
+            "operation: a tensor of shape {}. Hint: compute the loss again after changing its "
+            "parameters.",
+            n.shape);
       stack.push_back({&n, 0});
     };
     enter(root);
@@ -94,6 +111,7 @@ class ReverseWalk {
 
   uint64_t walk_;
   std::vector<Node*> order_;
+  std::vector<int32_t> edges_;  // of one node after the other: where its inputs are, or -1
   std::vector<Tensor> grads_;
 };
 
@@ -130,11 +148,15 @@ std::vector<Tensor> grad(const Tensor& output, const std::vector<Tensor>& inputs
   const Tensor seed = seed_for(output, grad_output);
   std::lock_guard lock(graph_mutex());
   ReverseWalk walk(output.node());
-  walk.run(seed);
-  std::vector<Tensor> out;
+  std::vector<int32_t> found;
   for (const Tensor& in : inputs) {
     check(in.requires_grad(), "One of the differentiated Tensors does not require grad");
-    out.push_back(walk.of(in.node()));
+    found.push_back(walk.find(in.node()));
+  }
+  walk.run(seed);
+  std::vector<Tensor> out;
+  for (int32_t index : found) {
+    out.push_back(walk.at(index));
     check(allow_unused || out.back().defined(),
           "One of the differentiated Tensors appears to not have been used in the graph. Set "
           "allow_unused=True if this is the desired behavior.");

@@ -19,8 +19,9 @@ class Node : public Counted<Node> {
   DType dtype = DType::kFloat32;
   Layout layout = Layout::kRowMajor;  // of the memory
   bool requires_grad = false;
-  bool grad_leaf = false;  // autograd stops here and accumulates into the owner's grad
-  bool released = false;   // backward() has been through: the inputs are no longer kept for it
+  bool grad_leaf = false;    // autograd stops here and accumulates into the owner's grad
+  bool released = false;     // backward() has been through: the inputs are no longer kept for it
+  bool overwritten = false;  // a gradient leaf whose owner has been given another value since
   InlineVector<Ref<Node>, 4> inputs;
   Attributes attributes;
   Ref<Buffer> buffer;  // null until evaluated

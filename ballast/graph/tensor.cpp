@@ -88,6 +88,7 @@ Ref<Node> make_leaf(const Shape& shape, DType dtype) {
 
 void TensorImpl::assign(Ref<Node> value) {
   if (value.get() == node.get()) return;
+  if (node && node->owner == this) node->overwritten = true;
   disown();
   node = std::move(value);
 }
@@ -123,6 +124,7 @@ Tensor& Tensor::set_requires_grad(bool value) {
   leaf->buffer = n.buffer;
   leaf->requires_grad = leaf->grad_leaf = value;
   leaf->owner = value ? impl_.get() : nullptr;
+  n.owner = nullptr;
   impl_->assign(std::move(leaf));
   return *this;
 }
@@ -146,14 +148,14 @@ Tensor record(const Op& op, const Shape& shape, DType dtype, std::span<const Ten
   return finish(std::move(node), op, shape, dtype, attributes);
 }
 
-std::vector<Ref<TensorImpl>>& pending_state() {
-  thread_local std::vector<Ref<TensorImpl>> pending;
+std::vector<PendingState>& pending_state() {
+  thread_local std::vector<PendingState> pending;
   return pending;
 }
 
 void update_state(const Tensor& state, const Tensor& value) {
+  pending_state().push_back({Ref<TensorImpl>(state.impl()), state.impl()->node});
   state.impl()->assign(Ref<Node>(&value.node()));
-  pending_state().push_back(Ref<TensorImpl>(state.impl()));
 }
 
 }  // namespace ballast

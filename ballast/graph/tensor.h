@@ -168,6 +168,10 @@ requires(!std::is_same_v<A, Attributes>) Tensor
 /// exactly once.
 void update_state(const Tensor& state, const Tensor& value);
 /// The state scheduled on this thread and not yet evaluated; taken by the evaluator.
-std::vector<Ref<TensorImpl>>& pending_state();
+struct PendingState {
+  Ref<TensorImpl> state;
+  Ref<Node> before;  // its value until then
+};
+std::vector<PendingState>& pending_state();
 
 }  // namespace ballast

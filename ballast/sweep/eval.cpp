@@ -4,6 +4,7 @@
 #include <cstring>
 #include <list>
 #include <unordered_map>
+#include <utility>
 
 #include "ballast/plan/plan.h"
 #include "ballast/sweep/sweep.h"
@@ -247,6 +248,7 @@ void commit(Run& run) {
   const Plan& p = run.executable->plan;
   for (size_t i = 0; i < run.outputs.size(); ++i) {
     Node& n = *run.outputs[i];
+    if (n.evaluated()) continue;  // by another thread meanwhile: its memory may be in use
     n.buffer = run.made[i];
     n.layout = p.values[p.outputs[i]].layout;
     n.depth = 0;
@@ -283,6 +285,21 @@ void eval_nodes(std::span<Node* const> roots) {
   commit(run);
 }
 
+/// After a failed evaluation: the state that does not depend on what failed is computed, as it
+/// would have been by then if every operation ran when it is called. Otherwise all of it returns to
+/// the values before, or no evaluation would succeed any more.
+void settle_state() {
+  const std::vector<PendingState> pending = std::exchange(pending_state(), {});
+  std::vector<Node*> roots;
+  for (const PendingState& p : pending) roots.push_back(p.state->node.get());
+  try {
+    eval_nodes(roots);
+  } catch (...) {
+    for (size_t i = pending.size(); i-- > 0;)
+      if (!pending[i].state->node->evaluated()) pending[i].state->assign(pending[i].before);
+  }
+}
+
 }  // namespace
 
 void eval(std::span<const Tensor> tensors) {
@@ -290,8 +307,13 @@ void eval(std::span<const Tensor> tensors) {
   roots.clear();
   for (const Tensor& t : tensors) roots.push_back(&t.node());
   auto& pending = pending_state();
-  for (const Ref<TensorImpl>& t : pending) roots.push_back(t->node.get());
-  eval_nodes(roots);
+  for (const PendingState& p : pending) roots.push_back(p.state->node.get());
+  try {
+    eval_nodes(roots);
+  } catch (...) {
+    settle_state();
+    throw;
+  }
   pending.clear();
 }
 
@@ -312,7 +334,7 @@ std::span<const T> Tensor::data() const {
   Node& n = node();
   if (n.layout == Layout::kChannelsLast) {
     std::lock_guard lock(graph_mutex());
-    if (!plan::layouts_coincide(n.shape)) {
+    if (n.layout == Layout::kChannelsLast && !plan::layouts_coincide(n.shape)) {
       Ref<Buffer> b = Buffer::allocate(n.buffer->bytes());
       const Operand in{n.data(), n.shape, n.dtype};
       const Attributes to_row_major(plan::ConvertAttributes{0});
@@ -335,6 +357,11 @@ std::span<T> Tensor::mutable_data() {
     own->requires_grad = n.requires_grad;
     own->grad_leaf = n.grad_leaf;
     own->owner = n.owner ? impl() : nullptr;
+    // It keeps its history, and with it its place in the graph.
+    own->op = n.op;
+    own->inputs = n.inputs;
+    own->attributes = n.attributes;
+    own->released = n.released;
     impl_->assign(std::move(own));
   }
   return {reinterpret_cast<T*>(node().data()), static_cast<size_t>(node().numel())};

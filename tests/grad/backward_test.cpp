@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
 
 #include "ballast/grad/grad.h"
 #include "ballast/ops/batch_norm.h"
@@ -8,6 +9,7 @@
 #include "ballast/ops/matmul.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
+#include "tests/support/files.h"
 #include "tests/support/gradcheck.h"
 
 namespace ballast {
@@ -76,6 +78,44 @@ TEST(Backward, ChannelsLastPlansAgreeWithRowMajorOnes) {
   };
   const auto exact = gradients(DType::kFloat64), fast = gradients(DType::kFloat32);
   for (size_t i = 0; i < exact.size(); ++i) EXPECT_NEAR(fast[i], exact[i], 1e-5);
+}
+
+// Gradients of a graph this deep are evaluated piece by piece while they are recorded.
+TEST(Backward, GraphsDeeperThanTheBoundOnPendingOnes) {
+  for (int n : {100, 1500, 5000}) {
+    Tensor x = Tensor::from({1.0, 2.0});
+    x.set_requires_grad();
+    const Tensor c = Tensor::from({1.0001, 1.0});
+    Tensor y = x;
+    for (int i = 0; i < n; ++i) y = relu(y * c + x * 0.0);
+    sum(y).backward();
+    const auto g = x.grad().values<double>();
+    EXPECT_NEAR(g[0], std::pow(1.0001, n), 1e-9) << n;
+    EXPECT_DOUBLE_EQ(g[1], 1.0) << n;
+  }
+}
+
+TEST(Backward, AParameterOverwrittenInBetweenIsAnError) {
+  Tensor p = Tensor::from({1.0f, 2.0f});
+  p.set_requires_grad();
+  const Tensor loss = sum(p * p), other = sum(p * 3.0);
+  loss.backward();
+  p.copy_(Tensor::from({5.0f, 6.0f}));
+  const std::string error = testing::error_of<Error>([&] { other.backward(); });
+  EXPECT_NE(error.find("modified by an inplace operation"), std::string::npos) << error;
+  sum(p * p).backward();  // on top of the gradient from before
+  EXPECT_EQ(p.grad().values<float>(), (std::vector<float>{12, 16}));
+}
+
+TEST(Backward, WritingIntoAnIntermediateValueKeepsItsHistory) {
+  Tensor x = Tensor::from({1.0f, 2.0f});
+  x.set_requires_grad();
+  Tensor y = x * 2.0;
+  const Tensor z = y + 1.0;
+  y.mutable_data<float>()[0] = 5;
+  sum(square(y)).backward();
+  EXPECT_EQ(x.grad().values<float>(), (std::vector<float>{20, 16}));
+  EXPECT_EQ(z.values<float>(), (std::vector<float>{3, 5}));
 }
 
 }  // namespace
