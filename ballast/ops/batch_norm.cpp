@@ -279,6 +279,7 @@ void update_running_statistics(const BatchNormState& state, const Tensor& moment
   Tensor factor;
   if (state.num_batches_tracked.defined())
     update_state(state.num_batches_tracked, state.num_batches_tracked + 1);
+  if (n == 0) return;  // an empty batch says nothing
   if (momentum >= 0)
     factor = Scalar(momentum).beside(state.mean);
   else if (state.num_batches_tracked.defined())
@@ -293,9 +294,13 @@ void update_running_statistics(const BatchNormState& state, const Tensor& moment
   update(state.var, 1, unbiased);
 }
 
-void check_channels(const Tensor& t, int64_t channels, const char* what) {
-  check(!t.defined() || t.shape() == Shape{channels}, "{} should contain {} elements not {}", what,
-        channels, t.defined() ? t.numel() : 0);
+void check_channels(const Tensor& t, const Tensor& x, const char* what) {
+  if (!t.defined()) return;
+  check(t.shape() == Shape{x.size(1)}, "{} should contain {} elements not {}", what, x.size(1),
+        t.numel());
+  check(t.dtype() == x.dtype(),
+        "mixed dtype (CPU): all inputs must share same datatype. The input is {}, {} is {}",
+        name_of(x.dtype()), what, name_of(t.dtype()));
 }
 
 }  // namespace
@@ -345,11 +350,11 @@ Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& we
         name_of(x.dtype()));
   const int64_t channels = x.size(1), n = channels ? x.numel() / channels : 0;
   if (state) {
-    check_channels(state->mean, channels, "running_mean");
-    check_channels(state->var, channels, "running_var");
+    check_channels(state->mean, x, "running_mean");
+    check_channels(state->var, x, "running_var");
   }
-  check_channels(weight, channels, "weight");
-  check_channels(bias, channels, "bias");
+  check_channels(weight, x, "weight");
+  check_channels(bias, x, "bias");
   check<ValueError>(!training || n != 1,
                     "Expected more than 1 value per channel when training, got input size {}",
                     x.shape());

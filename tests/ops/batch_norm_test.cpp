@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
 
+#include "ballast/ops/index.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
 #include "tests/support/files.h"
@@ -148,6 +150,36 @@ TEST(BatchNorm, WrongSizesThrowPyTorchsErrors) {
             "weight should contain 3 elements not 4");
   EXPECT_EQ(error_of<Error>([&] { batch_norm(x, nullptr); }),
             "running_mean must be defined in evaluation mode");
+}
+
+TEST(BatchNorm, AnEmptyBatchLeavesTheRunningStatistics) {
+  BatchNormState state = fresh_state(2);
+  state.mean.copy_(Tensor::from({5.0, 6.0}));
+  batch_norm(uniform({0, 2, 3}, 1), &state, {}, {}, true).eval();
+  EXPECT_EQ(state.mean.values<double>(), (std::vector<double>{5, 6}));
+  EXPECT_EQ(state.var.values<double>(), (std::vector<double>{1, 1}));
+  EXPECT_EQ(state.num_batches_tracked.item<int64_t>(), 1);
+}
+
+TEST(BatchNorm, MixedTypesAreAnError) {
+  const Tensor x = uniform({4, 2}, 1), w = uniform({2}, 2).to(DType::kFloat32);
+  const BatchNormState state = fresh_state(2, DType::kFloat32);
+  for (const std::string& error : {error_of<Error>([&] { batch_norm(x, nullptr, w, {}, true); }),
+                                   error_of<Error>([&] { batch_norm(x, nullptr, {}, w, true); }),
+                                   error_of<Error>([&] { batch_norm(x, &state, {}, {}, true); }),
+                                   error_of<Error>([&] { batch_norm(x, &state); })})
+    EXPECT_NE(error.find("mixed dtype (CPU)"), std::string::npos) << error;
+}
+
+TEST(BatchNorm, StatisticsOfABatchThatCannotBeComputedAreTakenBack) {
+  const BatchNormState state = fresh_state(2);
+  const Tensor rows = uniform({3, 2}, 1), outside = Tensor::from(std::vector<int64_t>{0, 7}, {2});
+  const Tensor y = batch_norm(index_select(rows, 0, outside), &state, {}, {}, true);
+  EXPECT_THROW(y.eval(), Error);
+  EXPECT_EQ(state.mean.values<double>(), (std::vector<double>{0, 0}));
+  EXPECT_EQ(state.num_batches_tracked.item<int64_t>(), 0);
+  batch_norm(rows, &state, {}, {}, true).eval();
+  EXPECT_EQ(state.num_batches_tracked.item<int64_t>(), 1);
 }
 
 }  // namespace
