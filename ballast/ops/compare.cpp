@@ -42,7 +42,7 @@ class CompareOp final : public Op {
 };
 
 Tensor compare(const Op& op, const Tensor& a, const Tensor& b) {
-  const DType t = std::max(a.dtype(), b.dtype());
+  const DType t = ops::result_type(a, b);
   return record(op, broadcast(a.shape(), b.shape()), DType::kBool, {a.to(t), b.to(t)});
 }
 
@@ -121,7 +121,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
         "where expected condition to be a boolean tensor, but got a tensor with dtype {}",
         name_of(condition.dtype()));
   static const WhereOp op;
-  const DType t = std::max(a.dtype(), b.dtype());
+  const DType t = ops::result_type(a, b);
   return record(op, broadcast(condition.shape(), broadcast(a.shape(), b.shape())), t,
                 {condition, a.to(t), b.to(t)});
 }

@@ -298,7 +298,7 @@ struct Relu {
 
 template <class F>
 Tensor binary(const Tensor& a, const Tensor& b, bool floating = false) {
-  DType t = std::max(a.dtype(), b.dtype());
+  DType t = ops::result_type(a, b);
   if (floating && !is_floating(t)) t = DType::kFloat32;
   return record(PointwiseOp<F, 2>::get(), broadcast(a.shape(), b.shape()), t, {a.to(t), b.to(t)});
 }

@@ -1,6 +1,7 @@
 // Helpers that several operations share. Not part of the public interface.
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include "ballast/graph/tensor.h"
@@ -80,6 +81,15 @@ inline std::array<int64_t, Shape::kMaxRank> reduced_strides(const Shape& in, con
   for (int d = 0, o = 0; d < in.rank(); ++d)
     if (!(mask >> d & 1)) to[d] = strides[o++];
   return to;
+}
+
+/// The type in which an operation on both is computed: the wider one, except that a tensor without
+/// dimensions widens another only into another kind (integers become floating-point numbers).
+inline DType result_type(const Tensor& a, const Tensor& b) {
+  if ((a.dim() == 0) == (b.dim() == 0)) return std::max(a.dtype(), b.dtype());
+  const DType wide = a.dim() ? a.dtype() : b.dtype(), scalar = a.dim() ? b.dtype() : a.dtype();
+  const bool other_kind = wide == DType::kBool || (!is_floating(wide) && is_floating(scalar));
+  return other_kind ? std::max(wide, scalar) : wide;
 }
 
 /// Sums `g` over the dimensions along which `shape` was broadcast to get g's shape.
