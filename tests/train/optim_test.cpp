@@ -19,9 +19,10 @@ namespace {
 using nlohmann::json;
 using testing::error_of;
 
-json goldens() {
-  std::ifstream file(testing::golden("optim.json"));
-  return json::parse(file);
+// A reference, not a value: a loop over part of a temporary would outlive it.
+const json& goldens() {
+  static const json values = json::parse(std::ifstream(testing::golden("optim.json")));
+  return values;
 }
 
 std::unique_ptr<optim::Optimizer> make(const json& run, const std::vector<Tensor>& params) {
@@ -62,7 +63,7 @@ Tensor gradient(int step, DType dtype) {
 }
 
 void expect_five_steps(DType dtype, double tolerance) {
-  for (const json& run : goldens()["steps"]) {
+  for (const json& run : goldens().at("steps")) {
     Tensor p = start(dtype);
     const auto opt = make(run, {p});
     for (int t = 1; t <= 5; ++t) {
@@ -82,7 +83,7 @@ TEST(Optimizers, FollowPyTorchInDoublePrecision) { expect_five_steps(DType::kFlo
 TEST(Optimizers, FollowPyTorchInSinglePrecision) { expect_five_steps(DType::kFloat32, 1e-6); }
 
 TEST(Optimizers, ContinueFromASavedStateToTheSameBits) {
-  for (const json& run : goldens()["steps"]) {
+  for (const json& run : goldens().at("steps")) {
     Tensor p = start(DType::kFloat32), q = start(DType::kFloat32);
     const auto first = make(run, {p}), second = make(run, {q});
     auto step = [](optim::Optimizer& o, Tensor t, int at) {
@@ -203,7 +204,7 @@ std::unique_ptr<optim::LRScheduler> make_schedule(const json& run, optim::Optimi
 }
 
 TEST(Schedules, FollowPyTorchAlsoAfterReloading) {
-  for (const json& run : goldens()["schedules"]) {
+  for (const json& run : goldens().at("schedules")) {
     Tensor p = start(DType::kFloat32);
     optim::SGD opt({p}, {.lr = 0.1});
     auto schedule = make_schedule(run, opt);
