@@ -35,6 +35,8 @@ class LayoutPass {
       Value v = std::move(old[i]);
       for (int& in : v.in) in = moved_[in];
       if (v.op) place(v);
+      // A matrix has one layout: were it called by two names, chains over it would not be fused.
+      if (v.shape.rank() < 3) v.layout = Layout::kRowMajor;
       moved_[i] = push(std::move(v));
     }
     for (int& i : plan_.leaves) i = moved_[i];
