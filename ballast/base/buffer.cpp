@@ -13,7 +13,8 @@ namespace {
 
 constexpr size_t kAlign = 64;
 
-// AddressSanitizer sees overruns and late reads only of blocks that come from, and go back to, the system.
+// AddressSanitizer sees overruns and late reads only of blocks that come from, and go back to, the
+// system.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kPooled = false;
 #elif defined(__has_feature)

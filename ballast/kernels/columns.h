@@ -16,8 +16,9 @@ void column_moments(const float* x, int64_t rows, int64_t columns, float* centre
 void column_sums(const float* g, const float* x, const float* centre, int64_t rows, int64_t columns,
                  float* sum, float* centred);
 
-/// One element of a max-pooling window, for n channels: where x equals the window's maximum y, `rest` moves to
-/// dx (which it is added to); what has moved is zero afterwards, so that the first maximum gets it all.
+/// One element of a max-pooling window, for n channels: where x equals the window's maximum y,
+/// `rest` moves to dx (which it is added to); what has moved is zero afterwards, so that the first
+/// maximum gets it all.
 void max_pool_take(const float* x, const float* y, float* rest, float* dx, int64_t n);
 
 /// For every row of x (rows x columns, dense): log(sum(exp(x))), stably.

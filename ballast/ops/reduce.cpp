@@ -34,8 +34,8 @@ class SumOp final : public Op {
       if (mask >> d & 1) kept[d] = 1;
     return {expand(reshape(b.grad(), kept), b.input_shape(0))};
   }
-  // Everything, everything but the channels, or the pixels of each channel: the order of the elements
-  // that are summed does not matter.
+  // Everything, everything but the channels, or the pixels of each channel: the order of the
+  // elements that are summed does not matter.
   bool follows_layout(const Attributes& a, int rank) const override {
     const uint64_t mask = a.as<SumAttributes>().mask, all = (uint64_t{1} << rank) - 1;
     return (mask | 2) == all || (rank >= 3 && mask == (all & ~uint64_t{3}));
