@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math as _math
 
-from . import _core, _types
+from . import _core, _missing, _types
 from ._core import *
 from ._core import (
     Generator,
@@ -16,7 +16,6 @@ from ._core import (
     __version__,
     bool,
     cat,
-    default_generator,
     div,
     dtype,
     float32,
@@ -33,8 +32,9 @@ from . import _tensor  # isort: skip
 from ._create import as_tensor, from_dlpack, from_numpy, normal, tensor
 from .autograd import enable_grad, grad, inference_mode, no_grad, set_grad_enabled
 
-from . import autograd, cuda, data, nn, optim, utils  # isort: skip
+from . import autograd, backends, cuda, data, nn, optim, random, utils  # isort: skip
 from ._serialization import load, save
+from .random import get_rng_state, initial_seed, seed, set_rng_state
 
 float = float32
 double = float64
@@ -97,25 +97,12 @@ def get_default_dtype() -> dtype:
     return float32
 
 
-def get_rng_state() -> Tensor:
-    """The state of the default generator, as bytes."""
-    return default_generator.get_state()
-
-
-def set_rng_state(new_state: Tensor) -> None:
-    """Continue from a state that `get_rng_state` gave."""
-    default_generator.set_state(new_state)
-
-
-def initial_seed() -> int:
-    """The seed last given to the default generator."""
-    return default_generator.initial_seed()
-
-
-def seed() -> int:
-    """Seed the default generator by chance; returns the seed."""
-    import secrets
-
-    value = secrets.randbits(63)
-    manual_seed(value)
-    return value
+_missing.guard(globals(), "torch")
+_missing.guard(nn, "torch.nn")
+_missing.guard(nn.functional, "torch.nn.functional")
+_missing.guard(nn.utils, "torch.nn.utils")
+_missing.guard(optim, "torch.optim")
+_missing.guard(optim.lr_scheduler, "torch.optim.lr_scheduler")
+_missing.guard(utils, "torch.utils")
+_missing.guard(utils.data, "torch.utils.data")
+_missing.guard(autograd, "torch.autograd")

@@ -291,6 +291,7 @@ def _register_methods() -> None:
     t.numpy = _numpy
     t.to = _to
     t.cpu = lambda self: self
+    t.cuda = _no_gpu
     t.type = _type
     t.clone = lambda self, memory_format=None: self._clone()
     t.contiguous = lambda self, memory_format=None: self
@@ -364,6 +365,14 @@ def _retain_grad(self: Tensor) -> None:
         raise NotImplementedError(
             "retain_grad: gradients of values in between come from autograd.grad"
         )
+
+
+def _no_gpu(self: Tensor, device=None, **kwargs) -> Tensor:
+    """Not supported: Ballast runs on CPUs."""
+    raise RuntimeError(
+        "Ballast runs on CPUs; there is no device 'cuda' (torch.cuda.is_available() is False). "
+        "Write .to(device) with a device chosen by torch.cuda.is_available()."
+    )
 
 
 def _no_half(self: Tensor) -> Tensor:

@@ -1,6 +1,13 @@
 """Layers, as ``torch.nn``."""
 
 from . import functional, init, utils
+from .containers import (
+    ModuleDict,
+    ModuleList,
+    ParameterDict,
+    ParameterList,
+    Sequential,
+)
 from .layers import (
     BatchNorm1d,
     BatchNorm2d,
@@ -8,12 +15,9 @@ from .layers import (
     Conv2d,
     Identity,
     Linear,
-    ModuleDict,
-    ModuleList,
-    Sequential,
 )
 from .module import Module
-from .parameter import Buffer, Parameter
+from .parameter import Buffer, Parameter, UninitializedParameter
 from .simple import (
     ELU,
     GELU,
@@ -84,6 +88,8 @@ __all__ = [
     "ModuleList",
     "NLLLoss",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "ReLU",
     "ReLU6",
     "Sequential",
@@ -94,6 +100,7 @@ __all__ = [
     "Softplus",
     "Tanh",
     "Unflatten",
+    "UninitializedParameter",
     "functional",
     "init",
     "utils",

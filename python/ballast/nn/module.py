@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import _core
 from .._core import Tensor
+from ._hooks import Hooks, RemovableHandle
+from ._state import IncompatibleKeys, State
 from .parameter import Buffer, Parameter
 
-_IncompatibleKeys = namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])
-
-
-class IncompatibleKeys(_IncompatibleKeys):
-    """Keys that `Module.load_state_dict` could not match."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return "_" + super().__repr__()
-
-
-class RemovableHandle:
-    """Removes a hook when asked to."""
-
-    def __init__(self, hooks: dict):
-        self._hooks = hooks
-
-    def remove(self) -> None:
-        """Remove the hook."""
-        self._hooks.pop(id(self), None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.remove()
+__all__ = ["IncompatibleKeys", "Module", "RemovableHandle"]
 
 
 def _indent(text: str, spaces: int = 2) -> str:
@@ -46,7 +19,7 @@ def _indent(text: str, spaces: int = 2) -> str:
     return "\n".join([first, *(" " * spaces + line for line in rest)])
 
 
-class Module:
+class Module(Hooks, State):
     """Base class of all layers and networks, as ``torch.nn.Module``.
 
     Parameters, buffers and modules that are assigned to attributes are registered under their
@@ -62,48 +35,27 @@ class Module:
         fields["_buffers"] = {}
         fields["_non_persistent_buffers_set"] = set()
         fields["_modules"] = {}
-        fields["_forward_hooks"] = {}
-        fields["_forward_pre_hooks"] = {}
+        self._init_hooks()
 
     # Calling.
 
     def __call__(self, *args, **kwargs):
         """Run `forward`, with the hooks around it."""
-        if self._forward_hooks or self._forward_pre_hooks:
+        d = self.__dict__
+        if (
+            d["_forward_hooks"]
+            or d["_forward_pre_hooks"]
+            or d["_backward_hooks"]
+            or d["_backward_pre_hooks"]
+        ):
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
-
-    def _call_with_hooks(self, args: tuple, kwargs: dict):
-        for hook in list(self._forward_pre_hooks.values()):
-            result = hook(self, args)
-            if result is not None:
-                args = result if isinstance(result, tuple) else (result,)
-        output = self.forward(*args, **kwargs)
-        for hook in list(self._forward_hooks.values()):
-            result = hook(self, args, output)
-            if result is not None:
-                output = result
-        return output
 
     def forward(self, *args: Any) -> Any:
         """Compute the module's output; to be defined by its class."""
         raise NotImplementedError(
             f'Module [{type(self).__name__}] is missing the required "forward" function'
         )
-
-    def register_forward_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(module, args, output)`` after every `forward`; what it returns replaces
-        the output, unless None."""
-        handle = RemovableHandle(self._forward_hooks)
-        self._forward_hooks[id(handle)] = hook
-        return handle
-
-    def register_forward_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(module, args)`` before every `forward`; what it returns replaces the
-        arguments, unless None."""
-        handle = RemovableHandle(self._forward_pre_hooks)
-        self._forward_pre_hooks[id(handle)] = hook
-        return handle
 
     # Attributes.
 
@@ -218,6 +170,8 @@ class Module:
         """Add a child module."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type(module).__name__} is not a Module subclass")
+        if "_modules" not in self.__dict__:
+            raise AttributeError("cannot assign module before Module.__init__() call")
         self._check_name(name, "module", self._modules)
         self._modules[name] = module
 
@@ -311,6 +265,24 @@ class Module:
             raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
         return module._parameters[name]
 
+    def get_buffer(self, target: str) -> Tensor:
+        """Find the buffer of a dotted name."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if module._buffers.get(name) is None:
+            raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+        return module._buffers[name]
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module in the place of the one of a dotted name."""
+        path, _, name = target.rpartition(".")
+        if target == "":
+            raise ValueError("Cannot set the submodule without a target name!")
+        parent = self.get_submodule(path)
+        if strict and name not in parent._modules:
+            raise AttributeError(f"{type(parent).__name__} has no attribute `{name}`")
+        setattr(parent, name, module)
+
     # Changing it.
 
     def train(self, mode: bool = True):
@@ -349,20 +321,38 @@ class Module:
             else:
                 p.grad = _core.zeros_like(p)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True):
+        """Replace the value of every parameter, its gradient and every buffer by ``fn`` of it."""
+        if recurse:
+            for module in self.children():
+                module._apply(fn)
+        for p in self._parameters.values():
+            if p is not None:
+                grad = p.grad
+                p.data = fn(p.detach())
+                if grad is not None:
+                    p.grad = fn(grad)
+        for name, b in self._buffers.items():
+            if b is not None:
+                self._buffers[name] = fn(b)
+        return self
+
     def to(self, *args, **kwargs):
         """Convert floating-point parameters and buffers to a dtype; the device is the CPU."""
         dtype = _core.empty(0).to(*args, **kwargs).dtype
         named = any(isinstance(a, (_core.dtype, Tensor)) for a in (*args, kwargs.get("dtype")))
         if not named:
             return self
-        for module in self.modules():
-            for p in module._parameters.values():
-                if p is not None and p.dtype.is_floating_point:
-                    p.data = p.detach().to(dtype)
-            for name, b in module._buffers.items():
-                if b is not None and b.dtype.is_floating_point:
-                    module._buffers[name] = b.to(dtype)
-        return self
+        if not dtype.is_floating_point:
+            raise TypeError(
+                "nn.Module.to only accepts floating point or complex dtypes, but got desired "
+                f"dtype={dtype}"
+            )
+        return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
+
+    def type(self, dst_type):
+        """Convert all parameters and buffers to a dtype."""
+        return self._apply(lambda t: t.type(dst_type))
 
     def float(self):
         """Convert to float32."""
@@ -372,81 +362,26 @@ class Module:
         """Convert to float64."""
         return self.to(_core.float64)
 
+    def half(self):
+        """Not supported: Ballast computes in float32 and float64."""
+        _core.empty(0).half()
+
+    bfloat16 = half
+
     def cpu(self):
         """Return the module: it is on the CPU."""
         return self
 
-    # Saving.
+    def cuda(self, device=None):
+        """Not supported: Ballast runs on CPUs."""
+        _core.empty(0).cuda(device)
 
-    def state_dict(
-        self, *, destination: dict | None = None, prefix: str = "", keep_vars: bool = False
-    ) -> dict[str, Tensor]:
-        """Collect parameters and persistent buffers by name.
+    def share_memory(self):
+        """Return the module."""
+        return self
 
-        Returns
-        -------
-        dict
-            The values as they are now; writing to them in place reaches the module.
-        """
-        out = OrderedDict() if destination is None else destination
-        for name, p in self._parameters.items():
-            if p is not None:
-                out[prefix + name] = p if keep_vars else p.detach()
-        for name, b in self._buffers.items():
-            if b is not None and name not in self._non_persistent_buffers_set:
-                out[prefix + name] = b if keep_vars else b.detach()
-        for name, module in self._modules.items():
-            if module is not None:
-                module.state_dict(destination=out, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        return out
-
-    def load_state_dict(
-        self, state_dict: dict[str, Tensor], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
-        """Copy values into parameters and buffers of the same names.
-
-        Parameters
-        ----------
-        state_dict : dict
-            As `state_dict` gives it.
-        strict : bool
-            Whether missing and unexpected names are errors.
-        assign : bool
-            Not supported.
-
-        Raises
-        ------
-        RuntimeError
-            With every name and size that does not fit; nothing has been changed then.
-        """
-        if assign:
-            raise NotImplementedError("load_state_dict: assign=True")
-        own = self.state_dict(keep_vars=True)
-        missing = [k for k in own if k not in state_dict]
-        unexpected = [k for k in state_dict if k not in own]
-        errors = []
-        if strict and missing:
-            keys = ", ".join(f'"{k}"' for k in missing)
-            errors.append(f"Missing key(s) in state_dict: {keys}. ")
-        if strict and unexpected:
-            keys = ", ".join(f'"{k}"' for k in unexpected)
-            errors.append(f"Unexpected key(s) in state_dict: {keys}. ")
-        for name, target in own.items():
-            if name in state_dict and tuple(state_dict[name].shape) != tuple(target.shape):
-                errors.append(
-                    f"size mismatch for {name}: copying a param with shape "
-                    f"{state_dict[name].shape} from checkpoint, the shape in current model is "
-                    f"{target.shape}."
-                )
-        if errors:
-            lines = "\n\t".join(errors)
-            raise RuntimeError(
-                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{lines}"
-            )
-        for name, target in own.items():
-            if name in state_dict:
-                target._assign(state_dict[name])
-        return IncompatibleKeys(missing, unexpected)
+    def compile(self, *args, **kwargs) -> None:
+        """Do nothing: operations are planned and fused anyway."""
 
     # Printing.
 

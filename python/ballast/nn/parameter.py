@@ -32,3 +32,12 @@ class Buffer(Tensor):
     def __init__(self, data: Tensor, *, persistent: bool = True):
         super().__init__(data, False)
         self.persistent = persistent
+
+
+class UninitializedParameter(Parameter):
+    """What lazy modules hold before they have seen an input; Ballast has no lazy modules."""
+
+    def __init__(self, *args, **kwargs):
+        raise NotImplementedError(
+            "UninitializedParameter: lazy modules are not supported; give the sizes"
+        )

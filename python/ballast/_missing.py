@@ -1,0 +1,82 @@
+"""What PyTorch has and Ballast has not: said by name, with what to use instead."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, NoReturn
+
+_RECURRENT = "recurrent layers are outside what Ballast trains; batch-normalized nets are inside"
+_ATTENTION = "attention layers are outside what Ballast trains"
+_GPU = "Ballast runs on CPUs: guard this with torch.cuda.is_available(), which is False"
+_EAGER = "Ballast plans and fuses by itself: run the Python module as it is"
+_SPARSE = "tensors are dense: use to_dense() before handing data over"
+_COMPLEX = "Ballast computes with real numbers"
+_DISTRIBUTED = "one process trains on all cores of a machine; leave DistributedDataParallel out"
+_QUANTIZED = "Ballast computes in float32 and float64"
+
+HINTS = {
+    "torch": {
+        "sparse_coo_tensor": _SPARSE,
+        "sparse_csr_tensor": _SPARSE,
+        "view_as_complex": _COMPLEX,
+        "view_as_real": _COMPLEX,
+        "fft": _COMPLEX,
+        "stft": _COMPLEX,
+        "vmap": "write the batch dimension out: operations broadcast",
+        "func": "use torch.autograd.grad",
+        "distributed": _DISTRIBUTED,
+        "multiprocessing": "use Python's multiprocessing; DataLoader has num_workers",
+        "quantization": _QUANTIZED,
+        "ao": _QUANTIZED,
+        "fx": _EAGER,
+        "hub": "download the weights and load them with torch.load or safetensors",
+        "ops": "compiled operators of other packages need the real PyTorch",
+        "library": "compiled operators of other packages need the real PyTorch",
+        "_C": "it is the compiled part of the real PyTorch",
+        "profiler": "use the tool's timings or Python's profilers",
+        "export": "use torch.onnx.export or ballast's own files",
+    },
+    "torch.nn": {
+        "LSTM": _RECURRENT,
+        "GRU": _RECURRENT,
+        "RNN": _RECURRENT,
+        "LSTMCell": _RECURRENT,
+        "GRUCell": _RECURRENT,
+        "RNNCell": _RECURRENT,
+        "MultiheadAttention": _ATTENTION,
+        "Transformer": _ATTENTION,
+        "TransformerEncoder": _ATTENTION,
+        "TransformerEncoderLayer": _ATTENTION,
+        "TransformerDecoderLayer": _ATTENTION,
+        "SyncBatchNorm": "use BatchNorm2d: one process sees the whole batch",
+        "parallel": _DISTRIBUTED,
+    },
+    "torch.nn.functional": {
+        "scaled_dot_product_attention": _ATTENTION,
+        "multi_head_attention_forward": _ATTENTION,
+    },
+    "torch.optim": {
+        "LBFGS": "use SGD, Adam or AdamW; step(closure) is supported",
+        "SparseAdam": _SPARSE,
+    },
+    "torch.cuda": {},
+}
+
+
+def say(module: str, name: str) -> str:
+    """Word the error about `name`, which `module` has in PyTorch and not here."""
+    hint = HINTS.get(module, {}).get(name)
+    if hint is None and module == "torch.cuda":
+        hint = _GPU
+    text = f"module '{module}' has no attribute '{name}' in Ballast"
+    return f"{text}: {hint}" if hint else text
+
+
+def guard(module: ModuleType | dict[str, Any], name: str) -> None:
+    """Let attributes that a module lacks be told by the module's name in PyTorch."""
+    scope = module if isinstance(module, dict) else vars(module)
+
+    def __getattr__(attribute: str) -> NoReturn:  # noqa: N807 (the hook's name)
+        raise AttributeError(say(name, attribute), name=attribute, obj=None)
+
+    scope["__getattr__"] = __getattr__

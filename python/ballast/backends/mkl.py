@@ -1,0 +1,8 @@
+"""Whether PyTorch's mkl backend is there: it is not, and is not needed."""
+
+from __future__ import annotations
+
+
+def is_available() -> bool:
+    """Whether this backend is there."""
+    return False

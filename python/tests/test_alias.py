@@ -1,0 +1,102 @@
+"""``import torch`` gives Ballast where the alias is installed, and nothing else changes."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+
+def run(program: str, *arguments: str, tmp_path) -> subprocess.CompletedProcess:
+    path = tmp_path / "program.py"
+    path.write_text(textwrap.dedent(program))
+    command = [sys.executable, "-m", "ballast.torch", str(path), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+
+
+def python(program: str, tmp_path) -> str:
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_script_runs_with_its_arguments_and_its_folder(tmp_path):
+    (tmp_path / "helper.py").write_text("import torch.nn as nn\nlayer = nn.Linear(2, 1)\n")
+    done = run(
+        """
+        import sys
+        import torch
+        import torch.nn.functional as F
+        import torch.optim.lr_scheduler
+        from torch.utils.data import DataLoader, TensorDataset
+        import torch.backends.cudnn as cudnn
+        import helper
+        cudnn.benchmark = True
+        if __name__ == "__main__":
+            print(sys.argv[1:], type(torch.zeros(1)).__module__, torch.cuda.is_available())
+            print(helper.layer, F.relu(torch.tensor([-1.0, 2.0])).tolist())
+        """,
+        "--epochs",
+        "3",
+        tmp_path=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "['--epochs', '3'] ballast._core False",
+        "Linear(in_features=2, out_features=1, bias=True) [0.0, 2.0]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "words"),
+    [
+        ("import torch.distributed", "ModuleNotFoundError", "torch.distributed"),
+        ("import torchvision", "ModuleNotFoundError", "need the real PyTorch"),
+        ("import torch.data", "ModuleNotFoundError", "torch.data"),
+        ("import torch; torch.nn.LSTM", "AttributeError", "recurrent layers"),
+        ("import torch; torch.no_such_thing", "AttributeError", "'no_such_thing'"),
+        ("import torch; torch.cuda.Stream()", "AttributeError", "torch.cuda.is_available()"),
+        ("import torch; torch.zeros(1).cuda()", "RuntimeError", "runs on CPUs"),
+        ("import torch; torch.zeros(1).half()", "NotImplementedError", "float32"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path, statement, kind, words):
+    done = run(statement, tmp_path=tmp_path)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(kind) and words in last
+
+
+def test_a_script_that_is_not_there(tmp_path):
+    command = [sys.executable, "-m", "ballast.torch", "nothing.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 1 and "can't open file 'nothing.py'" in done.stderr
+
+
+def test_installing_and_taking_it_back(tmp_path):
+    (tmp_path / "torch.py").write_text("real = True\n")
+    out = python(
+        """
+        import sys
+        sys.path.insert(0, ".")
+        import ballast
+        import ballast.torch
+        ballast.torch.install()
+        ballast.torch.install()
+        import torch, torch.nn.functional
+        assert torch.nn.functional is ballast.nn.functional and torch.Tensor is ballast.Tensor
+        assert not hasattr(torch, "real") and ballast.torch.installed()
+        ballast.torch.uninstall()
+        assert not [name for name in sys.modules if name.split(".")[0] == "torch"]
+        import torch
+        assert torch.real
+        try:
+            ballast.torch.install()
+        except RuntimeError as error:
+            print(error)
+        assert torch is sys.modules["torch"]
+        """,
+        tmp_path,
+    )
+    assert "PyTorch has been imported in this process already" in out
