@@ -1,5 +1,5 @@
-// Training steps (forward, loss, backward, SGD with momentum) of the example networks. With
-// `scripts/bench step --against torch PYTHON`, bench/torch/step.py runs the same steps in PyTorch.
+// Training steps (forward, loss, backward, SGD with momentum) of the example networks from C++.
+// `scripts/bench --against torch PYTHON` compares the smallest with the same step from Python.
 #include <benchmark/benchmark.h>
 
 #include "ballast/base/random.h"

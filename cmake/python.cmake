@@ -1,5 +1,6 @@
 # The extension module ballast._core, from python/src/*.cpp. In a build tree the package is assembled
-# in <build>/python, so that PYTHONPATH=<build>/python imports it; pip installs it with the tool.
+# in <build>/python, by links to the sources, so that PYTHONPATH=<build>/python imports it; pip installs
+# it with the tool.
 
 find_package(Python 3.9 REQUIRED COMPONENTS Interpreter Development.Module)
 execute_process(COMMAND ${Python_EXECUTABLE} -m nanobind --cmake_dir
@@ -17,6 +18,15 @@ set_target_properties(ballast_python PROPERTIES OUTPUT_NAME _core
                       LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/python/ballast)
 target_include_directories(ballast_python PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(ballast_python PRIVATE Ballast::ballast ballast_flags)
+
+file(GLOB BALLAST_PYTHON_PARTS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/python/ballast CONFIGURE_DEPENDS
+     python/ballast/*)
+list(REMOVE_ITEM BALLAST_PYTHON_PARTS __pycache__)
+file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/python/ballast)
+foreach(part IN LISTS BALLAST_PYTHON_PARTS)
+  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/python/ballast/${part}
+       ${CMAKE_CURRENT_BINARY_DIR}/python/ballast/${part} SYMBOLIC)
+endforeach()
 
 # Types of the extension module, for editors and type checkers.
 nanobind_add_stub(ballast_stub INCLUDE_PRIVATE MODULE _core OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/python/ballast/_core.pyi

@@ -36,6 +36,8 @@ from . import autograd, backends, cuda, data, nn, optim, random, utils  # isort:
 from ._serialization import load, save
 from .random import get_rng_state, initial_seed, seed, set_rng_state
 
+from . import models  # isort: skip
+
 float = float32
 double = float64
 long = int64

@@ -1,0 +1,72 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BENCH = ROOT / "bench"
+
+RECORD = {
+    "machine": {"cpu": "A CPU", "cores": 2},
+    "threads": 2,
+    "isa": "best",
+    "rounds": 3,
+    "versions": {"torch": "2.15"},
+    "workloads": {
+        "net": {
+            "label": "Net",
+            "evaluation": False,
+            "times": {
+                "ballast": [1e-5, 2e-5, 3e-5],
+                "torch eager": [4e-5, 4e-5, 6e-5],
+                "torch channels_last": [9e-5, 9e-5, 9e-5],
+                "ballast c++": [1e-5, 1e-5, 1e-5],
+            },
+            "memory": {"ballast": 2**20, "torch eager": 3 * 2**20, "torch channels_last": 2**21},
+        },
+        "eval": {
+            "label": "Evaluated",
+            "evaluation": True,
+            "times": {
+                "ballast": [0.5, 0.5, 0.5],
+                "torch eager": [2.0, 2.0, 2.0],
+                "torch channels_last": [1.0, 1.0, 1.0],
+            },
+        },
+    },
+}
+
+
+def test_a_table_has_medians_and_ratios_of_rounds_against_pytorch_at_its_best(tmp_path):
+    record = tmp_path / "record.json"
+    record.write_text(json.dumps(RECORD))
+    command = [sys.executable, str(BENCH / "compare.py"), "--table", str(record)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    # Ratios of the rounds: 4, 2, 2.
+    assert "| Net | 20.0 µs | 40.0 µs | 2.00 (2.00–3.00) | 1.00 MiB | 2.00 MiB |" in lines
+    assert "| Net, from C++ | 10.0 µs | 40.0 µs | 4.00 (4.00–5.00) |  |  |" in lines
+    assert "| Evaluated | 500 ms | 1.00 s (channels_last) | 2.00 (2.00–2.00) |" in lines
+
+
+def test_workloads_name_networks_and_steps_that_exist():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from workloads import WORKLOADS\n"
+        "import ballast.models\n"
+        "for w in WORKLOADS.values():\n"
+        "    assert callable(getattr(ballast.models, w.network)), w\n"
+        "    if w.cpp: print(w.cpp)\n"
+    )
+    command = [sys.executable, "-c", code, str(BENCH)]
+    names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    source = (BENCH / "step.cpp").read_text()
+    assert names
+    for name in names:
+        assert f"BENCHMARK_CAPTURE(step, {name}," in source
+
+
+def test_an_unknown_workload_is_an_error_that_lists_what_there_is():
+    command = [sys.executable, str(BENCH / "compare.py"), "nett"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert "there is no workload nett; there are net, custom" in run.stderr
