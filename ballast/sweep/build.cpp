@@ -15,7 +15,7 @@ class ReferenceSweep final : public Sweep {
     }
   }
 
-  void run(Pointers p) const override {
+  void run(Pointers p, const std::byte*) const override {
     InlineVector<Operand, 5> in = in_;
     InlineVector<Ref<Buffer>, 6> copies;
     auto temporary = [&](const Shape& shape, DType dtype) {
@@ -55,39 +55,24 @@ class ReferenceSweep final : public Sweep {
   InlineVector<char, 5> converts_;
 };
 
-class SequenceSweep final : public Sweep {
- public:
-  explicit SequenceSweep(std::vector<std::unique_ptr<Sweep>> parts) : parts_(std::move(parts)) {}
-  void run(Pointers p) const override {
-    for (const auto& part : parts_) part->run(p);
-  }
-
- private:
-  std::vector<std::unique_ptr<Sweep>> parts_;
-};
-
 class NothingSweep final : public Sweep {
  public:
-  void run(Pointers) const override {}
+  void run(Pointers, const std::byte*) const override {}
 };
-
-std::unique_ptr<Sweep> build_one(const plan::Plan& plan, int value, bool fast) {
-  if (plan.values[value].view()) return std::make_unique<NothingSweep>();
-  if (fast)
-    for (auto* builder : {build_matmul, build_conv, build_norm, build_pool, build_loss})
-      if (auto s = builder(plan, value)) return s;
-  return std::make_unique<ReferenceSweep>(plan, value);
-}
 
 }  // namespace
 
 std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, bool fast) {
-  if (fast)
-    if (auto s = build_pointwise(plan, group)) return s;
-  std::vector<std::unique_ptr<Sweep>> parts;
-  for (int v : group.values) parts.push_back(build_one(plan, v, fast));
-  if (parts.size() == 1) return std::move(parts[0]);
-  return std::make_unique<SequenceSweep>(std::move(parts));
+  const int root = group.values[0];
+  if (plan.values[root].view()) return std::make_unique<NothingSweep>();
+  if (fast) {
+    for (auto* builder :
+         {build_pointwise, build_matmul, build_winograd, build_depthwise, build_conv, build_pool})
+      if (auto s = builder(plan, group)) return s;
+    for (auto* builder : {build_norm, build_loss})
+      if (auto s = builder(plan, root)) return s;
+  }
+  return std::make_unique<ReferenceSweep>(plan, root);
 }
 
 std::byte* scratch(size_t bytes) {

@@ -103,7 +103,7 @@ class ConvSweep final : public Sweep {
                     1, r, c);
   }
 
-  void run(Pointers p) const override {
+  void run(Pointers p, const std::byte*) const override {
     const Ref<Buffer> packed = pack(reinterpret_cast<const float*>(p[w_]));
     const auto* weights = reinterpret_cast<const float*>(packed->data());
     for (const Phase& phase : phases_) {
@@ -268,7 +268,7 @@ class WeightGradSweep final : public Sweep {
         std::clamp<int64_t>(kGradBlock / std::max<int64_t>(g.in_group * g.out_group, 1), 1, taps_);
   }
 
-  void run(Pointers p) const override {
+  void run(Pointers p, const std::byte*) const override {
     const Ref<Buffer> buffer = Buffer::allocate(slabs_ * size_ * sizeof(float));
     auto* sums = reinterpret_cast<float*>(buffer->data());
     const int64_t blocks = ceil_div(taps_, step_), pieces = slabs_ * g_.a.groups * blocks;
@@ -336,7 +336,9 @@ class WeightGradSweep final : public Sweep {
 
 }  // namespace
 
-std::unique_ptr<Sweep> build_conv(const plan::Plan& plan, int value) {
+std::unique_ptr<Sweep> build_conv(const plan::Plan& plan, const plan::Group& group) {
+  if (group.values.size() != 1) return nullptr;
+  const int value = group.values[0];
   const plan::Value& v = plan.values[value];
   if (v.dtype != DType::kFloat32 || v.shape.numel() == 0) return nullptr;
   auto shape = [&](int i) -> const Shape& { return plan.values[v.in[i]].shape; };

@@ -19,6 +19,7 @@ struct Executable {
   std::vector<uint64_t> key;
   Plan plan;
   std::vector<std::unique_ptr<sweep::Sweep>> sweeps;
+  int64_t prepared_bytes = 0;  // the most that one sweep wants
 };
 
 /// The part of the graph that is needed: nodes in topological order, inputs before readers. One per
@@ -166,8 +167,10 @@ class PlanCache {
     made->plan = needed.make_plan();
     const plan::Options& o = plan::options();
     plan::run_passes(made->plan, o);
-    for (const plan::Group& g : made->plan.groups)
+    for (const plan::Group& g : made->plan.groups) {
       made->sweeps.push_back(sweep::build(made->plan, g, o.fast));
+      made->prepared_bytes = std::max(made->prepared_bytes, made->sweeps.back()->prepared_bytes());
+    }
     if (it != by_hash_.end()) {
       entries_.erase(it->second);
       by_hash_.erase(it);
@@ -240,7 +243,13 @@ void execute(Run& run) {
     if (p.values[v].offset >= 0) at[v] = arena->data() + p.values[v].offset;
   for (size_t v = 0; v < p.values.size(); ++v)
     if (p.values[v].alias >= 0) at[v] = at[p.values[v].alias];
-  for (const auto& s : run.executable->sweeps) s->run(at.data());
+  Ref<Buffer> prepared;
+  if (run.executable->prepared_bytes) prepared = Buffer::allocate(run.executable->prepared_bytes);
+  for (const auto& s : run.executable->sweeps) {
+    std::byte* to = s->prepared_bytes() ? prepared->data() : nullptr;
+    if (to) s->prepare(at.data(), to);
+    s->run(at.data(), to);
+  }
 }
 
 /// Gives the outputs their memory; inputs nobody will differentiate through are dropped.

@@ -29,7 +29,7 @@ class CrossEntropySweep final : public Sweep {
     classes_ = plan.values[x_].shape[1];
   }
 
-  void run(Pointers p) const override {
+  void run(Pointers p, const std::byte*) const override {
     const auto* y = reinterpret_cast<const int64_t*>(p[y_]);
     int64_t counted = 0;
     for (int64_t r = 0; r < rows_; ++r) {
@@ -114,7 +114,7 @@ class LogSumExpSweep final : public Sweep {
   LogSumExpSweep(const Shape& x, int in, int out)
       : rows_(x.span_numel(0, x.rank() - 1)), columns_(x.back()), in_(in), out_(out) {}
 
-  void run(Pointers p) const override {
+  void run(Pointers p, const std::byte*) const override {
     const auto* x = reinterpret_cast<const float*>(p[in_]);
     auto* out = reinterpret_cast<float*>(p[out_]);
     const int64_t pieces = (rows_ + kRows - 1) / kRows;

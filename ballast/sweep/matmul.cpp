@@ -40,7 +40,7 @@ class MatmulSweep final : public Sweep {
     slabs_ = tiles_m_ * tiles_n_ <= kFewTiles ? std::clamp<int64_t>(k_ / kSlab, 1, kMaxSlabs) : 1;
   }
 
-  void run(Pointers p) const override {
+  void run(Pointers p, const std::byte*) const override {
     if (m_ == 0 || n_ == 0) return;
     const auto* a = reinterpret_cast<const float*>(p[a_]);
     const auto* b = reinterpret_cast<const float*>(p[b_]);
@@ -110,7 +110,9 @@ class MatmulSweep final : public Sweep {
 
 }  // namespace
 
-std::unique_ptr<Sweep> build_matmul(const plan::Plan& plan, int value) {
+std::unique_ptr<Sweep> build_matmul(const plan::Plan& plan, const plan::Group& group) {
+  if (group.values.size() != 1) return nullptr;
+  const int value = group.values[0];
   const plan::Value& v = plan.values[value];
   if (v.op != &matmul_op() || v.dtype != DType::kFloat32) return nullptr;
   return std::make_unique<MatmulSweep>(plan, value);

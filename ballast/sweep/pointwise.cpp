@@ -58,7 +58,7 @@ class PointwiseSweep final : public Sweep {
     plan_ = nullptr;
   }
 
-  void run(Pointers p) const override {
+  void run(Pointers p, const std::byte*) const override {
     if (count_ == 0) return;
     const int64_t tiles = (count_ + tile_ - 1) / tile_;
     const double cost = static_cast<double>(count_) * static_cast<double>(instructions_.size());

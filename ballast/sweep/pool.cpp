@@ -25,7 +25,7 @@ class MaxPoolSweep final : public Sweep {
         in_(in),
         out_(out) {}
 
-  void run(Pointers p) const override {
+  void run(Pointers p, const std::byte*) const override {
     const double cost = static_cast<double>(images_ * windows_[0] * windows_[1] * channels_) *
                         static_cast<double>(a_.kernel[0] * a_.kernel[1]);
     const int64_t x_size = size_[0] * size_[1] * channels_,
@@ -90,7 +90,7 @@ class ExpandPixelsSweep final : public Sweep {
   ExpandPixelsSweep(const Shape& s, int in, int out)
       : images_(s[0]), channels_(s[1]), pixels_(s.span_numel(2, s.rank())), in_(in), out_(out) {}
 
-  void run(Pointers p) const override {
+  void run(Pointers p, const std::byte*) const override {
     const auto* x = reinterpret_cast<const float*>(p[in_]);
     auto* y = reinterpret_cast<float*>(p[out_]);
     parallel_for(images_, static_cast<double>(images_ * pixels_ * channels_), [&](int64_t n) {
@@ -106,7 +106,9 @@ class ExpandPixelsSweep final : public Sweep {
 
 }  // namespace
 
-std::unique_ptr<Sweep> build_pool(const plan::Plan& plan, int value) {
+std::unique_ptr<Sweep> build_pool(const plan::Plan& plan, const plan::Group& group) {
+  if (group.values.size() != 1) return nullptr;
+  const int value = group.values[0];
   const plan::Value& v = plan.values[value];
   if (v.dtype != DType::kFloat32 || v.shape.numel() == 0) return nullptr;
   auto shape = [&](int i) -> const Shape& { return plan.values[v.in[i]].shape; };

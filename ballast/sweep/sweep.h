@@ -15,18 +15,31 @@ using Pointers = std::byte* const*;
 class Sweep {
  public:
   virtual ~Sweep() = default;
-  virtual void run(Pointers p) const = 0;
+
+  /// Operands that seldom change (weights) in the form the kernels want (packed, transformed):
+  /// bytes of it, the values it is made of, and the making. The evaluator calls `prepare` before
+  /// `run`; in evaluation mode it keeps what was prepared for as long as those values stay the
+  /// same.
+  virtual int64_t prepared_bytes() const { return 0; }
+  virtual std::vector<int> prepared_from() const { return {}; }
+  virtual void prepare(Pointers /*p*/, std::byte* /*prepared*/) const {}
+
+  /// `prepared`: what `prepare` wrote; null where prepared_bytes() is 0.
+  virtual void run(Pointers p, const std::byte* prepared) const = 0;
 };
 
 /// Compiles one group. Falls back to the reference kernel where no fast path fits.
 std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, bool fast);
 
-// The fast paths: each returns null where it does not fit.
+// The fast paths: each returns null where it does not fit. Those for products take a group: the
+// product first, then what its epilogue makes (see ends.h).
 std::unique_ptr<Sweep> build_pointwise(const plan::Plan& plan, const plan::Group& group);
-std::unique_ptr<Sweep> build_matmul(const plan::Plan& plan, int value);
-std::unique_ptr<Sweep> build_conv(const plan::Plan& plan, int value);
+std::unique_ptr<Sweep> build_matmul(const plan::Plan& plan, const plan::Group& group);
+std::unique_ptr<Sweep> build_winograd(const plan::Plan& plan, const plan::Group& group);
+std::unique_ptr<Sweep> build_depthwise(const plan::Plan& plan, const plan::Group& group);
+std::unique_ptr<Sweep> build_conv(const plan::Plan& plan, const plan::Group& group);
+std::unique_ptr<Sweep> build_pool(const plan::Plan& plan, const plan::Group& group);
 std::unique_ptr<Sweep> build_norm(const plan::Plan& plan, int value);
-std::unique_ptr<Sweep> build_pool(const plan::Plan& plan, int value);
 std::unique_ptr<Sweep> build_loss(const plan::Plan& plan, int value);
 
 /// Scratch memory of the calling thread for the length of a piece of work; at least `bytes`,

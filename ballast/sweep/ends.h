@@ -1,0 +1,89 @@
+// The two ends of a product: what it reads its operands through, and what becomes of its result.
+//
+// Both see a value as a matrix of rows: one row holds the channels of one pixel (channels-last), or
+// it is a row of a matrix. Pixel (n, i, j) of an image tensor is row (n*H + i)*W + j.
+#pragma once
+
+#include <memory>
+
+#include "ballast/plan/plan.h"
+#include "ballast/sweep/sweep.h"
+
+namespace ballast::sweep {
+
+class Program;
+
+/// How a value is seen as rows.
+struct Rows {
+  explicit Rows(const plan::Value& v);
+  int64_t count, columns;
+};
+
+/// An operand of a product: a value in memory, or what a chain of pointwise operations makes of
+/// values in memory as they are read (the prologue). Immutable; any number of threads may read.
+class Source {
+ public:
+  Source(const plan::Plan& plan, int value);
+  Source(Source&&) noexcept;
+  Source& operator=(Source&&) noexcept;
+  ~Source();
+
+  int64_t rows() const { return rows_.count; }
+  int64_t columns() const { return rows_.columns; }
+  /// Where row 0 begins, if rows lie in memory as they are read; row r is `pitch()` floats times r
+  /// further on. Null where there is a chain to run, or segments to gather.
+  const float* memory(Pointers p) const;
+  int64_t pitch() const { return pitch_; }
+  /// Writes columns [c, c+n) of rows [row, row+rows) to `to`, `ld` >= n floats from row to row.
+  /// Uses no `scratch()`, so that a caller's own stays valid.
+  void read(Pointers p, int64_t row, int64_t rows, int64_t c, int64_t n, float* to,
+            int64_t ld) const;
+
+ private:
+  Rows rows_;
+  int value_;  // in memory, or -1
+  int64_t pitch_ = 0, offset_ = 0;
+  std::unique_ptr<Program> chain_;
+};
+
+/// What becomes of a product's result (the epilogue): it is stored, pointwise chains are run over
+/// it, and channels are summed, block by block while the block is in cache.
+class Sink {
+ public:
+  /// `group`: its first value is the product's result; the others are made of it here.
+  Sink(const plan::Plan& plan, const plan::Group& group);
+  Sink(Sink&&) noexcept;
+  ~Sink();
+
+  int64_t rows() const;
+  int64_t columns() const;
+  /// Where the product writes: row r at memory(p) + r*pitch(). (The memory of the raw result where
+  /// somebody reads that, else of a value made of it in place.)
+  float* memory(Pointers p) const;
+  int64_t pitch() const;
+
+  /// One run. The work is cut into `pieces` by shape alone; each piece sums into a slot of its own,
+  /// and `finish` merges the slots in order.
+  class Run {
+   public:
+    Run(const Sink& sink, Pointers p, int64_t pieces);
+    /// The product has finished columns [c, c+n) of rows [row, row+rows) in memory(p). To be called
+    /// once for every element, by the thread that works on `piece`; several calls a piece are fine.
+    /// Pieces that share rows but differ in columns are different pieces. Uses no `scratch()`.
+    void take(int64_t piece, int64_t row, int64_t rows, int64_t c, int64_t n) const;
+    /// After all pieces.
+    void finish() const;
+
+   private:
+    const Sink& sink_;
+    Pointers p_;
+    int64_t pieces_;
+    Ref<Buffer> slots_;
+  };
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace ballast::sweep
