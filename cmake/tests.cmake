@@ -9,9 +9,10 @@ file(GLOB_RECURSE BALLAST_TESTS CONFIGURE_DEPENDS tests/*_test.cpp tests/support
 add_executable(ballast_tests ${BALLAST_TESTS})
 target_include_directories(ballast_tests PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(ballast_tests PRIVATE Ballast::ballast ballast_flags GTest::gtest_main
-                      nlohmann_json::nlohmann_json)
+                      nlohmann_json::nlohmann_json PkgConfig::hwy)
 target_compile_definitions(ballast_tests
-                           PRIVATE BALLAST_GOLDEN_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/tests/golden")
+                           PRIVATE ${BALLAST_TARGETS}
+                                   BALLAST_GOLDEN_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/tests/golden")
 # The C++ example of the README, compiled and run.
 set(readme_example ${CMAKE_CURRENT_BINARY_DIR}/readme/readme_example.inc)
 add_custom_command(

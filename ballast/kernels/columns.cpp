@@ -18,116 +18,156 @@ using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
 // Rows added up in one float before the sum moves on to another: rounding grows with 32 plus the
-// number of such runs, not with the number of rows.
+// number of such runs, not with the number of rows. They are a block: it is summed for all columns
+// before the next, so that memory is read in the order in which it lies.
 constexpr int64_t kRun = 32;
+// Every eighth row makes the centre of the moments. Where these rows lie by d away from the mean,
+// they alone make the variance d^2/8, so that no more than a factor of 1 + 8 of the rounding error
+// comes of a centre which is not the mean.
+constexpr int64_t kSample = 8;
 
-/// Adds up term(row offset) for all rows, for NV vectors of columns.
-template <int NV, class Term>
-HWY_INLINE void sum_rows(int64_t rows, const Term& term, V (&total)[NV]) {
-  const D d;
-  for (int j = 0; j < NV; ++j) total[j] = hn::Zero(d);
-  for (int64_t r0 = 0; r0 < rows; r0 += kRun) {
-    V run[NV];
-    for (int j = 0; j < NV; ++j) run[j] = hn::Zero(d);
-    for (int64_t r = r0; r < std::min(rows, r0 + kRun); ++r)
-      for (int j = 0; j < NV; ++j) run[j] = term(r, j, run[j]);
-    for (int j = 0; j < NV; ++j) total[j] = hn::Add(total[j], run[j]);
+/// Vectors of columns side by side, the last of which may be filled in part.
+template <int NV, bool kPart>
+struct Strip {
+  static constexpr int kVectors = NV;
+  // Rows summed at a time in registers of their own: with less than four vectors in a row, that
+  // many more additions are under way while one takes its 3 or 4 cycles.
+  static constexpr int kRows = NV >= 4 ? 1 : NV >= 2 ? 2 : 4;
+
+  explicit Strip(int64_t width)
+      : mask(hn::FirstN(D(), static_cast<size_t>(width - (NV - 1) * lanes()))) {}
+  static HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
+
+  HWY_INLINE V load(const float* p, int j) const {
+    const D d;
+    return kPart && j == NV - 1 ? hn::MaskedLoad(mask, d, p + j * lanes())
+                                : hn::LoadU(d, p + j * lanes());
   }
-}
-
-template <int NV, bool kMasked>
-HWY_INLINE V load(D d, const float* p, int j, hn::Mask<D> mask) {
-  const float* at = p + j * static_cast<int64_t>(hn::Lanes(d));
-  return kMasked ? hn::MaskedLoad(mask, d, at) : hn::LoadU(d, at);
-}
-template <int NV, bool kMasked>
-HWY_INLINE void store(D d, V v, float* p, int j, hn::Mask<D> mask) {
-  float* at = p + j * static_cast<int64_t>(hn::Lanes(d));
-  if (kMasked)
-    hn::BlendedStore(v, mask, d, at);
-  else
-    hn::StoreU(v, d, at);
-}
-
-template <int NV, bool kMasked>
-void moments_strip(const float* x, int64_t rows, int64_t columns, size_t width, float* centre,
-                   float* sums, float* squares) {
-  const D d;
-  const auto mask = hn::FirstN(d, width);
-  // The mean relative to the first row, which has about the size of the others.
-  V first[NV], sum[NV];
-  for (int j = 0; j < NV; ++j) first[j] = load<NV, kMasked>(d, x, j, mask);
-  sum_rows<NV>(
-      rows,
-      [&](int64_t r, int j, V s) HWY_ATTR {
-        return hn::Add(s, hn::Sub(load<NV, kMasked>(d, x + r * columns, j, mask), first[j]));
-      },
-      sum);
-  const V inverse = hn::Set(d, 1.0f / static_cast<float>(rows));
-  for (int j = 0; j < NV; ++j) first[j] = hn::MulAdd(sum[j], inverse, first[j]);
-  V both[2 * NV];
-  sum_rows<2 * NV>(
-      rows,
-      [&](int64_t r, int j, V s) HWY_ATTR {
-        const V v = hn::Sub(load<NV, kMasked>(d, x + r * columns, j % NV, mask), first[j % NV]);
-        return j < NV ? hn::Add(s, v) : hn::MulAdd(v, v, s);
-      },
-      both);
-  for (int j = 0; j < NV; ++j) {
-    store<NV, kMasked>(d, first[j], centre, j, mask);
-    store<NV, kMasked>(d, both[j], sums, j, mask);
-    store<NV, kMasked>(d, both[NV + j], squares, j, mask);
+  HWY_INLINE void store(V v, float* p, int j) const {
+    const D d;
+    if (kPart && j == NV - 1)
+      hn::BlendedStore(v, mask, d, p + j * lanes());
+    else
+      hn::StoreU(v, d, p + j * lanes());
   }
-}
 
-template <int NV, bool kMasked>
-void sums_strip(const float* g, const float* x, const float* centre, int64_t rows, int64_t columns,
-                size_t width, float* sum, float* centred) {
+  hn::Mask<D> mask;
+};
+
+/// Adds terms of `rows` rows to K sums a column: term(row, vector, sums) adds to sums[0 .. K-1].
+/// The totals go to to[0 .. K-1], which they are added to unless they are the first.
+template <int K, class S, class Term>
+HWY_INLINE void sum_rows(const S& strip, int64_t rows, const Term& term, float* const (&to)[K],
+                         bool first) {
   const D d;
-  const auto mask = hn::FirstN(d, width);
-  V s[NV];
-  sum_rows<NV>(
-      rows,
-      [&](int64_t r, int j, V a)
-          HWY_ATTR { return hn::Add(a, load<NV, kMasked>(d, g + r * columns, j, mask)); },
-      s);
-  for (int j = 0; j < NV; ++j) store<NV, kMasked>(d, s[j], sum, j, mask);
-  if (!x) return;
-  V c[NV];
-  for (int j = 0; j < NV; ++j) c[j] = load<NV, kMasked>(d, centre, j, mask);
-  sum_rows<NV>(
-      rows,
-      [&](int64_t r, int j, V a) HWY_ATTR {
-        return hn::MulAdd(load<NV, kMasked>(d, g + r * columns, j, mask),
-                          hn::Sub(load<NV, kMasked>(d, x + r * columns, j, mask), c[j]), a);
-      },
-      s);
-  for (int j = 0; j < NV; ++j) store<NV, kMasked>(d, s[j], centred, j, mask);
+  constexpr int NV = S::kVectors, R = S::kRows;
+  V sums[R][NV][K];
+  for (auto& row : sums)
+    for (auto& column : row)
+      for (V& v : column) v = hn::Zero(d);
+  int64_t r = 0;
+  for (; r + R <= rows; r += R)
+    for (int i = 0; i < R; ++i)
+      for (int j = 0; j < NV; ++j) term(r + i, j, sums[i][j]);
+  for (; r < rows; ++r)
+    for (int j = 0; j < NV; ++j) term(r, j, sums[0][j]);
+  for (int step = R / 2; step > 0; step /= 2)
+    for (int i = 0; i < step; ++i)
+      for (int j = 0; j < NV; ++j)
+        for (int k = 0; k < K; ++k) sums[i][j][k] = hn::Add(sums[i][j][k], sums[i + step][j][k]);
+  for (int j = 0; j < NV; ++j)
+    for (int k = 0; k < K; ++k) {
+      const V v = sums[0][j][k];
+      strip.store(first ? v : hn::Add(strip.load(to[k], j), v), to[k], j);
+    }
 }
 
-/// Calls f<NV, masked>(first column, width) over strips of columns.
+/// Calls f(strip, first column) over strips of columns.
 template <class F>
 HWY_INLINE void for_strips(int64_t columns, const F& f) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
   int64_t c = 0;
-  for (; c + 4 * lanes <= columns; c += 4 * lanes) f.template operator()<4, false>(c, lanes);
-  for (; c + lanes <= columns; c += lanes) f.template operator()<1, false>(c, lanes);
-  if (c < columns) f.template operator()<1, true>(c, columns - c);
+  for (; c + 4 * lanes <= columns; c += 4 * lanes) f(Strip<4, false>(4 * lanes), c);
+  const int64_t rest = columns - c;
+  if (rest > 3 * lanes)
+    f(Strip<4, true>(rest), c);
+  else if (rest > 2 * lanes)
+    f(Strip<3, true>(rest), c);
+  else if (rest > lanes)
+    f(Strip<2, true>(rest), c);
+  else if (rest == lanes)
+    f(Strip<1, false>(rest), c);
+  else if (rest > 0)
+    f(Strip<1, true>(rest), c);
 }
 
-void Moments(const float* x, int64_t rows, int64_t columns, float* centre, float* sums,
-             float* squares) {
-  for_strips(columns, [&]<int NV, bool kMasked>(int64_t c, int64_t width) {
-    moments_strip<NV, kMasked>(x + c, rows, columns, static_cast<size_t>(width), centre + c,
-                               sums + c, squares + c);
+/// Calls f(first row, rows) over blocks.
+template <class F>
+HWY_INLINE void for_blocks(int64_t rows, const F& f) {
+  for (int64_t r = 0; r < rows; r += kRun) f(r, std::min(rows - r, kRun));
+}
+
+/// The mean of every eighth row.
+void centre_of(const float* x, int64_t pitch, int64_t rows, int64_t columns, float* centre) {
+  const D d;
+  const int64_t sample = (rows + kSample - 1) / kSample;
+  const V inverse = hn::Set(d, 1.0f / static_cast<float>(sample));
+  // Relative to the first row, which has about the size of the others.
+  for_blocks(sample, [&](int64_t r0, int64_t n) HWY_ATTR {
+    for_strips(columns, [&](const auto& strip, int64_t c) HWY_ATTR {
+      const float* from = x + r0 * kSample * pitch + c;
+      auto term = [&](int64_t r, int j, V(&s)[1]) HWY_ATTR {
+        const V v = strip.load(from + r * kSample * pitch, j);
+        s[0] = hn::Add(s[0], hn::Sub(v, strip.load(x + c, j)));
+      };
+      sum_rows<1>(strip, n, term, {centre + c}, r0 == 0);
+    });
+  });
+  for_strips(columns, [&](const auto& strip, int64_t c) HWY_ATTR {
+    for (int j = 0; j < strip.kVectors; ++j)
+      strip.store(hn::MulAdd(strip.load(centre + c, j), inverse, strip.load(x + c, j)), centre + c,
+                  j);
   });
 }
 
-void Sums(const float* g, const float* x, const float* centre, int64_t rows, int64_t columns,
-          float* sum, float* centred) {
-  for_strips(columns, [&]<int NV, bool kMasked>(int64_t c, int64_t width) {
-    sums_strip<NV, kMasked>(g + c, x ? x + c : nullptr, x ? centre + c : nullptr, rows, columns,
-                            static_cast<size_t>(width), sum + c, x ? centred + c : nullptr);
+void Moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, float* centre,
+             float* sum, float* squares) {
+  centre_of(x, pitch, rows, columns, centre);
+  for_blocks(rows, [&](int64_t r0, int64_t n) HWY_ATTR {
+    for_strips(columns, [&](const auto& strip, int64_t c) HWY_ATTR {
+      const float* from = x + r0 * pitch + c;
+      V centres[std::decay_t<decltype(strip)>::kVectors];
+      for (int j = 0; j < strip.kVectors; ++j) centres[j] = strip.load(centre + c, j);
+      auto term = [&](int64_t r, int j, V(&s)[2]) HWY_ATTR {
+        const V v = hn::Sub(strip.load(from + r * pitch, j), centres[j]);
+        s[0] = hn::Add(s[0], v);
+        s[1] = hn::MulAdd(v, v, s[1]);
+      };
+      sum_rows<2>(strip, n, term, {sum + c, squares + c}, r0 == 0);
+    });
+  });
+}
+
+void Sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitch, const float* centre,
+          int64_t rows, int64_t columns, float* sum, float* centred) {
+  for_blocks(rows, [&](int64_t r0, int64_t n) HWY_ATTR {
+    for_strips(columns, [&](const auto& strip, int64_t c) HWY_ATTR {
+      const float* from = g + r0 * g_pitch + c;
+      if (!x) {
+        auto term = [&](int64_t r, int j, V(&s)[1])
+                        HWY_ATTR { s[0] = hn::Add(s[0], strip.load(from + r * g_pitch, j)); };
+        return sum_rows<1>(strip, n, term, {sum + c}, r0 == 0);
+      }
+      const float* other = x + r0 * x_pitch + c;
+      V centres[std::decay_t<decltype(strip)>::kVectors];
+      for (int j = 0; j < strip.kVectors; ++j) centres[j] = strip.load(centre + c, j);
+      auto term = [&](int64_t r, int j, V(&s)[2]) HWY_ATTR {
+        const V v = strip.load(from + r * g_pitch, j);
+        s[0] = hn::Add(s[0], v);
+        s[1] = hn::MulAdd(v, hn::Sub(strip.load(other + r * x_pitch, j), centres[j]), s[1]);
+      };
+      sum_rows<2>(strip, n, term, {sum + c, centred + c}, r0 == 0);
+    });
   });
 }
 
@@ -191,13 +231,22 @@ HWY_EXPORT(LogSumExp);
 HWY_EXPORT(MaxPoolTake);
 HWY_EXPORT(ExpAffine);
 
-void column_moments(const float* x, int64_t rows, int64_t columns, float* centre, float* sum,
-                    float* squares) {
-  HWY_DYNAMIC_DISPATCH(Moments)(x, rows, columns, centre, sum, squares);
+void column_moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, float* centre,
+                    float* sum, float* squares) {
+  if (rows == 0) {
+    for (float* to : {centre, sum, squares}) std::fill_n(to, columns, 0.0f);
+    return;
+  }
+  HWY_DYNAMIC_DISPATCH(Moments)(x, pitch, rows, columns, centre, sum, squares);
 }
-void column_sums(const float* g, const float* x, const float* centre, int64_t rows, int64_t columns,
-                 float* sum, float* centred) {
-  HWY_DYNAMIC_DISPATCH(Sums)(g, x, centre, rows, columns, sum, centred);
+void column_sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitch,
+                 const float* centre, int64_t rows, int64_t columns, float* sum, float* centred) {
+  if (rows == 0) {
+    std::fill_n(sum, columns, 0.0f);
+    if (x) std::fill_n(centred, columns, 0.0f);
+    return;
+  }
+  HWY_DYNAMIC_DISPATCH(Sums)(g, g_pitch, x, x_pitch, centre, rows, columns, sum, centred);
 }
 void max_pool_take(const float* x, const float* y, float* rest, float* dx, int64_t n) {
   HWY_DYNAMIC_DISPATCH(MaxPoolTake)(x, y, rest, dx, n);

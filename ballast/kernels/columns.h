@@ -5,16 +5,17 @@
 
 namespace ballast::kernels {
 
-/// For every column of x (rows x columns, dense) a centre close to its mean, and the sums of (x -
-/// centre) and (x - centre)^2: the corrected two-pass algorithm (Chan, Golub & LeVeque 1983), for
-/// which a mean much larger than the deviation costs nothing. Meant for tiles that stay in cache.
-void column_moments(const float* x, int64_t rows, int64_t columns, float* centre, float* sum,
-                    float* squares);
+/// For every column of x (rows x columns, `pitch` floats from row to row) a centre close to its
+/// mean, and the sums of (x - centre) and (x - centre)^2: the corrected two-pass algorithm (Chan,
+/// Golub & LeVeque 1983), for which a mean much larger than the deviation costs nothing. Meant for
+/// tiles that stay in cache.
+void column_moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, float* centre,
+                    float* sum, float* squares);
 
 /// sum[c] = sum_r g[r][c] and, where `x` is given, centred[c] = sum_r g[r][c] * (x[r][c] -
-/// centre[c]).
-void column_sums(const float* g, const float* x, const float* centre, int64_t rows, int64_t columns,
-                 float* sum, float* centred);
+/// centre[c]). Rows of g and x lie `g_pitch` and `x_pitch` floats apart.
+void column_sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitch,
+                 const float* centre, int64_t rows, int64_t columns, float* sum, float* centred);
 
 /// One element of a max-pooling window, for n channels: where x equals the window's maximum y,
 /// `rest` moves to dx (which it is added to); what has moved is zero afterwards, so that the first

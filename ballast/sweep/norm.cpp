@@ -64,7 +64,7 @@ class MomentsSweep final : public Sweep {
     const Slots slots(t_.count * 2 * c);
     parallel_for(t_.count, 2.0 * static_cast<double>(t_.rows * c), [&](int64_t tile) {
       auto* partial = reinterpret_cast<float*>(scratch(3 * c * sizeof(float)));
-      kernels::column_moments(x + t_.begin(tile) * c, t_.size(tile), c, partial, partial + c,
+      kernels::column_moments(x + t_.begin(tile) * c, c, t_.size(tile), c, partial, partial + c,
                               partial + 2 * c);
       const double n = static_cast<double>(t_.size(tile));
       double* mean = slots.at(tile * 2 * c);
@@ -113,14 +113,14 @@ class SumsSweep final : public Sweep {
       return;
     }
     if (t_.count == 1) {
-      kernels::column_sums(g, x, centre, t_.rows, c, out, out + c);
+      kernels::column_sums(g, c, x, c, centre, t_.rows, c, out, out + c);
       return;
     }
     const Slots slots(t_.count * width);
     parallel_for(t_.count, 2.0 * static_cast<double>(t_.rows * c), [&](int64_t tile) {
       auto* partial = reinterpret_cast<float*>(scratch(width * sizeof(float)));
       const int64_t at = t_.begin(tile) * c;
-      kernels::column_sums(g + at, x ? x + at : nullptr, centre, t_.size(tile), c, partial,
+      kernels::column_sums(g + at, c, x ? x + at : nullptr, c, centre, t_.size(tile), c, partial,
                            partial + c);
       std::copy_n(partial, width, slots.at(tile * width));
     });
@@ -163,7 +163,8 @@ class BlockSumsSweep final : public Sweep {
     for (int64_t at = 0; at < n; at += kTileElements) {
       const int64_t size = std::min(kTileElements, n - at), rows = size / kWidth;
       float partial[kWidth] = {};
-      if (rows) kernels::column_sums(x + at, nullptr, nullptr, rows, kWidth, partial, nullptr);
+      if (rows)
+        kernels::column_sums(x + at, kWidth, nullptr, 0, nullptr, rows, kWidth, partial, nullptr);
       for (float v : partial) sum += v;
       for (int64_t i = at + rows * kWidth; i < at + size; ++i) sum += x[i];
     }
@@ -175,8 +176,8 @@ class BlockSumsSweep final : public Sweep {
     std::fill_n(out, columns_, 0.0f);
     auto* partial = reinterpret_cast<float*>(scratch(columns_ * sizeof(float)));
     for (int64_t i = 0; i < t.count; ++i) {
-      kernels::column_sums(x + t.begin(i) * columns_, nullptr, nullptr, t.size(i), columns_,
-                           partial, nullptr);
+      kernels::column_sums(x + t.begin(i) * columns_, columns_, nullptr, 0, nullptr, t.size(i),
+                           columns_, partial, nullptr);
       for (int64_t c = 0; c < columns_; ++c) out[c] += partial[c];
     }
   }
