@@ -86,6 +86,10 @@ struct Traits {
     kOpaque,     // only its own kernels can run it
     kPointwise,  // one vector instruction per element: `code`
     kView,       // the same row-major elements under another shape: never copied
+    // The following choose what is read; along the channels they cost nothing.
+    kConcatenate,  // attributes: dimension
+    kSlice,        // attributes: dimension, start, step
+    kRepeat,       // (N, C, 1, ...) repeated over pixels
   };
   Kind kind = Kind::kOpaque;
   Pointwise code = Pointwise::kNone;
@@ -134,6 +138,10 @@ class Op {
   virtual bool follows_layout(const Attributes&, int /*rank*/) const {
     return traits().kind == Traits::Kind::kPointwise;
   }
+  /// Which operands a fast float32 kernel reads row by row (bit i for input i), so that a chain of
+  /// pointwise operations may be run as they are read, and whether it makes its result row by row
+  /// (Traits::kOutput), so that it may be worked on while it is in cache.
+  virtual uint32_t by_rows(const Attributes&) const { return 0; }
   /// Which values the gradient rule reads: bit i for input i, kReadsOutput for the output. What it
   /// reads is kept when a value is looked at before `backward()`.
   virtual uint32_t gradient_reads() const { return ~kReadsOutput; }

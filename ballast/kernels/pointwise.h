@@ -1,20 +1,29 @@
-// Vector loops over blocks of float32.
+// Vector loops over rows of float32.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 
 #include "ballast/base/pointwise.h"
 
 namespace ballast::kernels {
 
-/// Arrays that one instruction reads; what an instruction does not use may be null. The
-/// coefficients m, s, t are tiled to the length of the block.
-struct PointwiseOperands {
-  const float *a = nullptr, *b = nullptr;
-  const float *m = nullptr, *s = nullptr, *t = nullptr;
+/// A matrix operand: element (r, c) at at[r*pitch + c]. A pitch of 0 repeats one row.
+struct RowOperand {
+  const float* at = nullptr;
+  int64_t pitch = 0;
 };
 
-/// out[i] = code(operands[i]) for i < n. `out` may be one of the operands.
-void pointwise(Pointwise code, const PointwiseOperands& operands, float* out, size_t n);
+/// One instruction over `rows` x `columns` elements. What it does not use may be null. m, s, t, s2
+/// are rows of per-column numbers (s2 is kNormGrad's s'); p and q are numbers of the instruction.
+struct PointwiseCall {
+  Pointwise code = Pointwise::kNone;
+  RowOperand a, b;
+  const float *m = nullptr, *s = nullptr, *t = nullptr, *s2 = nullptr;
+  float p = 0, q = 0;
+  float* out = nullptr;  // may be an operand
+  int64_t out_pitch = 0;
+  int64_t rows = 0, columns = 0;
+};
+void pointwise(const PointwiseCall& call);
 
 }  // namespace ballast::kernels

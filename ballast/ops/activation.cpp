@@ -52,6 +52,13 @@ class FunctionOp final : public Op {
     }
   }
   uint32_t gradient_reads() const override { return K > 0 ? 3 : 1; }
+  Traits traits() const override {
+    if constexpr (requires { F::kCodes[K]; }) {
+      if (F::kCodes[K] != Pointwise::kNone)
+        return {.kind = Traits::Kind::kPointwise, .code = F::kCodes[K]};
+    }
+    return {};
+  }
 
   static const FunctionOp& get() {
     static const FunctionOp op;
@@ -71,6 +78,8 @@ class FunctionOp final : public Op {
 /// min(max(x, a), b), with derivative 0 at the ends.
 struct Clamp {
   static constexpr const char* kNames[] = {"clamp", "clamp_grad", "clamp_grad2"};
+  static constexpr Pointwise kCodes[] = {Pointwise::kClamp, Pointwise::kClampGrad,
+                                         Pointwise::kNone};
   template <int K>
   static double derivative(double x, Parameters p) {
     if (K > 0) return K == 1 && x > p.a && x < p.b ? 1 : 0;
@@ -81,6 +90,8 @@ struct Clamp {
 
 struct LeakyRelu {
   static constexpr const char* kNames[] = {"leaky_relu", "leaky_relu_grad", "leaky_relu_grad2"};
+  static constexpr Pointwise kCodes[] = {Pointwise::kLeakyRelu, Pointwise::kLeakyReluGrad,
+                                         Pointwise::kNone};
   template <int K>
   static double derivative(double x, Parameters p) {
     if (K == 2) return 0;

@@ -86,6 +86,7 @@ class Conv2dOp final : public Op {
     if (b.needs(1)) out[1] = record(conv2d_weight_grad_op(), w.shape(), g.dtype(), {g, x}, at);
     return out;
   }
+  uint32_t by_rows(const Attributes&) const override { return 1 | Traits::kOutput; }
   Traits traits() const override { return {.channels_last = 1 | Traits::kOutput}; }
   uint32_t gradient_reads() const override { return 3; }
 };
@@ -114,6 +115,7 @@ class Conv2dInputGradOp final : public Op {
     if (b.needs(1)) out[1] = record(conv2d_weight_grad_op(), w.shape(), g.dtype(), {g, x}, at);
     return out;
   }
+  uint32_t by_rows(const Attributes&) const override { return 1 | Traits::kOutput; }
   Traits traits() const override { return {.channels_last = 1 | Traits::kOutput}; }
 };
 
@@ -143,6 +145,7 @@ class Conv2dWeightGradOp final : public Op {
     if (b.needs(1)) out[1] = record(conv2d_input_grad_op(), x.shape(), g.dtype(), {g, w}, at);
     return out;
   }
+  uint32_t by_rows(const Attributes&) const override { return 3; }
   Traits traits() const override { return {.channels_last = 3}; }
 };
 

@@ -36,6 +36,11 @@ class MatmulOp final : public Op {
     });
   }
 
+  /// The left factor is rows of the result; in a sum over the batch (a^T b) both factors are rows.
+  uint32_t by_rows(const Attributes& attributes) const override {
+    const auto& a = attributes.as<MatmulAttributes>();
+    return (a.transpose_a ? (a.transpose_b ? 0 : 3) : 1) | Traits::kOutput;
+  }
   Gradients gradient(const Backward& b) const override {
     const auto& at = b.attributes<MatmulAttributes>();
     const bool ta = at.transpose_a, tb = at.transpose_b;

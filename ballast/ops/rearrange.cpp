@@ -106,6 +106,10 @@ class CatOp final : public Op {
     }
     return g;
   }
+  Traits traits() const override { return {.kind = Traits::Kind::kConcatenate}; }
+  bool follows_layout(const Attributes& a, int rank) const override {
+    return rank >= 3 && a.as<DimAttributes>().dim == 1;
+  }
   uint32_t gradient_reads() const override { return 0; }
 };
 

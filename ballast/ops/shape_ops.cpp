@@ -96,6 +96,10 @@ class SliceOp final : public Op {
     return {record(op, b.input_shape(0), b.grad().dtype(), {b.grad()},
                    b.attributes<SliceAttributes>())};
   }
+  Traits traits() const override { return {.kind = Traits::Kind::kSlice}; }
+  bool follows_layout(const Attributes& a, int rank) const override {
+    return rank >= 3 && a.as<SliceAttributes>().dim == 1 && a.as<SliceAttributes>().step == 1;
+  }
   uint32_t gradient_reads() const override { return 0; }
 };
 
@@ -115,7 +119,11 @@ class ExpandOp final : public Op {
   Gradients gradient(const Backward& b) const override {
     return {ops::sum_to(b.grad(), b.input_shape(0))};
   }
-  Traits traits() const override { return {.channels_last = pixels_ ? Traits::kOutput : 0}; }
+  Traits traits() const override {
+    return pixels_ ? Traits{.kind = Traits::Kind::kRepeat, .channels_last = Traits::kOutput}
+                   : Traits{};
+  }
+  bool follows_layout(const Attributes&, int /*rank*/) const override { return false; }
   uint32_t gradient_reads() const override { return 0; }
 
  private:

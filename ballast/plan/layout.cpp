@@ -99,9 +99,14 @@ class LayoutPass {
       last |= plan_.values[in].layout == Layout::kChannelsLast &&
               !layouts_coincide(plan_.values[in].shape);
     if (!last) return false;
-    if (t.kind != Traits::Kind::kPointwise) {
+    if (t.kind == Traits::Kind::kOpaque) {
       v.in[0] = in_layout(v.in[0], Layout::kChannelsLast);
       return true;  // a reduction: its output has no layout of its own
+    }
+    if (t.kind == Traits::Kind::kConcatenate || t.kind == Traits::Kind::kSlice) {
+      for (int& in : v.in) in = in_layout(in, Layout::kChannelsLast);
+      v.layout = Layout::kChannelsLast;
+      return true;
     }
     Value trial = v;
     trial.layout = Layout::kChannelsLast;
@@ -128,26 +133,6 @@ const Op& convert_layout_op() {
 
 bool layouts_coincide(const Shape& s) {
   return s.rank() < 3 || s[1] == 1 || s.span_numel(2, s.rank()) == 1;
-}
-
-OperandMode operand_mode(const Plan& plan, const Value& v, int input) {
-  const Value& in = plan.values[v.in[input]];
-  if (in.dtype != DType::kFloat32) return OperandMode::kNo;
-  const Pointwise code = v.op->traits().code;
-  if (input == 1 && (code == Pointwise::kChannelAffine || code == Pointwise::kChannelScale))
-    return OperandMode::kCoefficients;
-  const bool last = v.layout == Layout::kChannelsLast && v.shape.rank() >= 3;
-  if (in.shape == v.shape)
-    return in.layout == v.layout || layouts_coincide(v.shape) ? OperandMode::kFull
-                                                              : OperandMode::kNo;
-  if (in.shape.numel() == 1) return OperandMode::kScalar;
-  // A vector along the innermost dimension of the memory.
-  if (v.shape.rank() == 0) return OperandMode::kNo;
-  const int dim = last ? 1 : v.shape.rank() - 1;
-  const int at = dim - (v.shape.rank() - in.shape.rank());
-  return at >= 0 && in.shape[at] == v.shape[dim] && in.shape.numel() == v.shape[dim]
-             ? OperandMode::kChannel
-             : OperandMode::kNo;
 }
 
 void choose_layouts(Plan& plan, bool fast) { LayoutPass(plan, fast).run(); }

@@ -12,6 +12,16 @@ struct Life {
   int64_t bytes;
 };
 
+/// Calls f for everything in memory that making `v` reads.
+template <class F>
+void reads(const std::vector<Value>& values, int v, const F& f) {
+  for (int in : values[v].in)
+    if (values[in].home == Home::kInlined)
+      reads(values, in, f);
+    else
+      f(in);
+}
+
 }  // namespace
 
 // Values are placed one by one, largest first, each at the lowest offset where it overlaps none
@@ -30,14 +40,16 @@ void place_memory(Plan& plan) {
   std::vector<Life> lives(values.size(), Life{-1, -1, -1, 0});
   for (int g = 0; g < static_cast<int>(plan.groups.size()); ++g)
     for (int v : plan.groups[g].values) {
-      for (int in : values[v].in) lives[root(in)].to = g;
+      reads(values, v, [&](int in) { lives[root(in)].to = g; });
+      if (values[v].home != Home::kMemory) continue;
       Life& life = lives[root(v)];
       if (life.from < 0) life.from = g;
       life.to = std::max(life.to, g);
     }
   std::vector<Life> temporary;
   for (size_t i = 0; i < values.size(); ++i) {
-    if (!values[i].op || values[i].alias >= 0 || outside[i]) continue;
+    if (!values[i].op || values[i].alias >= 0 || outside[i] || values[i].home != Home::kMemory)
+      continue;
     lives[i].value = static_cast<int>(i);
     lives[i].bytes = (std::max<int64_t>(values[i].bytes(), 1) + kAlign - 1) / kAlign * kAlign;
     temporary.push_back(lives[i]);

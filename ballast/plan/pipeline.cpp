@@ -1,11 +1,30 @@
 // The passes, in order. Each can be switched off (plan::Options), each is tested with and without.
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <string_view>
 
 #include "ballast/plan/plan.h"
 
 namespace ballast::plan {
 namespace {
+
+struct Pass {
+  std::string_view name;
+  bool Options::*option;
+};
+constexpr Pass kPasses[] = {{"fast", &Options::fast},
+                            {"cse", &Options::cse},
+                            {"normal_form", &Options::normal_form},
+                            {"fuse_pointwise", &Options::fuse_pointwise},
+                            {"fuse_prologue", &Options::fuse_prologue},
+                            {"fuse_epilogue", &Options::fuse_epilogue}};
+
+std::string pass_names() {
+  std::string names;
+  for (const Pass& p : kPasses) names += (names.empty() ? "" : ", ") + std::string(p.name);
+  return names;
+}
 
 Options from_environment() {
   Options o;
@@ -15,15 +34,11 @@ Options from_environment() {
     rest.remove_prefix(std::min(rest.size(), word.size() + 1));
     const bool on = !word.starts_with('-');
     const std::string_view name = on ? word : word.substr(1);
-    if (name == "fast")
-      o.fast = on;
-    else if (name == "cse")
-      o.cse = on;
-    else if (name == "fuse_pointwise")
-      o.fuse_pointwise = on;
-    else
-      fail<ValueError>("BALLAST_PLAN: unknown pass '{}'; there are fast, cse, fuse_pointwise",
-                       name);
+    const auto known = std::find_if(std::begin(kPasses), std::end(kPasses),
+                                    [&](const Pass& p) { return p.name == name; });
+    check<ValueError>(known != std::end(kPasses), "BALLAST_PLAN: unknown pass '{}'; there are {}",
+                      name, pass_names());
+    o.*known->option = on;
   }
   return o;
 }
@@ -38,17 +53,25 @@ void checked(const Plan& plan) {
 
 }  // namespace
 
+uint64_t Options::bits() const {
+  uint64_t bits = 0;
+  for (const Pass& p : kPasses) bits = bits << 1 | uint64_t{this->*p.option};
+  return bits;
+}
+
 Options& options() {
   thread_local Options o = from_environment();
   return o;
 }
 
 void run_passes(Plan& plan, const Options& options) {
+  if (options.normal_form) normal_form(plan);
+  checked(plan);
   if (options.cse) common_subexpressions(plan);
   checked(plan);
   choose_layouts(plan, options.fast);
   checked(plan);
-  make_groups(plan, options.fast && options.fuse_pointwise);
+  make_groups(plan, options);
   place_memory(plan);
   checked(plan);
 }
@@ -60,10 +83,16 @@ void verify(const Plan& plan) {
             i, in);
   std::vector<char> made(plan.values.size());
   for (int leaf : plan.leaves) made[leaf] = 1;
+  auto read = [&](const auto& self, int v) -> void {
+    for (int in : plan.values[v].in)
+      if (plan.values[in].home == Home::kInlined)
+        self(self, in);
+      else
+        check(made[in], "plan: value {} is read before it is made", in);
+  };
   for (const Group& g : plan.groups)
     for (int v : g.values) {
-      for (int in : plan.values[v].in)
-        check(made[in], "plan: value {} is read before it is made", in);
+      read(read, v);
       made[v] = 1;
     }
   if (!plan.groups.empty())

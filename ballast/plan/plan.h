@@ -14,14 +14,26 @@ namespace ballast::plan {
 /// environment, or here.
 struct Options {
   bool fast = true;            // vector kernels; off: the reference kernels do everything
+  bool normal_form = true;     // moments of a concatenation are put together from its parts'
   bool cse = true;             // equal operations on equal inputs are computed once
   bool fuse_pointwise = true;  // chains of pointwise operations become one sweep
+  bool fuse_prologue = true;   // pointwise chains are computed by the sweeps that read them
+  bool fuse_epilogue = true;  // pointwise chains and sums are computed by the sweep that makes rows
 
   bool operator==(const Options&) const = default;
+  /// All of them as a number, for keys.
+  uint64_t bits() const;
 };
 /// The options of this thread; first read from the environment. Throws ValueError for an unknown
 /// name there.
 Options& options();
+
+/// Where a value lives.
+enum class Home : uint8_t {
+  kMemory,   // in memory, its own or that of the value it is a view of
+  kFused,    // only within the sweep that makes it
+  kInlined,  // nowhere: whoever reads it computes it as it is read
+};
 
 /// One value: a leaf, or the result of an operation on earlier values.
 struct Value {
@@ -34,6 +46,7 @@ struct Value {
   bool output = false;  // leaves the plan
 
   // Decided by the passes.
+  Home home = Home::kMemory;
   int alias = -1;       // a view: shares the memory of this value
   int64_t offset = -1;  // in the arena, where it is neither a leaf nor an output
 
@@ -41,7 +54,8 @@ struct Value {
   bool view() const { return op && op->traits().kind == Traits::Kind::kView; }
 };
 
-/// Values that one sweep makes, in order. Several only where a chain was fused.
+/// Values that one sweep makes, in order: perhaps a product first, then what is made of rows while
+/// they are in cache: pointwise operations and sums over rows.
 struct Group {
   std::vector<int> values;
 };
@@ -58,16 +72,34 @@ struct Plan {
 void run_passes(Plan& plan, const Options& options);
 
 // The passes.
+void normal_form(Plan& plan);
 void common_subexpressions(Plan& plan);
 /// Chooses each value's layout and inserts conversions where a reader wants the other one.
 void choose_layouts(Plan& plan, bool fast);
-/// Puts every value into a group; with `fuse`, chains of pointwise operations into one.
-void make_groups(Plan& plan, bool fuse);
+/// Puts every value into a group. With `epilogues`, what can be made of rows joins the group that
+/// makes them; with `prologues`, values made by rows are left to their readers where that costs
+/// less memory traffic than storing them; with `pointwise`, chains without a product are one group.
+void make_groups(Plan& plan, const Options& options);
 /// Places temporaries in one arena so that values alive together do not overlap.
 void place_memory(Plan& plan);
 
-/// Whether a reader of pointwise value `v` can take operand `in` inside a vector program, and how.
-enum class OperandMode : uint8_t { kFull, kScalar, kChannel, kCoefficients, kNo };
+/// Whether a program can make `v` row by row: pointwise operations, and those that only choose
+/// which columns or rows are read (concatenation, slices, repetition over pixels).
+bool made_by_rows(const Plan& plan, const Value& v);
+/// Whether `v` sums the rows of its first operand: moments, sums of gradients.
+bool sums_rows(const Plan& plan, const Value& v);
+/// First channel that a slice (made_by_rows) reads.
+int64_t slice_start(const Value& v);
+
+/// How a reader that is made by rows takes an operand.
+enum class OperandMode : uint8_t {
+  kFull,          // row by row
+  kScalar,        // one number
+  kChannel,       // one row for all
+  kSample,        // one row for all pixels of a sample
+  kCoefficients,  // three rows for all
+  kNo,            // not at all
+};
 OperandMode operand_mode(const Plan& plan, const Value& v, int input);
 
 /// Copies a value into the other layout; inserted by choose_layouts, never recorded by users.

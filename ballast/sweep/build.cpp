@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "ballast/sweep/ends.h"
 #include "ballast/sweep/sweep.h"
 
 namespace ballast::sweep {
@@ -60,18 +63,79 @@ class NothingSweep final : public Sweep {
   void run(Pointers, const std::byte*) const override {}
 };
 
+/// A product whose kernel has no ends of its own, between whole tensors: its operands are computed
+/// first, what becomes of its result last. Every fused sweep must agree with this one.
+class WholeSweep final : public Sweep {
+ public:
+  WholeSweep(const plan::Plan& plan, const plan::Group& group, bool fast)
+      : sink_(plan, group), values_(plan.values.size()) {
+    const int root = group.values[0];
+    plan::Plan bare = plan;
+    for (int in : plan.values[root].in) {
+      if (plan.values[in].home != plan::Home::kInlined) continue;
+      sources_.push_back({in, Source(plan, in), plan.values[in].bytes()});
+      bare.values[in].home = plan::Home::kMemory;
+    }
+    in_place_ = plan.values[root].home == plan::Home::kFused;
+    bare.values[root].home = plan::Home::kMemory;
+    root_ = root;
+    product_ = build(bare, plan::Group{{root}}, fast);
+  }
+
+  int64_t prepared_bytes() const override { return product_->prepared_bytes(); }
+  std::vector<int> prepared_from() const override { return product_->prepared_from(); }
+  void prepare(Pointers p, std::byte* to) const override { product_->prepare(p, to); }
+
+  void run(Pointers p, const std::byte* prepared) const override {
+    std::vector<std::byte*> at(p, p + values_);
+    std::vector<Ref<Buffer>> made;
+    for (const Operand& o : sources_) {
+      made.push_back(Buffer::allocate(o.bytes));
+      at[o.value] = made.back()->data();
+      o.source.read(p, 0, o.source.rows(), 0, o.source.columns(),
+                    reinterpret_cast<float*>(at[o.value]), o.source.columns());
+    }
+    if (in_place_) at[root_] = reinterpret_cast<std::byte*>(sink_.memory(p));
+    product_->run(at.data(), prepared);
+    const Sink::Run run(sink_, p, 1);
+    run.take(0, 0, sink_.rows(), 0, sink_.columns());
+    run.finish();
+  }
+
+ private:
+  struct Operand {
+    int value;
+    Source source;
+    int64_t bytes;
+  };
+  Sink sink_;
+  size_t values_;
+  std::vector<Operand> sources_;
+  std::unique_ptr<Sweep> product_;
+  bool in_place_;
+  int root_;
+};
+
 }  // namespace
+
+bool has_ends(const plan::Plan& plan, const plan::Group& group) {
+  const plan::Value& root = plan.values[group.values[0]];
+  return group.values.size() > 1 || std::any_of(root.in.begin(), root.in.end(), [&](int in) {
+           return plan.values[in].home == plan::Home::kInlined;
+         });
+}
 
 std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, bool fast) {
   const int root = group.values[0];
   if (plan.values[root].view()) return std::make_unique<NothingSweep>();
-  if (fast) {
+  if (fast)
     for (auto* builder :
          {build_pointwise, build_matmul, build_winograd, build_depthwise, build_conv, build_pool})
       if (auto s = builder(plan, group)) return s;
+  if (has_ends(plan, group)) return std::make_unique<WholeSweep>(plan, group, fast);
+  if (fast)
     for (auto* builder : {build_norm, build_loss})
       if (auto s = builder(plan, root)) return s;
-  }
   return std::make_unique<ReferenceSweep>(plan, root);
 }
 

@@ -337,7 +337,7 @@ class WeightGradSweep final : public Sweep {
 }  // namespace
 
 std::unique_ptr<Sweep> build_conv(const plan::Plan& plan, const plan::Group& group) {
-  if (group.values.size() != 1) return nullptr;
+  if (has_ends(plan, group)) return nullptr;
   const int value = group.values[0];
   const plan::Value& v = plan.values[value];
   if (v.dtype != DType::kFloat32 || v.shape.numel() == 0) return nullptr;

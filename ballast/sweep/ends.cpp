@@ -1,52 +1,289 @@
 #include "ballast/sweep/ends.h"
 
+#include <algorithm>
 #include <cstring>
 
+#include "ballast/kernels/columns.h"
+#include "ballast/ops/batch_norm.h"
+#include "ballast/sweep/program.h"
+
 namespace ballast::sweep {
+namespace {
+
+using plan::Home;
+
+// Floats of an array between a program and the sums over it: 16 KB, half of an L1.
+constexpr int64_t kChunk = 4096;
+
+const float* floats(Pointers p, int value) { return reinterpret_cast<const float*>(p[value]); }
+
+/// Where the rows of an operand of a sum are: in memory, or given by the program.
+struct Summand {
+  int value = -1, given = -1;
+  int64_t pitch = 0;
+};
+
+/// Sums over rows. The slot of a piece holds, for moments, the rows counted, mean and centred
+/// squares; otherwise the sums: of g, and of g*(x - centre) where there is an x.
+struct Reduction {
+  enum Kind : uint8_t { kMoments, kSums, kSum } kind;
+  int value;
+  Summand a, b;
+  int centre = -1;
+  int64_t slot = 0;  // first double
+
+  int64_t lines() const { return kind == kMoments ? 3 : kind == kSums ? 2 : 1; }
+};
+
+/// Chan, Golub & LeVeque (1979): counts, means and centred squares of two samples give those of
+/// both.
+void merge_moments(double* a, const double* b, int64_t columns) {
+  double *mean = a + columns, *squares = a + 2 * columns;
+  for (int64_t c = 0; c < columns; ++c) {
+    const double n = a[c] + b[c], share = n > 0 ? b[c] / n : 0.0, delta = b[columns + c] - mean[c];
+    mean[c] += delta * share;
+    squares[c] += b[2 * columns + c] + delta * delta * a[c] * share;
+    a[c] = n;
+  }
+}
+
+/// Adds `rows` rows to the moments of columns of a slot: partial holds, per column, a centre, and
+/// the sums of what is over it and of its squares.
+void add_moments(double* slot, int64_t columns, double rows, const float* partial, int64_t n) {
+  double *count = slot, *mean = slot + columns, *squares = slot + 2 * columns;
+  for (int64_t c = 0; c < n; ++c) {
+    const double sum = partial[n + c], total = count[c] + rows, share = rows / total,
+                 delta = partial[c] + sum / rows - mean[c];
+    squares[c] += partial[2 * n + c] - sum * sum / rows + delta * delta * count[c] * share;
+    mean[c] += delta * share;
+    count[c] = total;
+  }
+}
+
+/// Memory of the calling thread for what a program gives to sums.
+float* sum_memory(int64_t size) {
+  thread_local Ref<Buffer> buffer;
+  const size_t bytes = static_cast<size_t>(size) * sizeof(float);
+  if (!buffer || buffer->bytes() < bytes) buffer = Buffer::allocate(bytes);
+  return reinterpret_cast<float*>(buffer->data());
+}
+
+}  // namespace
 
 Rows::Rows(const plan::Value& v) {
   const int rank = v.shape.rank();
-  const bool last = v.layout == Layout::kChannelsLast && rank >= 3;
+  const bool last =
+      rank >= 3 && (v.layout == Layout::kChannelsLast || plan::layouts_coincide(v.shape));
   columns = rank == 0 ? 1 : last ? v.shape[1] : v.shape.back();
   count = columns ? v.shape.numel() / columns : 0;
 }
 
-class Program {};
-
 Source::Source(const plan::Plan& plan, int value)
-    : rows_(plan.values[value]), value_(value), pitch_(rows_.columns) {}
+    : rows_(plan.values[value]), value_(value), pitch_(rows_.columns) {
+  // A slice of something in memory is memory, too.
+  while (plan.values[value_].home == Home::kInlined &&
+         plan.values[value_].op->traits().kind == Traits::Kind::kSlice) {
+    offset_ += plan::slice_start(plan.values[value_]);
+    value_ = plan.values[value_].in[0];
+    pitch_ = plan.values[value_].shape[1];
+  }
+  if (plan.values[value_].home != Home::kInlined) return;
+  value_ = -1;
+  const Program::Result result{value, Program::Place::kGiven};
+  chain_ = std::make_unique<Program>(plan, std::span(&result, 1));
+}
 Source::Source(Source&&) noexcept = default;
 Source& Source::operator=(Source&&) noexcept = default;
 Source::~Source() = default;
 
 const float* Source::memory(Pointers p) const {
-  return value_ >= 0 ? reinterpret_cast<const float*>(p[value_]) + offset_ : nullptr;
+  return value_ >= 0 ? floats(p, value_) + offset_ : nullptr;
 }
 
 void Source::read(Pointers p, int64_t row, int64_t rows, int64_t c, int64_t n, float* to,
                   int64_t ld) const {
+  if (chain_) {
+    const Program::Given given{to, ld};
+    chain_->run(p, {row, rows, c, n}, std::span(&given, 1));
+    return;
+  }
   const float* from = memory(p) + row * pitch_ + c;
+  if (n == ld && n == pitch_) {
+    std::memcpy(to, from, rows * n * sizeof(float));
+    return;
+  }
   for (int64_t r = 0; r < rows; ++r) std::memcpy(to + r * ld, from + r * pitch_, n * sizeof(float));
 }
 
 struct Sink::Parts {
+  Parts(const plan::Plan& plan, const plan::Group& group) : rows(rows_of(plan, group)) {
+    const int root = group.values[0];
+    const bool product =
+        !plan::made_by_rows(plan, plan.values[root]) && !plan::sums_rows(plan, plan.values[root]);
+    std::vector<Program::Result> results;
+    for (int v : group.values) {
+      if (v == root && product) continue;
+      const plan::Value& w = plan.values[v];
+      if (plan::sums_rows(plan, w)) continue;
+      if (w.home == Home::kMemory && memory_value < 0) memory_value = v;
+      results.push_back(
+          {v, w.home == Home::kMemory ? Program::Place::kMemory : Program::Place::kRegister});
+    }
+    const bool in_place = product && plan.values[root].home == Home::kFused;
+    if (product && !in_place) memory_value = root;
+    for (int v : group.values)
+      if (plan::sums_rows(plan, plan.values[v])) add_reduction(plan, v, results);
+    // Given arrays come in the order of the results.
+    int given = 0;
+    for (const Program::Result& r : results)
+      if (r.place == Program::Place::kGiven) {
+        for (Reduction& red : reductions)
+          for (Summand* s : {&red.a, &red.b})
+            if (s->value == r.value && s->pitch == 0) s->given = given;
+        ++given;
+      }
+    givens = given;
+    if (!results.empty())
+      program = std::make_unique<Program>(plan, results, in_place ? root : -1,
+                                          in_place ? memory_value : -1);
+  }
+
+  static Rows rows_of(const plan::Plan& plan, const plan::Group& group) {
+    const plan::Value& root = plan.values[group.values[0]];
+    return Rows(plan::sums_rows(plan, root) ? plan.values[root.in[0]] : root);
+  }
+
+  void add_reduction(const plan::Plan& plan, int value, std::vector<Program::Result>& results) {
+    const plan::Value& v = plan.values[value];
+    Reduction r{v.op == &channel_moments_op() ? Reduction::kMoments
+                : v.op == &channel_sums_op()  ? Reduction::kSums
+                                              : Reduction::kSum,
+                value,
+                summand(plan, v.in[0], results),
+                {},
+                -1,
+                doubles};
+    if (r.kind == Reduction::kSums) {
+      r.b = summand(plan, v.in[1], results);
+      r.centre = v.in[2];
+    }
+    doubles += r.lines() * rows.columns;
+    reductions.push_back(r);
+  }
+
+  static Summand summand(const plan::Plan& plan, int value, std::vector<Program::Result>& results) {
+    const plan::Value& v = plan.values[value];
+    if (v.home == Home::kMemory) return {value, -1, Rows(v).columns};
+    for (Program::Result& r : results)
+      if (r.value == value) {
+        r.place = Program::Place::kGiven;
+        return {value, -1, 0};
+      }
+    results.push_back({value, Program::Place::kGiven});
+    return {value, -1, 0};
+  }
+
+  /// Adds a block to the slot that begins at `slot`.
+  void reduce(const Reduction& r, Pointers p, double* slot, const Block& b,
+              const Program::Given* given, float* partial) const {
+    const int64_t columns = rows.columns, n = b.n;
+    auto at = [&](const Summand& s) -> Program::Given {
+      if (s.given >= 0) return given[s.given];
+      return {const_cast<float*>(floats(p, s.value)) + b.row * s.pitch + b.c, s.pitch};
+    };
+    const Program::Given x = at(r.a);
+    if (r.kind == Reduction::kMoments) {
+      kernels::column_moments(x.at, x.pitch, b.rows, n, partial, partial + n, partial + 2 * n);
+      add_moments(slot + b.c, columns, static_cast<double>(b.rows), partial, n);
+      return;
+    }
+    const bool both = r.kind == Reduction::kSums;
+    const Program::Given y = both ? at(r.b) : Program::Given{};
+    kernels::column_sums(x.at, x.pitch, y.at, y.pitch, both ? floats(p, r.centre) + b.c : nullptr,
+                         b.rows, n, partial, partial + n);
+    for (int64_t line = 0; line < r.lines(); ++line)
+      for (int64_t i = 0; i < n; ++i) slot[line * columns + b.c + i] += partial[line * n + i];
+  }
+
+  /// Writes the result of a reduction, summed up at `slot`.
+  void write(const Reduction& r, const double* slot, float* out) const {
+    const int64_t columns = rows.columns;
+    if (r.kind != Reduction::kMoments) {
+      for (int64_t k = 0; k < r.lines() * columns; ++k) out[k] = static_cast<float>(slot[k]);
+      return;
+    }
+    const double *count = slot, *mean = count + columns, *squares = mean + columns;
+    for (int64_t k = 0; k < columns; ++k) {
+      out[k] = static_cast<float>(mean[k]);
+      out[columns + k] = static_cast<float>(count[k] > 0 ? squares[k] / count[k] : 0.0);
+    }
+  }
+
   Rows rows;
-  int value;
+  int memory_value = -1;
+  std::unique_ptr<Program> program;
+  int givens = 0;
+  std::vector<Reduction> reductions;
+  int64_t doubles = 0;  // of a slot
 };
 
-Sink::Sink(const plan::Plan& plan, const plan::Group& group)
-    : parts_(new Parts{Rows(plan.values[group.values[0]]), group.values[0]}) {}
+Sink::Sink(const plan::Plan& plan, const plan::Group& group) : parts_(new Parts(plan, group)) {}
 Sink::Sink(Sink&&) noexcept = default;
 Sink::~Sink() = default;
 
 int64_t Sink::rows() const { return parts_->rows.count; }
 int64_t Sink::columns() const { return parts_->rows.columns; }
-float* Sink::memory(Pointers p) const { return reinterpret_cast<float*>(p[parts_->value]); }
+float* Sink::memory(Pointers p) const { return reinterpret_cast<float*>(p[parts_->memory_value]); }
 int64_t Sink::pitch() const { return parts_->rows.columns; }
+bool Sink::sums() const { return !parts_->reductions.empty(); }
+bool Sink::flat() const { return !sums() && parts_->program->flat(); }
 
-Sink::Run::Run(const Sink& sink, Pointers p, int64_t pieces)
-    : sink_(sink), p_(p), pieces_(pieces) {}
-void Sink::Run::take(int64_t, int64_t, int64_t, int64_t, int64_t) const {}
-void Sink::Run::finish() const {}
+Sink::Run::Run(const Sink& sink, Pointers p, int64_t pieces) : sink_(sink), p_(p), pieces_(pieces) {
+  const int64_t bytes = pieces * sink.parts_->doubles * static_cast<int64_t>(sizeof(double));
+  if (bytes == 0) return;
+  slots_ = Buffer::allocate(bytes);
+  std::memset(slots_->data(), 0, bytes);
+}
+
+void Sink::Run::take(int64_t piece, int64_t row, int64_t rows, int64_t c, int64_t n) const {
+  const Parts& s = *sink_.parts_;
+  if (s.reductions.empty()) {
+    if (s.program) s.program->run(p_, {row, rows, c, n}, {});
+    return;
+  }
+  constexpr int kMaxGiven = 8;
+  check(s.givens <= kMaxGiven, "sweep: {} arrays between a program and its sums", s.givens);
+  const int64_t step = std::max<int64_t>(kChunk / std::max<int64_t>(n, 1), 1);
+  Program::Given given[kMaxGiven];
+  float* arrays = sum_memory(s.givens * step * n + 3 * n);
+  for (int g = 0; g < s.givens; ++g) given[g] = {arrays + g * step * n, n};
+  for (int64_t r = row; r < row + rows; r += step) {
+    const Block b{r, std::min(step, row + rows - r), c, n};
+    if (s.program) s.program->run(p_, b, std::span(given, static_cast<size_t>(s.givens)));
+    auto* slot = reinterpret_cast<double*>(slots_->data()) + piece * s.doubles;
+    for (const Reduction& red : s.reductions)
+      s.reduce(red, p_, slot + red.slot, b, given, arrays + s.givens * step * n);
+  }
+}
+
+void Sink::Run::finish() const {
+  const Parts& s = *sink_.parts_;
+  const int64_t columns = s.rows.columns;
+  for (const Reduction& r : s.reductions) {
+    auto slot = [&](int64_t piece) {
+      return reinterpret_cast<double*>(slots_->data()) + piece * s.doubles + r.slot;
+    };
+    for (int64_t step = 1; step < pieces_; step *= 2)
+      for (int64_t i = 0; i + step < pieces_; i += 2 * step) {
+        if (r.kind == Reduction::kMoments) {
+          merge_moments(slot(i), slot(i + step), columns);
+        } else {
+          double *a = slot(i), *b = slot(i + step);
+          for (int64_t k = 0; k < r.lines() * columns; ++k) a[k] += b[k];
+        }
+      }
+    s.write(r, slot(0), reinterpret_cast<float*>(p_[r.value]));
+  }
+}
 
 }  // namespace ballast::sweep

@@ -43,14 +43,13 @@ class Needed {
 
   /// What the plan depends on, as numbers: the structure, no values.
   void write_key(std::vector<uint64_t>& key) const {
-    const plan::Options& o = plan::options();
     size_t most = 1;
     for (const Node* n : nodes_)
       most += 2 + static_cast<size_t>(n->shape.rank() + n->inputs.size()) +
               n->attributes.bytes().size() / 8;
     key.resize(most);
     uint64_t* to = key.data();
-    *to++ = uint64_t{o.fast} | uint64_t{o.cse} << 1 | uint64_t{o.fuse_pointwise} << 2;
+    *to++ = plan::options().bits();
     for (size_t i = 0; i < nodes_.size(); ++i) {
       const Node& n = *nodes_[i];
       const bool leaf = n.evaluated();

@@ -111,7 +111,7 @@ class MatmulSweep final : public Sweep {
 }  // namespace
 
 std::unique_ptr<Sweep> build_matmul(const plan::Plan& plan, const plan::Group& group) {
-  if (group.values.size() != 1) return nullptr;
+  if (has_ends(plan, group)) return nullptr;
   const int value = group.values[0];
   const plan::Value& v = plan.values[value];
   if (v.op != &matmul_op() || v.dtype != DType::kFloat32) return nullptr;

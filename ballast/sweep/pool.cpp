@@ -63,7 +63,12 @@ class MaxPoolSweep final : public Sweep {
   void maximum(const float* x, int64_t i, int64_t j, float* y) const {
     std::fill_n(y, channels_, -std::numeric_limits<float>::infinity());
     for_pixels(i, j, [&](int64_t at) {
-      kernels::pointwise(Pointwise::kMaximum, {y, x + at}, y, static_cast<size_t>(channels_));
+      kernels::pointwise({.code = Pointwise::kMaximum,
+                          .a = {y},
+                          .b = {x + at},
+                          .out = y,
+                          .rows = 1,
+                          .columns = channels_});
     });
   }
 
@@ -107,7 +112,7 @@ class ExpandPixelsSweep final : public Sweep {
 }  // namespace
 
 std::unique_ptr<Sweep> build_pool(const plan::Plan& plan, const plan::Group& group) {
-  if (group.values.size() != 1) return nullptr;
+  if (has_ends(plan, group)) return nullptr;
   const int value = group.values[0];
   const plan::Value& v = plan.values[value];
   if (v.dtype != DType::kFloat32 || v.shape.numel() == 0) return nullptr;

@@ -28,6 +28,9 @@ class Sweep {
   virtual void run(Pointers p, const std::byte* prepared) const = 0;
 };
 
+/// Whether a group is more than its first value between values in memory.
+bool has_ends(const plan::Plan& plan, const plan::Group& group);
+
 /// Compiles one group. Falls back to the reference kernel where no fast path fits.
 std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, bool fast);
 

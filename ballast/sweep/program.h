@@ -1,0 +1,85 @@
+// Chains of pointwise operations, compiled to short programs that run over blocks of rows.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "ballast/kernels/pointwise.h"
+#include "ballast/plan/plan.h"
+#include "ballast/sweep/ends.h"
+#include "ballast/sweep/sweep.h"
+
+namespace ballast::sweep {
+
+/// Rows [row, row+rows) of columns [c, c+n) of a value.
+struct Block {
+  int64_t row, rows, c, n;
+};
+
+/// Makes values of values in memory, block by block. Values that are `inlined` in the plan are
+/// compiled in wherever they are read; concatenations cut the columns into segments, each with
+/// instructions of its own.
+class Program {
+ public:
+  /// Where one of the values the program makes goes.
+  enum class Place : uint8_t {
+    kMemory,    // the value's memory
+    kGiven,     // the first array that `run` is given, for reductions the next ones
+    kRegister,  // nowhere: only the program itself reads it
+  };
+  struct Result {
+    int value;
+    Place place;
+  };
+
+  /// `results` in topological order. Where a product's raw result is not stored, `raw` lies in the
+  /// memory of the value `raw_at`, which the program then makes in place; otherwise both are -1.
+  Program(const plan::Plan& plan, std::span<const Result> results, int raw = -1, int raw_at = -1);
+
+  /// An array for a result of place kGiven: element (r, c) of the block at at[r*pitch + c].
+  struct Given {
+    float* at;
+    int64_t pitch;
+  };
+  void run(Pointers p, const Block& block, std::span<const Given> given) const;
+
+  /// Whether the elements can be seen as one long row: nothing depends on the column.
+  bool flat() const { return flat_; }
+
+ private:
+  friend class ProgramCompiler;
+
+  /// Element (r, c) of an operand: at base + (r / repeat)*pitch + c + offset.
+  struct Operand {
+    enum Kind : uint8_t { kNone, kMemory, kRegister, kGiven, kScalar } kind = kNone;
+    int index = 0;
+    int64_t pitch = 0, offset = 0, repeat = 1;
+    bool operator==(const Operand&) const = default;
+  };
+  struct Instruction {
+    Pointwise code;
+    Operand a, b;
+    Operand rows[4];  // m, s, t, s2
+    float p = 0, q = 0;
+    Operand out;
+  };
+  struct Segment {
+    int64_t begin, end;
+    std::vector<Instruction> code;
+    int registers = 0;
+    std::vector<int> scalars;  // values
+  };
+
+  void run_segment(const Segment& s, Pointers p, const Block& b, int64_t given_column,
+                   std::span<const Given> given) const;
+
+  std::vector<Segment> segments_;
+  int64_t columns_ = 0;
+  int64_t repeat_ = 0;  // rows of one sample, where an operand is repeated over them
+  bool flat_ = true;
+};
+
+/// Memory of the calling thread for programs, beside `scratch`.
+float* program_memory(int64_t floats);
+
+}  // namespace ballast::sweep
