@@ -1,4 +1,4 @@
-// Named tensors in files.
+// Named tensors, and whole checkpoints, in files of any format.
 #pragma once
 
 #include <map>
@@ -6,6 +6,7 @@
 
 #include "ballast/graph/tensor.h"
 #include "ballast/io/array.h"
+#include "ballast/io/object.h"
 
 namespace ballast {
 
@@ -17,12 +18,25 @@ Tensor to_tensor(const Array& array);
 /// The elements of a tensor, evaluated, row-major. Shares memory in the same way.
 Array to_array(const Tensor& tensor);
 
+/// Reads a checkpoint: PyTorch's (either format), safetensors or .npz, told apart by what the file
+/// holds. The latter two give a dictionary of tensors. Throws FileError.
+Object read_checkpoint(const std::string& path);
+/// The same from memory; `name` stands for the file in errors.
+Object parse_checkpoint(std::span<const std::byte> bytes, const std::string& name);
+/// Writes a checkpoint, atomically: PyTorch's format for .pt and .pth, which holds any value, .npz
+/// and otherwise safetensors, which hold dictionaries of tensors. Throws TypeError for a value that
+/// the format cannot hold, FileError where the file cannot be written.
+void write_checkpoint(const std::string& path, const Object& value);
+
 }  // namespace io
 
-/// Writes named tensors to a safetensors file, atomically. Throws as `io::write_safetensors`.
+/// Writes named tensors, atomically: for a path that ends with .pt or .pth as PyTorch's checkpoint,
+/// with .npz as NumPy's archive, and otherwise as a safetensors file, the only one that takes
+/// `metadata`. Throws ValueError for metadata elsewhere, and as `io::write_safetensors`.
 void save(const std::vector<std::pair<std::string, Tensor>>& tensors, const std::string& path,
           const std::map<std::string, std::string>& metadata = {});
-/// Reads a safetensors file. Throws FileError as `io::read_safetensors`.
+/// Reads named tensors from any file that `io::read_checkpoint` reads and that holds a dictionary
+/// of tensors. Throws FileError, or TypeError naming the entry that is no tensor.
 std::vector<std::pair<std::string, Tensor>> load(const std::string& path);
 
 }  // namespace ballast

@@ -132,7 +132,7 @@ class Run {
                 {"batch", scalar(batch_)},
                 {"sums", Tensor::from({sums_.loss.sum, sums_.loss.weight, sums_.correct})},
                 {"metrics", metrics()}});
-    save(all, options_.checkpoint, {{"format", "ballast checkpoint 1"}});
+    save(all, options_.checkpoint);
     saved_at_ = std::chrono::steady_clock::now();
   }
 

@@ -1,63 +1,39 @@
-"""Saving and loading: dictionaries of tensors, as safetensors files."""
+"""Checkpoints: PyTorch's own files, safetensors and NumPy's archives."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
-from collections import OrderedDict
-from typing import Any
+from typing import IO, Any
 
 from . import _core
-from ._core import Tensor
+from ._types import device
 
-_KEY = "ballast"  # metadata entry with what is not a tensor
-
-
-def _flatten(obj: Any, path: str, tensors: list) -> Any:
-    """Describe `obj` as JSON, its tensors by their place in `tensors`."""
-    if isinstance(obj, Tensor):
-        tensors.append((path, Tensor(obj)))
-        return {"tensor": path}
-    if obj is None or isinstance(obj, (bool, int, float, str)):
-        return {"value": obj}
-    if isinstance(obj, dict):
-        if not all(isinstance(k, (str, int)) and not isinstance(k, bool) for k in obj):
-            raise TypeError(f"save: the keys of a dictionary must be strings or int, in '{path}'")
-        items = [
-            [k, _flatten(v, f"{path}.{k}" if path else str(k), tensors)] for k, v in obj.items()
-        ]
-        return {"dict": items}
-    if isinstance(obj, (list, tuple)):
-        kind = "tuple" if isinstance(obj, tuple) else "list"
-        return {kind: [_flatten(v, f"{path}.{i}", tensors) for i, v in enumerate(obj)]}
-    raise TypeError(
-        f"save: cannot save {type(obj).__name__} ('{path}'): only tensors, numbers, text and "
-        "dictionaries, lists and tuples of these; of a module save its state_dict()"
-    )
+# Files that hold named tensors only; everything else is written as PyTorch writes it.
+_ENDINGS_OF_TENSORS = (".safetensors", ".npz")
 
 
-def _restore(node: dict, tensors: dict[str, Tensor]) -> Any:
-    ((kind, value),) = node.items()
-    if kind == "tensor":
-        return tensors[value]
-    if kind == "dict":
-        return OrderedDict((k, _restore(v, tensors)) for k, v in value)
-    if kind in ("list", "tuple"):
-        items = [_restore(v, tensors) for v in value]
-        return tuple(items) if kind == "tuple" else items
-    return value
-
-
-def save(obj: Any, f: str | os.PathLike) -> None:
-    """Write tensors to a safetensors file, atomically.
+def save(
+    obj: Any,
+    f: str | os.PathLike | IO[bytes],
+    pickle_module: Any = None,
+    pickle_protocol: int = 2,
+    _use_new_zipfile_serialization: bool = True,
+) -> None:
+    """Write a checkpoint that ``torch.load`` reads, atomically where `f` is a path.
 
     Parameters
     ----------
-    obj : dict
-        A state dict; dictionaries, lists and numbers may be nested, as in a checkpoint.
-    f : str or path
-        The file.
+    obj : object
+        Tensors, parameters, numbers, text, bytes, shapes and dtypes, in dictionaries, lists, tuples
+        and sets: state dicts of modules and optimizers, and whatever is kept with them.
+    f : str, path or file object
+        Where to. A path that ends with ``.safetensors`` or ``.npz`` gives such a file, which can
+        hold a dictionary of tensors.
+    pickle_module, pickle_protocol : optional
+        Accepted: the file is a pickle of protocol 2, written without Python's pickle module.
+    _use_new_zipfile_serialization : bool
+        False for the format of PyTorch before 1.6.
 
     Raises
     ------
@@ -66,37 +42,61 @@ def save(obj: Any, f: str | os.PathLike) -> None:
     OSError
         Where the file cannot be written; a file that was there is left as it was.
     """
-    tensors: list[tuple[str, Tensor]] = []
-    tree = _flatten(obj, "", tensors)
-    flat = isinstance(obj, dict) and all(isinstance(k, str) for k in obj)
-    flat = flat and all(isinstance(v, Tensor) for v in obj.values())
-    _core._save_safetensors(os.fspath(f), tensors, {} if flat else {_KEY: json.dumps(tree)})
+    legacy = not _use_new_zipfile_serialization
+    if hasattr(f, "write"):
+        f.write(_core._save_bytes(obj, legacy))
+        return
+    path = os.fspath(f)
+    _core._save(path, obj, path.endswith(_ENDINGS_OF_TENSORS), legacy)
 
 
-def load(f: str | os.PathLike, map_location: Any = None, weights_only: bool = True) -> Any:
-    """Read what `save` wrote, or any safetensors file (as a dictionary of tensors).
+def _check_map_location(map_location: Any) -> None:
+    if isinstance(map_location, (str, device)):
+        device(map_location)
+    elif isinstance(map_location, dict):
+        for target in map_location.values():
+            device(target)
+
+
+def load(
+    f: str | os.PathLike | IO[bytes],
+    map_location: Any = None,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool | None = None,
+    mmap: bool | None = None,
+    **pickle_load_args: Any,
+) -> Any:
+    """Read a checkpoint of PyTorch's (either format), a safetensors file or an ``.npz`` archive.
 
     Parameters
     ----------
-    f : str or path
-        The file.
-    map_location, weights_only : optional
-        Accepted: everything is on the CPU, and nothing but values is ever loaded.
+    f : str, path or file object
+        What kind it is, its content says.
+    map_location : optional
+        The CPU: that is where everything goes, wherever it was saved from.
+    weights_only : bool, optional
+        Accepted: nothing but values is ever loaded, and nothing in a file is ever called.
+    mmap : bool, optional
+        Accepted: files are always read through a map of memory.
+    pickle_module, **pickle_load_args : optional
+        Accepted.
 
     Returns
     -------
-    dict
-        What was saved.
+    object
+        What was saved. float16 and bfloat16 tensors become float32, short integers int64.
 
     Raises
     ------
+    pickle.UnpicklingError
+        Where the file names anything that a checkpoint may not contain.
     OSError
         Where there is no such file (`FileNotFoundError`), or it is not what it should be.
     """
+    _check_map_location(map_location)
+    if hasattr(f, "read"):
+        return _core._parse(f.read(), str(getattr(f, "name", "the file")))
     if not os.path.exists(f):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(f))
-    items, metadata = _core._load_safetensors(os.fspath(f))
-    tensors = OrderedDict(items)
-    if _KEY in metadata:
-        return _restore(json.loads(metadata[_KEY]), tensors)
-    return tensors
+    return _core._load(os.fspath(f))

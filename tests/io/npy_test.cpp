@@ -176,7 +176,7 @@ TEST(Npz, DeclaredSizesAreCheckedBeforeUnpacking) {
   EXPECT_NO_THROW(read_npz(folder / "a.npz", 528));
   EXPECT_EQ(
       error_of<FileError>([&] { read_npz(folder / "a.npz", 527); }),
-      (folder / "a.npz") + ": unpacks to more than the 527 bytes allowed here (array 'x' to 528)");
+      (folder / "a.npz") + ": unpacks to more than the 527 bytes allowed here ('x.npy' to 528)");
   // An entry that claims more than compression can reach.
   std::string bomb = read_file(golden("reference.npz"), 10'000);
   const uint32_t huge = 0x40000000;

@@ -1,0 +1,209 @@
+#include "ballast/io/zip.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <concepts>
+
+namespace ballast::io {
+namespace {
+
+// Deflate cannot pack more than 1032 bytes into one (a match of 258 bytes takes at least two bits),
+// so an entry that claims more lies about its size. https://zlib.net/zlib_tech.html
+constexpr uint64_t kMaxDeflateRatio = 1032;
+
+struct Close {
+  void operator()(zip_file_t* f) const { zip_fclose(f); }
+  void operator()(zip_source_t* s) const { zip_source_free(s); }
+};
+
+/// libzip's error, which owns its text.
+struct ZipError {
+  zip_error_t error;
+  ZipError() { zip_error_init(&error); }
+  ZipError(const ZipError&) = delete;
+  ZipError& operator=(const ZipError&) = delete;
+  ~ZipError() { zip_error_fini(&error); }
+  const char* text() { return zip_error_strerror(&error); }
+};
+
+/// Whether a name stays below the folder it would be unpacked into.
+bool stays_below(std::string_view name) {
+  if (name.empty() || name[0] == '/' || name.find('\\') != name.npos) return false;
+  for (size_t at = 0; at <= name.size();) {
+    const size_t end = std::min(name.find('/', at), name.size());
+    if (name.substr(at, end - at) == "..") return false;
+    at = end + 1;
+  }
+  return true;
+}
+
+}  // namespace
+
+ZipReader::ZipReader(std::span<const std::byte> bytes, std::string file, const char* kind)
+    : file_(std::move(file)) {
+  check<FileError>(!bytes.empty(), "{}: not {}: empty", file_, kind);
+  ZipError error;
+  std::unique_ptr<zip_source_t, Close> source(
+      zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error.error));
+  if (!source) fail<FileError>("{}: cannot read: {}", file_, error.text());
+  archive_.reset(zip_open_from_source(source.get(), ZIP_RDONLY | ZIP_CHECKCONS, &error.error));
+  if (!archive_) fail<FileError>("{}: not {}: {}", file_, kind, error.text());
+  source.release();  // The archive owns it now.
+  read_directory();
+}
+
+void ZipReader::read_directory() {
+  const zip_int64_t count = zip_get_num_entries(archive_.get(), 0);
+  for (zip_int64_t i = 0; i < count; ++i) {
+    zip_stat_t stat;
+    check<FileError>(zip_stat_index(archive_.get(), i, 0, &stat) == 0,
+                     "{}: cannot read entry {}: {}", file_, i, zip_strerror(archive_.get()));
+    const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE;
+    check<FileError>((stat.valid & needed) == needed, "{}: entry {} has no name or size", file_, i);
+    check<FileError>(stays_below(stat.name),
+                     "{}: entry {} has the name '{}', which leaves a folder", file_, i, stat.name);
+    check<FileError>(
+        stat.size / kMaxDeflateRatio <= stat.comp_size,
+        "{}: entry '{}' claims to unpack {} bytes into {}, which no compression reaches", file_,
+        stat.name, stat.comp_size, stat.size);
+    entries_.push_back({static_cast<uint64_t>(i), stat.size, stat.name});
+  }
+}
+
+const ZipEntry* ZipReader::find(const std::string& name) const {
+  const zip_int64_t at = zip_name_locate(archive_.get(), name.c_str(), ZIP_FL_ENC_RAW);
+  return at < 0 ? nullptr : &entries_[at];
+}
+
+Ref<Buffer> ZipReader::unpack(const ZipEntry& entry, const std::string& what) const {
+  std::unique_ptr<zip_file_t, Close> file(zip_fopen_index(archive_.get(), entry.index, 0));
+  if (!file)
+    fail<FileError>("{}: {}: cannot unpack: {}", file_, what, zip_strerror(archive_.get()));
+  Ref<Buffer> buffer = Buffer::allocate(entry.bytes);
+  uint64_t done = 0;
+  while (done < entry.bytes) {
+    const zip_int64_t n = zip_fread(file.get(), buffer->data() + done, entry.bytes - done);
+    check<FileError>(n > 0, "{}: {}: cannot unpack: {}", file_, what,
+                     n < 0 ? zip_file_strerror(file.get()) : "shorter than the archive says");
+    done += n;
+  }
+  // The checksum is compared where the end is seen, which takes one read past it.
+  std::byte past;
+  const zip_int64_t n = zip_fread(file.get(), &past, 1);
+  check<FileError>(n == 0, "{}: {}: cannot unpack: {}", file_, what, zip_file_strerror(file.get()));
+  return buffer;
+}
+
+// The format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+namespace {
+
+constexpr uint32_t kNot32 = 0xffffffff;  // stands where a 64-bit field follows
+constexpr uint16_t kVersion = 20, kVersion64 = 45;
+constexpr uint16_t kUtf8 = 0x800, kStored = 0;
+constexpr uint32_t kFirstDay = 1 << 21 | 1 << 16;  // 1980-01-01 0:00, the earliest there is
+
+/// Little-endian fields.
+class Record {
+ public:
+  template <std::unsigned_integral T>
+  Record& put(T v) {
+    bytes_.append(reinterpret_cast<const char*>(&v), sizeof(T));
+    return *this;
+  }
+  Record& text(const std::string& s) {
+    bytes_ += s;
+    return *this;
+  }
+  size_t size() const { return bytes_.size(); }
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
+uint32_t field32(uint64_t v) { return v >= kNot32 ? kNot32 : static_cast<uint32_t>(v); }
+
+/// The fields that the local header and the directory have in common.
+void put_common(Record& r, bool large, uint32_t crc, uint64_t bytes, const std::string& name,
+                size_t extra) {
+  r.put(large ? kVersion64 : kVersion).put(kUtf8).put(kStored).put(kFirstDay).put(crc);
+  r.put(field32(bytes)).put(field32(bytes));
+  r.put(static_cast<uint16_t>(name.size())).put(static_cast<uint16_t>(extra));
+}
+
+uint32_t checksum(std::initializer_list<std::span<const std::byte>> pieces) {
+  uLong crc = crc32_z(0, nullptr, 0);
+  for (const auto& p : pieces)
+    if (!p.empty()) crc = crc32_z(crc, reinterpret_cast<const Bytef*>(p.data()), p.size());
+  return static_cast<uint32_t>(crc);
+}
+
+}  // namespace
+
+void ZipWriter::write(const std::string& bytes) {
+  sink_.write(bytes.data(), bytes.size());
+  at_ += bytes.size();
+}
+
+void ZipWriter::add(const std::string& name,
+                    std::initializer_list<std::span<const std::byte>> pieces) {
+  check<ValueError>(name.size() < 1 << 15, "a zip entry's name of {} bytes is too long",
+                    name.size());
+  uint64_t bytes = 0;
+  for (const auto& p : pieces) bytes += p.size();
+  const Written entry{name, at_, bytes, checksum(pieces)};
+
+  Record extra;
+  const bool large = bytes >= kNot32;
+  if (large) extra.put(uint16_t{1}).put(uint16_t{16}).put(bytes).put(bytes);
+  // What is missing to the alignment is filled by an extra field, whose own head takes 4 bytes.
+  const uint64_t content = at_ + 30 + name.size() + extra.size();
+  if (content % alignment_ != 0) {
+    const size_t padding = (alignment_ - (content + 4) % alignment_) % alignment_;
+    extra.put(uint16_t{0x4246}).put(static_cast<uint16_t>(padding));
+    extra.text(std::string(padding, 'Z'));
+  }
+  Record header;
+  header.put(uint32_t{0x04034b50});
+  put_common(header, large, entry.crc, bytes, name, extra.size());
+  write(header.text(name).text(extra.bytes()).bytes());
+  for (const auto& p : pieces) {
+    if (!p.empty()) sink_.write(p.data(), p.size());
+    at_ += p.size();
+  }
+  entries_.push_back(entry);
+}
+
+void ZipWriter::finish() {
+  const uint64_t start = at_;
+  for (const Written& e : entries_) {
+    Record extra;
+    const bool large = e.bytes >= kNot32 || e.offset >= kNot32;
+    if (large) {
+      const uint16_t size = (e.bytes >= kNot32 ? 16 : 0) + (e.offset >= kNot32 ? 8 : 0);
+      extra.put(uint16_t{1}).put(size);
+      if (e.bytes >= kNot32) extra.put(e.bytes).put(e.bytes);
+      if (e.offset >= kNot32) extra.put(e.offset);
+    }
+    Record r;
+    r.put(uint32_t{0x02014b50}).put(large ? kVersion64 : kVersion);
+    put_common(r, large, e.crc, e.bytes, e.name, extra.size());
+    r.put(uint16_t{0}).put(uint16_t{0}).put(uint16_t{0}).put(uint32_t{0}).put(field32(e.offset));
+    write(r.text(e.name).text(extra.bytes()).bytes());
+  }
+  const uint64_t size = at_ - start, count = entries_.size();
+  Record end;
+  if (count >= 0xffff || start >= kNot32 || size >= kNot32) {
+    const uint64_t end64 = at_;
+    end.put(uint32_t{0x06064b50}).put(uint64_t{44}).put(kVersion64).put(kVersion64);
+    end.put(uint32_t{0}).put(uint32_t{0}).put(count).put(count).put(size).put(start);
+    end.put(uint32_t{0x07064b50}).put(uint32_t{0}).put(end64).put(uint32_t{1});
+  }
+  const uint16_t short_count = static_cast<uint16_t>(std::min<uint64_t>(count, 0xffff));
+  end.put(uint32_t{0x06054b50}).put(uint32_t{0}).put(short_count).put(short_count);
+  end.put(field32(size)).put(field32(start)).put(uint16_t{0});
+  write(end.bytes());
+}
+
+}  // namespace ballast::io
