@@ -18,6 +18,7 @@ class ReferenceSweep final : public Sweep {
     }
   }
 
+  const char* kernel() const override { return "reference"; }
   void run(Pointers p, const std::byte*) const override {
     InlineVector<Operand, 5> in = in_;
     InlineVector<Ref<Buffer>, 6> copies;
@@ -60,6 +61,7 @@ class ReferenceSweep final : public Sweep {
 
 class NothingSweep final : public Sweep {
  public:
+  const char* kernel() const override { return "view"; }
   void run(Pointers, const std::byte*) const override {}
 };
 
@@ -86,6 +88,7 @@ class WholeSweep final : public Sweep {
   std::vector<int> prepared_from() const override { return product_->prepared_from(); }
   void prepare(Pointers p, std::byte* to) const override { product_->prepare(p, to); }
 
+  const char* kernel() const override { return "whole"; }
   void run(Pointers p, const std::byte* prepared) const override {
     std::vector<std::byte*> at(p, p + values_);
     std::vector<Ref<Buffer>> made;

@@ -103,6 +103,7 @@ class ConvSweep final : public Sweep {
                     1, r, c);
   }
 
+  const char* kernel() const override { return "direct"; }
   void run(Pointers p, const std::byte*) const override {
     const Ref<Buffer> packed = pack(reinterpret_cast<const float*>(p[w_]));
     const auto* weights = reinterpret_cast<const float*>(packed->data());
@@ -268,6 +269,7 @@ class WeightGradSweep final : public Sweep {
         std::clamp<int64_t>(kGradBlock / std::max<int64_t>(g.in_group * g.out_group, 1), 1, taps_);
   }
 
+  const char* kernel() const override { return "direct"; }
   void run(Pointers p, const std::byte*) const override {
     const Ref<Buffer> buffer = Buffer::allocate(slabs_ * size_ * sizeof(float));
     auto* sums = reinterpret_cast<float*>(buffer->data());

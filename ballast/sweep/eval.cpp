@@ -1,18 +1,24 @@
 #include "ballast/sweep/eval.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <list>
 #include <unordered_map>
 #include <utility>
 
 #include "ballast/plan/plan.h"
+#include "ballast/sweep/record.h"
 #include "ballast/sweep/sweep.h"
 
 namespace ballast {
 namespace {
 
 using plan::Plan;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 /// A plan compiled to sweeps, with the key it is found by.
 struct Executable {
@@ -218,6 +224,27 @@ struct Run {
   }
 };
 
+void run_sweeps(const std::shared_ptr<const Executable>& e, sweep::Pointers at) {
+  Ref<Buffer> prepared;
+  if (e->prepared_bytes) prepared = Buffer::allocate(e->prepared_bytes);
+  sweep::Record* record = sweep::record_of_this_thread();
+  std::vector<double> times;
+  std::vector<const char*> kernels;
+  const double begin = record ? now() : 0;
+  for (const auto& s : e->sweeps) {
+    const double start = record ? now() : 0;
+    std::byte* to = s->prepared_bytes() ? prepared->data() : nullptr;
+    if (to) s->prepare(at, to);
+    s->run(at, to);
+    if (!record) continue;
+    times.push_back(now() - start);
+    kernels.push_back(s->kernel());
+  }
+  if (record)
+    record->ran(std::shared_ptr<const Plan>(e, &e->plan), kernels, times, now() - begin,
+                e->prepared_bytes);
+}
+
 /// Memory for one run: leaves and outputs from outside, temporaries from an arena.
 void execute(Run& run) {
   const Plan& p = run.executable->plan;
@@ -242,13 +269,7 @@ void execute(Run& run) {
     if (p.values[v].offset >= 0) at[v] = arena->data() + p.values[v].offset;
   for (size_t v = 0; v < p.values.size(); ++v)
     if (p.values[v].alias >= 0) at[v] = at[p.values[v].alias];
-  Ref<Buffer> prepared;
-  if (run.executable->prepared_bytes) prepared = Buffer::allocate(run.executable->prepared_bytes);
-  for (const auto& s : run.executable->sweeps) {
-    std::byte* to = s->prepared_bytes() ? prepared->data() : nullptr;
-    if (to) s->prepare(at.data(), to);
-    s->run(at.data(), to);
-  }
+  run_sweeps(run.executable, at.data());
 }
 
 /// Gives the outputs their memory; inputs nobody will differentiate through are dropped.
@@ -394,6 +415,11 @@ BALLAST_INSTANTIATE(int64_t)
 BALLAST_INSTANTIATE(float)
 BALLAST_INSTANTIATE(double)
 #undef BALLAST_INSTANTIATE
+
+sweep::Record*& sweep::record_of_this_thread() {
+  thread_local Record* record = nullptr;
+  return record;
+}
 
 PlanCacheStatistics plan_cache_statistics() {
   std::lock_guard lock(graph_mutex());

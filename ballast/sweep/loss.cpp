@@ -29,6 +29,7 @@ class CrossEntropySweep final : public Sweep {
     classes_ = plan.values[x_].shape[1];
   }
 
+  const char* kernel() const override { return "loss"; }
   void run(Pointers p, const std::byte*) const override {
     const auto* y = reinterpret_cast<const int64_t*>(p[y_]);
     int64_t counted = 0;
@@ -114,6 +115,7 @@ class LogSumExpSweep final : public Sweep {
   LogSumExpSweep(const Shape& x, int in, int out)
       : rows_(x.span_numel(0, x.rank() - 1)), columns_(x.back()), in_(in), out_(out) {}
 
+  const char* kernel() const override { return "loss"; }
   void run(Pointers p, const std::byte*) const override {
     const auto* x = reinterpret_cast<const float*>(p[in_]);
     auto* out = reinterpret_cast<float*>(p[out_]);

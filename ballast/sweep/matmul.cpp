@@ -40,6 +40,7 @@ class MatmulSweep final : public Sweep {
     slabs_ = tiles_m_ * tiles_n_ <= kFewTiles ? std::clamp<int64_t>(k_ / kSlab, 1, kMaxSlabs) : 1;
   }
 
+  const char* kernel() const override { return "product"; }
   void run(Pointers p, const std::byte*) const override {
     if (m_ == 0 || n_ == 0) return;
     const auto* a = reinterpret_cast<const float*>(p[a_]);

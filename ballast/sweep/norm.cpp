@@ -53,6 +53,7 @@ class MomentsSweep final : public Sweep {
   MomentsSweep(int in, int out, int64_t rows, int64_t columns)
       : in_(in), out_(out), t_(rows, columns) {}
 
+  const char* kernel() const override { return "sums"; }
   void run(Pointers p, const std::byte*) const override {
     const auto* x = reinterpret_cast<const float*>(p[in_]);
     auto* out = reinterpret_cast<float*>(p[out_]);
@@ -102,6 +103,7 @@ class SumsSweep final : public Sweep {
   SumsSweep(int g, int x, int centre, int out, int64_t rows, int64_t columns)
       : g_(g), x_(x), centre_(centre), out_(out), t_(rows, columns) {}
 
+  const char* kernel() const override { return "sums"; }
   void run(Pointers p, const std::byte*) const override {
     const auto* g = reinterpret_cast<const float*>(p[g_]);
     const auto* x = x_ >= 0 ? reinterpret_cast<const float*>(p[x_]) : nullptr;
@@ -143,6 +145,7 @@ class BlockSumsSweep final : public Sweep {
   BlockSumsSweep(int in, int out, int64_t groups, int64_t rows, int64_t columns, bool whole)
       : in_(in), out_(out), groups_(groups), rows_(rows), columns_(columns), whole_(whole) {}
 
+  const char* kernel() const override { return "sums"; }
   void run(Pointers p, const std::byte*) const override {
     const auto* x = reinterpret_cast<const float*>(p[in_]);
     auto* out = reinterpret_cast<float*>(p[out_]);

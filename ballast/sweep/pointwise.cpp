@@ -22,6 +22,7 @@ class PointwiseSweep final : public Sweep {
     row_pieces_ = ceil_div(rows_, row_step_);
   }
 
+  const char* kernel() const override { return "pointwise"; }
   void run(Pointers p, const std::byte*) const override {
     // Sums over no rows are written, too.
     if (columns_ == 0) return;

@@ -25,6 +25,7 @@ class MaxPoolSweep final : public Sweep {
         in_(in),
         out_(out) {}
 
+  const char* kernel() const override { return "pool"; }
   void run(Pointers p, const std::byte*) const override {
     const double cost = static_cast<double>(images_ * windows_[0] * windows_[1] * channels_) *
                         static_cast<double>(a_.kernel[0] * a_.kernel[1]);
@@ -95,6 +96,7 @@ class ExpandPixelsSweep final : public Sweep {
   ExpandPixelsSweep(const Shape& s, int in, int out)
       : images_(s[0]), channels_(s[1]), pixels_(s.span_numel(2, s.rank())), in_(in), out_(out) {}
 
+  const char* kernel() const override { return "pool"; }
   void run(Pointers p, const std::byte*) const override {
     const auto* x = reinterpret_cast<const float*>(p[in_]);
     auto* y = reinterpret_cast<float*>(p[out_]);

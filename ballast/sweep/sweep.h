@@ -24,6 +24,9 @@ class Sweep {
   virtual std::vector<int> prepared_from() const { return {}; }
   virtual void prepare(Pointers /*p*/, std::byte* /*prepared*/) const {}
 
+  /// What runs it, for reports: "winograd", "direct", ...
+  virtual const char* kernel() const = 0;
+
   /// `prepared`: what `prepare` wrote; null where prepared_bytes() is 0.
   virtual void run(Pointers p, const std::byte* prepared) const = 0;
 };

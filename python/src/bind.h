@@ -76,6 +76,7 @@ Ref<Buffer> wrap_memory(void* data, size_t bytes, nb::object owner);
 
 // One function per file of this folder.
 void bind_graph(nb::module_& m);
+void bind_explain(nb::module_& m);
 void bind_index(nb::class_<Tensor>& c);
 void bind_ops(nb::module_& m, nb::class_<Tensor>& c);
 void bind_create(nb::module_& m);

@@ -39,6 +39,7 @@ NB_MODULE(_core, m) {
   m.def("get_num_threads", &ballast::num_threads, "Threads that an evaluation may use.");
   m.def("set_num_threads", &ballast::set_num_threads, "n"_a, "Sets how many threads are used.");
   bind_graph(m);
+  bind_explain(m);
   bind_create(m);
   bind_nn(m);
   bind_optim(m);
