@@ -4,29 +4,19 @@
 #include <chrono>
 #include <cstring>
 #include <list>
+#include <mutex>
 #include <unordered_map>
 #include <utility>
 
 #include "ballast/plan/plan.h"
-#include "ballast/sweep/record.h"
-#include "ballast/sweep/sweep.h"
+#include "ballast/sweep/executable.h"
 
 namespace ballast {
 namespace {
 
 using plan::Plan;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-/// A plan compiled to sweeps, with the key it is found by.
-struct Executable {
-  std::vector<uint64_t> key;
-  Plan plan;
-  std::vector<std::unique_ptr<sweep::Sweep>> sweeps;
-  int64_t prepared_bytes = 0;  // the most that one sweep wants
-};
+using sweep::Executable;
+using sweep::Run;
 
 /// The part of the graph that is needed: nodes in topological order, inputs before readers. One per
 /// thread, reused: a steady step allocates nothing here.
@@ -46,6 +36,11 @@ class Needed {
 
   const std::vector<Node*>& nodes() const { return nodes_; }
   bool kept(size_t i) const { return keep_[i]; }
+  /// Whether nothing here belongs to a graph that is or was to be differentiated.
+  bool evaluation() const {
+    return std::none_of(nodes_.begin(), nodes_.end(),
+                        [](const Node* n) { return n->requires_grad && !n->grad_leaf; });
+  }
 
   /// What the plan depends on, as numbers: the structure, no values.
   void write_key(std::vector<uint64_t>& key) const {
@@ -138,8 +133,26 @@ class Needed {
       const uint32_t reads = n->op->gradient_reads();
       if (reads & Op::kReadsOutput) keep_[i] = 1;
       for (int k = 0; k < n->inputs.size(); ++k)
-        if (reads >> k & 1) keep_[n->inputs[k]->index] = 1;
+        if (reads >> k & 1) keep(*n->inputs[k]);
     }
+  }
+
+  /// Keeps a value for a later derivative: in memory, or as what it is quickly made of again. A
+  /// normalized activation is a multiply-add away from the product it was made of.
+  void keep(const Node& n) {
+    if (n.evaluated() || keep_[n.index]) return;
+    const auto kind = n.op->traits().kind;
+    int full = 0;
+    for (const auto& in : n.inputs) full += in->shape == n.shape;
+    const bool cheap = n.dtype == DType::kFloat32 &&
+                       ((kind == Traits::Kind::kPointwise && full == 1) ||
+                        kind == Traits::Kind::kConcatenate || kind == Traits::Kind::kSlice ||
+                        kind == Traits::Kind::kRepeat);
+    if (!cheap) {
+      keep_[n.index] = 1;
+      return;
+    }
+    for (const auto& in : n.inputs) keep(*in);
   }
 
   uint64_t walk_ = 0;
@@ -167,15 +180,7 @@ class PlanCache {
       return it->second->second;
     }
     ++statistics.misses;
-    auto made = std::make_shared<Executable>();
-    made->key = key;
-    made->plan = needed.make_plan();
-    const plan::Options& o = plan::options();
-    plan::run_passes(made->plan, o);
-    for (const plan::Group& g : made->plan.groups) {
-      made->sweeps.push_back(sweep::build(made->plan, g, o.fast));
-      made->prepared_bytes = std::max(made->prepared_bytes, made->sweeps.back()->prepared_bytes());
-    }
+    const auto made = std::make_shared<Executable>(key, needed.make_plan(), plan::options());
     if (it != by_hash_.end()) {
       entries_.erase(it->second);
       by_hash_.erase(it);
@@ -204,72 +209,6 @@ class PlanCache {
 PlanCache& plan_cache() {
   static PlanCache* cache = new PlanCache;
   return *cache;
-}
-
-/// What one run of a plan needs: the nodes stay alive and in place while other threads go on.
-struct Run {
-  std::shared_ptr<const Executable> executable;
-  std::vector<Ref<Node>> outputs;
-  std::vector<Ref<Buffer>> leaves, made;  // memory of leaves and outputs, in the plan's order
-  std::vector<Ref<Buffer>> owned;         // by value of the plan
-  std::vector<std::byte*> at;
-
-  void clear() {
-    executable.reset();
-    outputs.clear();
-    leaves.clear();
-    made.clear();
-    owned.clear();
-    at.clear();
-  }
-};
-
-void run_sweeps(const std::shared_ptr<const Executable>& e, sweep::Pointers at) {
-  Ref<Buffer> prepared;
-  if (e->prepared_bytes) prepared = Buffer::allocate(e->prepared_bytes);
-  sweep::Record* record = sweep::record_of_this_thread();
-  std::vector<double> times;
-  std::vector<const char*> kernels;
-  const double begin = record ? now() : 0;
-  for (const auto& s : e->sweeps) {
-    const double start = record ? now() : 0;
-    std::byte* to = s->prepared_bytes() ? prepared->data() : nullptr;
-    if (to) s->prepare(at, to);
-    s->run(at, to);
-    if (!record) continue;
-    times.push_back(now() - start);
-    kernels.push_back(s->kernel());
-  }
-  if (record)
-    record->ran(std::shared_ptr<const Plan>(e, &e->plan), kernels, times, now() - begin,
-                e->prepared_bytes);
-}
-
-/// Memory for one run: leaves and outputs from outside, temporaries from an arena.
-void execute(Run& run) {
-  const Plan& p = run.executable->plan;
-  auto root = [&](int v) { return p.values[v].alias >= 0 ? p.values[v].alias : v; };
-  auto& at = run.at;
-  auto& owned = run.owned;
-  at.assign(p.values.size(), nullptr);
-  owned.resize(p.values.size());
-  for (size_t i = 0; i < p.leaves.size(); ++i) {
-    owned[p.leaves[i]] = run.leaves[i];
-    at[p.leaves[i]] = run.leaves[i]->data();
-  }
-  for (int out : p.outputs) {
-    Ref<Buffer>& b = owned[root(out)];
-    if (!b) b = Buffer::allocate(p.values[root(out)].bytes());
-    at[root(out)] = b->data();
-    run.made.push_back(b);
-  }
-  Ref<Buffer> arena;
-  if (p.arena_bytes) arena = Buffer::allocate(p.arena_bytes);
-  for (size_t v = 0; v < p.values.size(); ++v)
-    if (p.values[v].offset >= 0) at[v] = arena->data() + p.values[v].offset;
-  for (size_t v = 0; v < p.values.size(); ++v)
-    if (p.values[v].alias >= 0) at[v] = at[p.values[v].alias];
-  run_sweeps(run.executable, at.data());
 }
 
 /// Gives the outputs their memory; inputs nobody will differentiate through are dropped.
@@ -301,6 +240,7 @@ void eval_nodes(std::span<Node* const> roots) {
     if (needed.nodes().empty()) return;
     needed.write_key(key);
     run.executable = plan_cache().find(key, needed);
+    run.evaluation = needed.evaluation();
     for (size_t i = 0; i < needed.nodes().size(); ++i) {
       Node* n = needed.nodes()[i];
       if (n->evaluated())
@@ -309,7 +249,7 @@ void eval_nodes(std::span<Node* const> roots) {
         run.outputs.push_back(Ref<Node>(n));
     }
   }
-  execute(run);
+  sweep::execute(run);
   std::lock_guard lock(graph_mutex());
   commit(run);
 }
@@ -348,77 +288,6 @@ void eval(std::span<const Tensor> tensors) {
 
 void eval(std::initializer_list<Tensor> tensors) {
   eval(std::span<const Tensor>(tensors.begin(), tensors.size()));
-}
-
-const Tensor& Tensor::eval() const {
-  if (!node().evaluated()) ballast::eval(std::span<const Tensor>(this, 1));
-  return *this;
-}
-
-template <class T>
-std::span<const T> Tensor::data() const {
-  check<TypeError>(dtype() == dtype_of<T>, "expected a tensor of dtype {}, got {}",
-                   name_of(dtype_of<T>), name_of(dtype()));
-  eval();
-  Node& n = node();
-  if (n.layout == Layout::kChannelsLast) {
-    std::lock_guard lock(graph_mutex());
-    if (n.layout == Layout::kChannelsLast && !plan::layouts_coincide(n.shape)) {
-      Ref<Buffer> b = Buffer::allocate(n.buffer->bytes());
-      const Operand in{n.data(), n.shape, n.dtype};
-      const Attributes to_row_major(plan::ConvertAttributes{0});
-      plan::convert_layout_op().reference(
-          Call{{&in, 1}, Operand{b->data(), n.shape, n.dtype}, to_row_major});
-      n.buffer = b;
-    }
-    n.layout = Layout::kRowMajor;
-  }
-  return {reinterpret_cast<const T*>(n.data()), static_cast<size_t>(n.numel())};
-}
-
-template <class T>
-std::span<T> Tensor::mutable_data() {
-  data<T>();
-  Node& n = node();
-  if (n.buffer->refs() > 1 || n.buffer->external() || n.refs() > 1) {
-    Ref<Node> own = make_leaf(n.shape, n.dtype);
-    std::memcpy(own->data(), n.data(), n.numel() * sizeof(T));
-    own->requires_grad = n.requires_grad;
-    own->grad_leaf = n.grad_leaf;
-    own->owner = n.owner ? impl() : nullptr;
-    // It keeps its history, and with it its place in the graph.
-    own->op = n.op;
-    own->inputs = n.inputs;
-    own->attributes = n.attributes;
-    own->released = n.released;
-    impl_->assign(std::move(own));
-  }
-  return {reinterpret_cast<T*>(node().data()), static_cast<size_t>(node().numel())};
-}
-
-template <class T>
-T Tensor::item() const {
-  check(numel() == 1, "a Tensor with {} elements cannot be converted to Scalar", numel());
-  eval();
-  return dispatch(dtype(), [&](auto zero) {
-    return static_cast<T>(*reinterpret_cast<const decltype(zero)*>(node().data()));
-  });
-}
-
-#define BALLAST_INSTANTIATE(T)                      \
-  template std::span<const T> Tensor::data() const; \
-  template std::span<T> Tensor::mutable_data();     \
-  template T Tensor::item() const;
-BALLAST_INSTANTIATE(bool)
-BALLAST_INSTANTIATE(uint8_t)
-BALLAST_INSTANTIATE(int64_t)
-BALLAST_INSTANTIATE(float)
-BALLAST_INSTANTIATE(double)
-#undef BALLAST_INSTANTIATE
-
-sweep::Record*& sweep::record_of_this_thread() {
-  thread_local Record* record = nullptr;
-  return record;
 }
 
 PlanCacheStatistics plan_cache_statistics() {

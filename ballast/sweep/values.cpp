@@ -1,0 +1,76 @@
+// Looking at the values of a tensor: it is evaluated, and seen row-major.
+#include <cstring>
+#include <mutex>
+
+#include "ballast/graph/eval.h"
+#include "ballast/plan/plan.h"
+
+namespace ballast {
+
+const Tensor& Tensor::eval() const {
+  if (!node().evaluated()) ballast::eval(std::span<const Tensor>(this, 1));
+  return *this;
+}
+
+template <class T>
+std::span<const T> Tensor::data() const {
+  check<TypeError>(dtype() == dtype_of<T>, "expected a tensor of dtype {}, got {}",
+                   name_of(dtype_of<T>), name_of(dtype()));
+  eval();
+  Node& n = node();
+  if (n.layout == Layout::kChannelsLast) {
+    std::lock_guard lock(graph_mutex());
+    if (n.layout == Layout::kChannelsLast && !plan::layouts_coincide(n.shape)) {
+      Ref<Buffer> b = Buffer::allocate(n.buffer->bytes());
+      const Operand in{n.data(), n.shape, n.dtype};
+      const Attributes to_row_major(plan::ConvertAttributes{0});
+      plan::convert_layout_op().reference(
+          Call{{&in, 1}, Operand{b->data(), n.shape, n.dtype}, to_row_major});
+      n.buffer = b;
+    }
+    n.layout = Layout::kRowMajor;
+  }
+  return {reinterpret_cast<const T*>(n.data()), static_cast<size_t>(n.numel())};
+}
+
+template <class T>
+std::span<T> Tensor::mutable_data() {
+  data<T>();
+  Node& n = node();
+  if (n.buffer->refs() > 1 || n.buffer->external() || n.refs() > 1) {
+    Ref<Node> own = make_leaf(n.shape, n.dtype);
+    std::memcpy(own->data(), n.data(), n.numel() * sizeof(T));
+    own->requires_grad = n.requires_grad;
+    own->grad_leaf = n.grad_leaf;
+    own->owner = n.owner ? impl() : nullptr;
+    // It keeps its history, and with it its place in the graph.
+    own->op = n.op;
+    own->inputs = n.inputs;
+    own->attributes = n.attributes;
+    own->released = n.released;
+    impl_->assign(std::move(own));
+  }
+  return {reinterpret_cast<T*>(node().data()), static_cast<size_t>(node().numel())};
+}
+
+template <class T>
+T Tensor::item() const {
+  check(numel() == 1, "a Tensor with {} elements cannot be converted to Scalar", numel());
+  eval();
+  return dispatch(dtype(), [&](auto zero) {
+    return static_cast<T>(*reinterpret_cast<const decltype(zero)*>(node().data()));
+  });
+}
+
+#define BALLAST_INSTANTIATE(T)                      \
+  template std::span<const T> Tensor::data() const; \
+  template std::span<T> Tensor::mutable_data();     \
+  template T Tensor::item() const;
+BALLAST_INSTANTIATE(bool)
+BALLAST_INSTANTIATE(uint8_t)
+BALLAST_INSTANTIATE(int64_t)
+BALLAST_INSTANTIATE(float)
+BALLAST_INSTANTIATE(double)
+#undef BALLAST_INSTANTIATE
+
+}  // namespace ballast
