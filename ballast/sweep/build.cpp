@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "ballast/sweep/convert.h"
 #include "ballast/sweep/ends.h"
 #include "ballast/sweep/sweep.h"
 
@@ -49,6 +50,8 @@ class ReferenceSweep final : public Sweep {
   }
 
   static void convert(const Operand& from, const Operand& to, int64_t to_channels_last) {
+    if (from.dtype == DType::kFloat32)
+      return convert_layout(from.shape, to_channels_last, from.as<float>(), to.as<float>());
     const Attributes a(plan::ConvertAttributes{to_channels_last});
     plan::convert_layout_op().reference(Call{{&from, 1}, to, a});
   }
@@ -137,7 +140,7 @@ std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, b
       if (auto s = builder(plan, group)) return s;
   if (has_ends(plan, group)) return std::make_unique<WholeSweep>(plan, group, fast);
   if (fast)
-    for (auto* builder : {build_norm, build_loss})
+    for (auto* builder : {build_norm, build_convert, build_loss})
       if (auto s = builder(plan, root)) return s;
   return std::make_unique<ReferenceSweep>(plan, root);
 }

@@ -4,6 +4,7 @@
 
 #include "ballast/graph/eval.h"
 #include "ballast/plan/plan.h"
+#include "ballast/sweep/convert.h"
 
 namespace ballast {
 
@@ -22,10 +23,12 @@ std::span<const T> Tensor::data() const {
     std::lock_guard lock(graph_mutex());
     if (n.layout == Layout::kChannelsLast && !plan::layouts_coincide(n.shape)) {
       Ref<Buffer> b = Buffer::allocate(n.buffer->bytes());
-      const Operand in{n.data(), n.shape, n.dtype};
+      const Operand in{n.data(), n.shape, n.dtype}, out{b->data(), n.shape, n.dtype};
       const Attributes to_row_major(plan::ConvertAttributes{0});
-      plan::convert_layout_op().reference(
-          Call{{&in, 1}, Operand{b->data(), n.shape, n.dtype}, to_row_major});
+      if (n.dtype == DType::kFloat32)
+        sweep::convert_layout(n.shape, false, in.as<float>(), out.as<float>());
+      else
+        plan::convert_layout_op().reference(Call{{&in, 1}, out, to_row_major});
       n.buffer = b;
     }
     n.layout = Layout::kRowMajor;
