@@ -242,7 +242,7 @@ class ProgramCompiler {
 
   bool combine_into(Instruction& i) {
     Instruction *a = only_source(i.a), *b = only_source(i.b);
-    auto take = [&](Instruction* from, Pointwise code, const Operand& new_a, const Operand& new_b) {
+    auto take = [&](Instruction* from, Pointwise code, Operand new_a, Operand new_b) {
       i.code = code;
       i.a = new_a;
       i.b = new_b;

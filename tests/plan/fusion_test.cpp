@@ -1,0 +1,212 @@
+// Random networks, planned with every combination of passes, against the reference kernels.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "ballast/base/threads.h"
+#include "ballast/grad/grad.h"
+#include "ballast/ops/activation.h"
+#include "ballast/ops/batch_norm.h"
+#include "ballast/ops/conv.h"
+#include "ballast/ops/create.h"
+#include "ballast/ops/pointwise.h"
+#include "ballast/ops/pool.h"
+#include "ballast/ops/rearrange.h"
+#include "ballast/ops/reduce.h"
+#include "ballast/ops/shape_ops.h"
+#include "ballast/plan/plan.h"
+#include "ballast/sweep/eval.h"
+
+namespace ballast {
+namespace {
+
+/// A random network of convolutions, normalizations, activations, branches, concatenations, pools
+/// and gates, as users write them: whatever a tensor is followed by, every tensor is used.
+class RandomNetwork {
+ public:
+  explicit RandomNetwork(uint32_t seed) : random_(seed) {}
+
+  /// Values of the loss, of every parameter's gradient and of the statistics.
+  std::vector<std::vector<float>> step() {
+    manual_seed(random_());
+    const int64_t n = pick(1, 3), size = pick(3, 9);
+    add(parameter({n, pick(1, 5), size, size}));
+    for (int64_t i = 0, layers = pick(4, 14); i < layers; ++i) layer();
+    Tensor loss;
+    for (size_t i = 0; i < tensors_.size(); ++i) {
+      if (used_[i]) continue;
+      const Tensor part = mean(square(adaptive_avg_pool2d(tensors_[i], {1, 1})));
+      loss = loss.defined() ? loss + part : part;
+    }
+    loss.backward();
+    std::vector<Tensor> results{loss};
+    for (const Tensor& p : parameters_)
+      if (p.grad().defined()) results.push_back(p.grad());
+    for (const Tensor& s : statistics_) results.push_back(s);
+    eval(std::span<const Tensor>(results));
+    std::vector<std::vector<float>> values;
+    for (const Tensor& t : results) values.push_back(t.values<float>());
+    return values;
+  }
+
+ private:
+  int64_t pick(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random_() % static_cast<uint32_t>(high - low + 1));
+  }
+
+  Tensor parameter(const Shape& shape) {
+    Tensor t = randn(shape);
+    t.set_requires_grad();
+    parameters_.push_back(t);
+    return t;
+  }
+
+  void add(const Tensor& t) {
+    tensors_.push_back(t);
+    used_.push_back(false);
+  }
+
+  /// A recent tensor, mostly the last.
+  size_t recent() {
+    const size_t last = tensors_.size() - 1;
+    return pick(0, 3) > 0 ? last : last - static_cast<size_t>(pick(0, std::min<int64_t>(last, 4)));
+  }
+
+  /// Another tensor for which `fits` holds, or `at` itself.
+  template <class F>
+  size_t partner(size_t at, const F& fits) {
+    for (size_t i = tensors_.size(); i-- > 0;)
+      if (i != at && fits(tensors_[i].shape(), tensors_[at].shape())) return i;
+    return at;
+  }
+
+  Tensor use(size_t i) {
+    used_[i] = true;
+    return tensors_[i];
+  }
+
+  Tensor conv(const Tensor& x, int64_t kernel, int64_t stride, int64_t groups, int64_t out) {
+    const Tensor w = parameter({out, x.size(1) / groups, kernel, kernel});
+    const Tensor bias = pick(0, 2) == 0 ? parameter({out}) : Tensor();
+    return conv2d(
+        x, w * 0.5, bias,
+        {.stride = {stride, stride}, .padding = {kernel / 2, kernel / 2}, .groups = groups});
+  }
+
+  Tensor norm(const Tensor& x) {
+    const int64_t c = x.size(1);
+    const BatchNormState state{zeros({c}), ones({c}), {}};
+    statistics_.push_back(state.mean);
+    statistics_.push_back(state.var);
+    const bool training = x.numel() > 2 * c && pick(0, 5) > 0;
+    return batch_norm(x, &state, parameter({c}), parameter({c}), training, 0.1, 1e-2);
+  }
+
+  void layer() {
+    const size_t at = recent();
+    const Tensor x = use(at);
+    const int64_t channels = x.size(1);
+    switch (pick(0, 13)) {
+      case 0:
+        return add(conv(x, 3, 1, 1, pick(1, 20)));
+      case 1:
+        return add(conv(x, 1, 1, 1, pick(1, 20)));
+      case 2:
+        return add(conv(x, 3, 2, 1, pick(1, 20)));
+      case 3:
+        return add(conv(x, 3, 1, channels, channels));
+      case 4:
+      case 5:
+        return add(norm(x));
+      case 6:
+      case 7:
+        return add(relu(norm(x)));
+      case 8:
+        return add(pick(0, 1) ? hardtanh(norm(x), 0, 6) : leaky_relu(x, 0.1));
+      case 9: {
+        const size_t other = partner(at, [](const Shape& a, const Shape& b) { return a == b; });
+        return add(relu(x + use(other)));
+      }
+      case 10: {
+        const size_t other = partner(
+            at, [](const Shape& a, const Shape& b) { return a[2] == b[2] && a[3] == b[3]; });
+        const Tensor joined = cat({use(other), x}, 1);
+        return add(pick(0, 1) ? relu(norm(joined)) : joined);
+      }
+      case 11:
+        if (channels < 2) return add(tanh(x));
+        return add(slice(x, 1, pick(0, channels - 2), channels));
+      case 12:
+        if (x.size(2) < 2) return add(x * 0.5);
+        return add(pick(0, 1) ? max_pool2d(x, {2, 2}) : avg_pool2d(x, {2, 2}));
+      default:  // squeeze and excitation
+        return add(x * sigmoid(adaptive_avg_pool2d(x, {1, 1})));
+    }
+  }
+
+  std::mt19937 random_;
+  std::vector<Tensor> tensors_, parameters_, statistics_;
+  std::vector<bool> used_;
+};
+
+std::vector<std::vector<float>> run(uint32_t seed, const plan::Options& options) {
+  const plan::Options before = std::exchange(plan::options(), options);
+  auto values = RandomNetwork(seed).step();
+  plan::options() = before;
+  return values;
+}
+
+double norm_of(const std::vector<float>& a, const std::vector<float>* b = nullptr) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double d = static_cast<double>(a[i]) - (b ? (*b)[i] : 0.0F);
+    sum += d * d;
+  }
+  return std::sqrt(sum);
+}
+
+plan::Options without(bool plan::Options::*pass) {
+  plan::Options o;
+  o.*pass = false;
+  return o;
+}
+
+class RandomNetworks : public testing::TestWithParam<uint32_t> {};
+
+TEST_P(RandomNetworks, AreTheSameWithAndWithoutEachPass) {
+  const auto expected = run(GetParam(), without(&plan::Options::fast));
+  using O = plan::Options;
+  O bare = without(&O::fuse_prologue);
+  bare.fuse_epilogue = bare.fuse_pointwise = bare.normal_form = bare.cse = false;
+  for (const O& options :
+       {O(), without(&O::fuse_prologue), without(&O::fuse_epilogue), without(&O::fuse_pointwise),
+        without(&O::normal_form), without(&O::cse), bare}) {
+    const auto values = run(GetParam(), options);
+    ASSERT_EQ(values.size(), expected.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+      ASSERT_EQ(values[i].size(), expected[i].size());
+      // Batch normalizations divide by deviations down to 0.1 (eps = 1e-2), a dozen in a row at the
+      // most; a unit in the last place that decides on which side of zero a ReLU's input falls
+      // moves one of some hundred elements.
+      EXPECT_LE(norm_of(values[i], &expected[i]), 5e-3 * norm_of(expected[i]) + 1e-5)
+          << "result " << i << ", passes " << options.bits();
+    }
+  }
+}
+
+TEST_P(RandomNetworks, HaveTheSameBitsWithAnyNumberOfThreads) {
+  const int before = num_threads();
+  set_num_threads(1);
+  const auto expected = run(GetParam(), {});
+  for (int threads : {2, 4}) {
+    set_num_threads(threads);
+    EXPECT_EQ(run(GetParam(), {}), expected) << threads << " threads";
+  }
+  set_num_threads(before);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomNetworks, testing::Range(1U, 61U));
+
+}  // namespace
+}  // namespace ballast
