@@ -37,7 +37,7 @@ class Grouping {
     for (int i = 0; i < n; ++i)
       if (waiting(i)) inline_or_store(i);
     for (Group& g : groups_) choose_homes(g);
-    schedule();
+    plan_.groups = std::move(groups_);
   }
 
  private:
@@ -268,40 +268,6 @@ class Grouping {
         std::all_of(readers_[root].begin(), readers_[root].end(),
                     [&](int r) { return inside(r) && by_rows(r); }))
       v.home = Home::kFused;
-  }
-
-  /// Orders the groups so that each comes after those it reads from.
-  void schedule() {
-    std::vector<char> done(groups_.size());
-    std::vector<std::pair<int, bool>> stack;
-    for (size_t start = 0; start < groups_.size(); ++start) {
-      stack.push_back({static_cast<int>(start), false});
-      while (!stack.empty()) {
-        auto [g, expanded] = stack.back();
-        stack.pop_back();
-        if (expanded) {
-          plan_.groups.push_back(groups_[g]);
-          continue;
-        }
-        if (done[g]) continue;
-        done[g] = 1;
-        stack.push_back({g, true});
-        for (int v : groups_[g].values)
-          for_each_group_read(v, [&](int h) {
-            if (!done[h]) stack.push_back({h, false});
-          });
-      }
-    }
-  }
-
-  template <class F>
-  void for_each_group_read(int v, const F& f) const {
-    for (int in : plan_.values[v].in) {
-      if (group_of_[in] >= 0)
-        f(group_of_[in]);
-      else if (plan_.values[in].home == Home::kInlined)
-        for_each_group_read(in, f);
-    }
   }
 
   Plan& plan_;

@@ -72,6 +72,7 @@ void run_passes(Plan& plan, const Options& options) {
   choose_layouts(plan, options.fast);
   checked(plan);
   make_groups(plan, options);
+  order_groups(plan);
   place_memory(plan);
   checked(plan);
 }

@@ -80,6 +80,8 @@ void choose_layouts(Plan& plan, bool fast);
 /// makes them; with `prologues`, values made by rows are left to their readers where that costs
 /// less memory traffic than storing them; with `pointwise`, chains without a product are one group.
 void make_groups(Plan& plan, const Options& options);
+/// Orders the groups: each after those it reads from, for little memory in use at a time.
+void order_groups(Plan& plan);
 /// Places temporaries in one arena so that values alive together do not overlap.
 void place_memory(Plan& plan);
 
