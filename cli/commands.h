@@ -26,5 +26,6 @@ Action add_train(CLI::App& command);
 Action add_eval(CLI::App& command);
 Action add_predict(CLI::App& command);
 Action add_summary(CLI::App& command);
+Action add_explain(CLI::App& command);
 
 }  // namespace ballast::cli

@@ -24,6 +24,7 @@ constexpr const char* kExamples = R"(Examples:
   ballast eval runs/cnn
   ballast predict runs/cnn --data digits --index 0 7
   ballast summary --model resnet20 --input 3x32x32
+  ballast explain --model resnet20 --input 3x32x32
 
 Exit codes: 0 done, 1 something failed (a file, the data), 2 wrong use, 130 and 143 stopped by a signal.)";
 
@@ -52,6 +53,11 @@ constexpr Command kCommands[] = {
   ballast summary --model cnn
   ballast summary --model resnet20 --input 3x32x32 --batch 128 --json)",
      add_summary},
+    {"explain", "The sweeps over memory that a step of a network is made of, measured", R"(Examples:
+  ballast explain --model cnn
+  ballast explain --model resnet18 --batch 16 --input 3x224x224 --classes 1000
+  ballast explain --model resnet20 --batch 1 --input 3x32x32 --eval --json)",
+     add_explain},
 };
 
 /// All names that may begin with a dash here.

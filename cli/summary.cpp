@@ -65,21 +65,6 @@ std::vector<Row> trace(nn::Module& model, const Shape& input) {
   return rows;
 }
 
-Shape parse_shape(const std::string& text) {
-  Shape out;
-  size_t at = 0;
-  while (at <= text.size()) {
-    const size_t end = std::min(text.find('x', at), text.size());
-    const std::string part = text.substr(at, end - at);
-    if (part.empty() || part.size() > 9 || part.find_first_not_of("0123456789") != part.npos ||
-        std::stoll(part) == 0)
-      throw UsageError(fmt::format("--input: expected sizes such as 1x8x8, got {}", text));
-    out.push_back(std::stoll(part));
-    at = end + 1;
-  }
-  return out;
-}
-
 void print_table(const std::string& model, const Shape& input, const std::vector<Row>& rows,
                  int64_t parameters, int64_t flops) {
   fmt::print("{}: input {}\n\n", model, input);
