@@ -17,88 +17,230 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-// Accumulators fill the register file: 14x2 of 32 vectors with AVX-512, 6x2 of 16 otherwise (12
-// accumulators, 2 of B, 1 of A). Both exceed latency times throughput of the multiply-add (4 cycles
-// x 2), so the units never wait.
-constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 14 : 6;
+// Accumulators fill the register file (32 vectors with AVX-512, else 16), less those of B and one
+// of A: rows of 2 vectors as a rule, of 3 or 1 where the columns end. All but the narrowest exceed
+// latency times throughput of the multiply-add (4 cycles x 2), so the units never wait.
+constexpr bool kWide = HWY_TARGET <= HWY_AVX3;
+constexpr int kRowsOf[] = {0, 8, kWide ? 14 : 6, kWide ? 9 : 4};  // by vectors in a row
 constexpr int kVectors = 2;
 
-HWY_INLINE V load_b(D d, const float* p, bool masked, hn::Mask<D> mask) {
-  return masked ? hn::MaskedLoad(mask, d, p) : hn::LoadU(d, p);
+// Depth taken at a time: a panel of B, 64 bytes x 320, and the rows of A that meet it fill two
+// thirds of a 32 KB L1.
+constexpr int64_t kDepth = 320;
+
+/// The part of the sum that one pass takes, and the columns it makes.
+struct Part {
+  int first, taps;   // of the batch
+  int64_t k, depth;  // of each
+  bool accumulate;   // onto what C holds
+  int64_t n, b;      // first column, and where it is in B
+  size_t width;      // columns that count of the last vector
+};
+
+HWY_INLINE void store_part(V v, size_t width, float* to) {
+  const D d;
+  const size_t lanes = hn::Lanes(d);
+  if (width == lanes) return hn::StoreU(v, d, to);
+  if constexpr (kWide) {
+    hn::BlendedStore(v, hn::FirstN(d, width), d, to);
+  } else {  // masked stores take tens of cycles on some AVX2 machines
+    HWY_ALIGN float lane[HWY_LANES(float)];
+    hn::Store(v, d, lane);
+    const float* from = lane;
+    for (size_t half = lanes / 2; half > 0; half /= 2)
+      if (width & half) {
+        std::copy_n(from, half, to);
+        from += half;
+        to += half;
+      }
+  }
 }
 
-/// Rows x NV vectors of C. With kMasked the last vector is cut to `width` columns.
-template <int Rows, int NV, bool kMasked>
-HWY_NOINLINE void block(const Product& p, int64_t m, int64_t n, int64_t b_offset, size_t width) {
+/// Rows x NV vectors of C. With kUnit, sak is 1; with kMask, the last vector of B may not be read
+/// beyond its width.
+template <int Rows, int NV, bool kUnit, bool kMask>
+HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto mask = hn::FirstN(d, width);
-  V c[Rows][NV];
-  float* to = p.c + m * p.ldc + n;
+  const auto mask = hn::FirstN(d, part.width);
+  int64_t row[Rows];
+  float* to[Rows];
 #pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 2
-    for (int j = 0; j < NV; ++j)
-      c[i][j] = p.accumulate ? load_b(d, to + i * p.ldc + j * lanes, kMasked && j == NV - 1, mask)
-                : p.bias     ? load_b(d, p.bias + n + j * lanes, kMasked && j == NV - 1, mask)
-                             : hn::Zero(d);
-  for (int t = 0; t < p.batch; ++t) {
-    const float* a = p.a[t] + m * p.sam;
-    const float* b = p.b[t] + b_offset;
-    for (int64_t k = 0; k < p.depth; ++k, a += p.sak, b += p.sbk) {
+  for (int i = 0; i < Rows; ++i) {
+    row[i] = (p.a_rows ? p.a_rows[m + i] : (m + i) * p.sam) + part.k * p.sak;
+    to[i] = p.c + (p.c_rows ? p.c_rows[m + i] : (m + i) * p.ldc) + part.n;
+  }
+  V c[Rows][NV];
+  if (part.accumulate) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j)
+        c[i][j] = j == NV - 1 ? hn::MaskedLoad(mask, d, to[i] + j * lanes)
+                              : hn::LoadU(d, to[i] + j * lanes);
+  } else {
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      const float* bias = p.bias ? p.bias + part.n + j * lanes : nullptr;
+      const V start = !bias         ? hn::Zero(d)
+                      : j == NV - 1 ? hn::MaskedLoad(mask, d, bias)
+                                    : hn::LoadU(d, bias);
+#pragma GCC unroll 16
+      for (int i = 0; i < Rows; ++i) c[i][j] = start;
+    }
+  }
+  for (int t = part.first; t < part.first + part.taps; ++t) {
+    const float* a[Rows];
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) a[i] = p.a[t] + row[i];
+    const float* b = p.b[t] + part.b + part.k * p.sbk;
+    // The third vector is the first of the next panel.
+    const int64_t last = NV == 3 ? p.panel : (NV - 1) * lanes;
+    const int64_t end = kUnit ? part.depth : part.depth * p.sak, step = kUnit ? 1 : p.sak;
+    for (int64_t k = 0; k != end; k += step, b += p.sbk) {
       V v[NV];
-#pragma GCC unroll 2
-      for (int j = 0; j < NV; ++j) v[j] = load_b(d, b + j * lanes, kMasked && j == NV - 1, mask);
+#pragma GCC unroll 4
+      for (int j = 0; j < NV - 1; ++j) v[j] = hn::LoadU(d, b + j * lanes);
+      v[NV - 1] = kMask ? hn::MaskedLoad(mask, d, b + last) : hn::LoadU(d, b + last);
 #pragma GCC unroll 16
       for (int i = 0; i < Rows; ++i) {
-        const V x = hn::Set(d, a[i * p.sam]);
-#pragma GCC unroll 2
+        const V x = hn::Set(d, a[i][k]);
+#pragma GCC unroll 4
         for (int j = 0; j < NV; ++j) c[i][j] = hn::MulAdd(x, v[j], c[i][j]);
       }
     }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
-      if (kMasked && j == NV - 1)
-        hn::BlendedStore(c[i][j], mask, d, to + i * p.ldc + j * lanes);
+      if (j == NV - 1)
+        store_part(c[i][j], part.width, to[i] + j * lanes);
       else
-        hn::StoreU(c[i][j], d, to + i * p.ldc + j * lanes);
+        hn::StoreU(c[i][j], d, to[i] + j * lanes);
     }
 }
 
-using Block = void (*)(const Product&, int64_t, int64_t, int64_t, size_t);
+using Block = void (*)(const Product&, const Part&, int64_t);
 
-template <int NV, bool kMasked, int... I>
+template <int NV, bool kUnit, bool kMask, int... I>
 constexpr std::array<Block, sizeof...(I)> blocks(std::integer_sequence<int, I...>) {
-  return {&block<I + 1, NV, kMasked>...};
+  return {&block<I + 1, NV, kUnit, kMask>...};
 }
-using AllRows = std::make_integer_sequence<int, kRows>;
-constexpr auto kWhole = blocks<2, false>(AllRows());
-constexpr auto kCutSecond = blocks<2, true>(AllRows());
-constexpr auto kCutFirst = blocks<1, true>(AllRows());
 
-/// One column block for all rows: the panel of B stays in L1 meanwhile.
-HWY_INLINE void column_block(const Product& p, const std::array<Block, kRows>& by_rows, int64_t n,
-                             int64_t b_offset, size_t width) {
-  for (int64_t m = 0; m < p.rows; m += kRows)
-    by_rows[std::min<int64_t>(p.rows - m, kRows) - 1](p, m, n, b_offset, width);
+/// One strip of NV vectors, all rows: its panel of B stays in L1 meanwhile. What remains of the
+/// rows is halved, not cut to a whole block and a sliver: few rows make the units wait.
+template <int NV, bool kUnit, bool kMask>
+void strip(const Product& p, const Part& part) {
+  constexpr int kRows = kRowsOf[NV];
+  static constexpr auto kBlocks =
+      blocks<NV, kUnit, kMask>(std::make_integer_sequence<int, kRows>());
+  int64_t m = 0;
+  for (; p.rows - m >= 2 * kRows; m += kRows) kBlocks[kRows - 1](p, part, m);
+  while (m < p.rows) {
+    const int64_t left = p.rows - m, rows = left > kRows ? (left + 1) / 2 : left;
+    kBlocks[rows - 1](p, part, m);
+    m += rows;
+  }
+}
+
+template <bool kUnit>
+void strips(const Product& p, Part part) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), wide = kVectors * lanes;
+  // The panels' own rows end in zeros; those of a B as it lies, in something else.
+  const bool packed = p.sbk == wide;
+  int64_t left = p.columns;
+  for (; left > 0; left -= wide, part.n += wide, part.b += p.panel) {
+    const int64_t vectors = (left + lanes - 1) / lanes;
+    part.width = static_cast<size_t>(
+        vectors > 3 ? lanes : left - (std::min<int64_t>(vectors, 3) - 1) * lanes);
+    const bool mask = !packed && part.width < static_cast<size_t>(lanes);
+    if (vectors == 3 && !mask) return strip<3, kUnit, false>(p, part);
+    if (vectors == 3) part.width = static_cast<size_t>(lanes);
+    if (vectors >= 3 || (vectors == 2 && !mask))
+      strip<2, kUnit, false>(p, part);
+    else if (vectors == 2)
+      strip<2, kUnit, true>(p, part);
+    else if (mask)
+      strip<1, kUnit, true>(p, part);
+    else
+      strip<1, kUnit, false>(p, part);
+  }
 }
 
 void RunProduct(const Product& p) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
-  const int64_t wide = kVectors * lanes;
-  int64_t n = 0, panel = 0;
-  for (; n + wide <= p.columns; n += wide, panel += p.panel) column_block(p, kWhole, n, panel, 0);
-  const int64_t rest = p.columns - n;
-  if (rest > lanes)
-    column_block(p, kCutSecond, n, panel, static_cast<size_t>(rest - lanes));
-  else if (rest > 0)
-    column_block(p, kCutFirst, n, panel, static_cast<size_t>(rest));
+  // Whole taps if several fit, else a tap in equal parts.
+  const int64_t cuts = p.depth > kDepth ? (p.depth + kDepth - 1) / kDepth : 1;
+  const int64_t taps = cuts > 1 ? 1 : p.depth ? std::max<int64_t>(kDepth / p.depth, 1) : p.batch;
+  bool accumulate = p.accumulate;
+  int first = 0;
+  do {
+    const int count = static_cast<int>(std::min<int64_t>(taps, p.batch - first));
+    for (int64_t i = 0; i < cuts; ++i) {
+      const int64_t k = p.depth * i / cuts, depth = p.depth * (i + 1) / cuts - k;
+      const Part part{first, count, k, depth, accumulate, 0, 0, 0};
+      if (p.sak == 1)
+        strips<true>(p, part);
+      else
+        strips<false>(p, part);
+      accumulate = true;
+    }
+    first += count;
+  } while (first < p.batch);
+}
+
+/// Rows x 4 dot products: 8 sums with 2 rows, enough to hide the multiply-add's latency.
+template <int Rows>
+void dot_block(const float* a, int64_t lda, const float* const* b, int64_t depth,
+               float (*sums)[4]) {
+  const D d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  V c[Rows][4];
+#pragma GCC unroll 4
+  for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) c[i][j] = hn::Zero(d);
+  auto add = [&](int64_t k, auto&& load) HWY_ATTR {
+    V x[Rows];
+#pragma GCC unroll 4
+    for (int i = 0; i < Rows; ++i) x[i] = load(a + i * lda + k);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      const V y = load(b[j] + k);
+#pragma GCC unroll 4
+      for (int i = 0; i < Rows; ++i) c[i][j] = hn::MulAdd(x[i], y, c[i][j]);
+    }
+  };
+  int64_t k = 0;
+  for (; k + lanes <= depth; k += lanes)
+    add(k, [&](const float* p) HWY_ATTR { return hn::LoadU(d, p); });
+  if (k < depth) {
+    const auto mask = hn::FirstN(d, static_cast<size_t>(depth - k));
+    add(k, [&](const float* p) HWY_ATTR { return hn::MaskedLoad(mask, d, p); });
+  }
+  for (int i = 0; i < Rows; ++i)
+    for (int j = 0; j < 4; ++j) sums[i][j] = hn::GetLane(hn::SumOfLanes(d, c[i][j]));
+}
+
+void RunDots(const float* a, int64_t lda, const float* b, int64_t ldb, const float* bias,
+             int64_t rows, int64_t columns, int64_t depth, float* c, int64_t ldc) {
+  for (int64_t n = 0; n < columns; n += 4) {
+    const int64_t count = std::min<int64_t>(4, columns - n);
+    const float* at[4];
+    for (int64_t j = 0; j < 4; ++j) at[j] = b + (n + std::min(j, count - 1)) * ldb;
+    for (int64_t m = 0; m < rows; m += 2) {
+      float sums[2][4];
+      const int64_t pair = std::min<int64_t>(2, rows - m);
+      (pair == 2 ? dot_block<2> : dot_block<1>)(a + m * lda, lda, at, depth, sums);
+      for (int64_t i = 0; i < pair; ++i)
+        for (int64_t j = 0; j < count; ++j)
+          c[(m + i) * ldc + n + j] = (bias ? bias[n + j] : 0.0f) + sums[i][j];
+    }
+  }
 }
 
 int64_t PanelColumns() { return kVectors * static_cast<int64_t>(hn::Lanes(D())); }
+int64_t BlockRows() { return kRowsOf[kVectors]; }
 
 }  // namespace ballast::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -106,22 +248,38 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ballast::kernels {
 HWY_EXPORT(RunProduct);
+HWY_EXPORT(RunDots);
 HWY_EXPORT(PanelColumns);
+HWY_EXPORT(BlockRows);
 
 void product(const Product& p) { HWY_DYNAMIC_DISPATCH(RunProduct)(p); }
 
+void dots(const float* a, int64_t lda, const float* b, int64_t ldb, const float* bias, int64_t rows,
+          int64_t columns, int64_t depth, float* c, int64_t ldc) {
+  HWY_DYNAMIC_DISPATCH(RunDots)(a, lda, b, ldb, bias, rows, columns, depth, c, ldc);
+}
+
 int64_t panel_columns() { return HWY_DYNAMIC_DISPATCH(PanelColumns)(); }
+int64_t block_rows() { return HWY_DYNAMIC_DISPATCH(BlockRows)(); }
 
 void pack_b(const float* b, int64_t sbk, int64_t sbn, int64_t depth, int64_t columns,
             float* packed) {
+  constexpr int64_t kLine = 16;  // of floats: what lies together along k is read together
   const int64_t w = panel_columns();
   for (int64_t n = 0; n < columns; n += w) {
     const int64_t width = std::min(w, columns - n);
-    const float* from = b + n * sbn;
-    for (int64_t k = 0; k < depth; ++k, packed += w) {
-      for (int64_t j = 0; j < width; ++j) packed[j] = from[k * sbk + j * sbn];
-      std::fill(packed + width, packed + w, 0.0f);
+    for (int64_t k = 0; k < depth; k += kLine, packed += kLine * w) {
+      const float* from = b + n * sbn + k * sbk;
+      const int64_t count = std::min(kLine, depth - k);
+      if (sbn == 1)
+        for (int64_t i = 0; i < count; ++i) std::copy_n(from + i * sbk, width, packed + i * w);
+      else
+        for (int64_t j = 0; j < width; ++j)
+          for (int64_t i = 0; i < count; ++i) packed[i * w + j] = from[i * sbk + j * sbn];
+      for (int64_t i = 0; i < count && width < w; ++i)
+        std::fill(packed + i * w + width, packed + (i + 1) * w, 0.0f);
     }
+    packed -= (kLine - depth % kLine) % kLine * w;
   }
 }
 
