@@ -1,366 +1,350 @@
-// Convolution and its derivatives as products of gathered pixels: a tile's patches are laid side by
-// side in a thread's own scratch, and the one microkernel multiplies them with the packed weights.
-#include "ballast/ops/conv.h"
+// Convolution and the gradient of its input: one product for each band of pixels, in which a tap of
+// the kernel is an offset.
+#include "ballast/sweep/conv.h"
 
-#include <algorithm>
-#include <cstring>
+#include <vector>
 
 #include "ballast/base/threads.h"
-#include "ballast/kernels/product.h"
-#include "ballast/sweep/sweep.h"
 
 namespace ballast::sweep {
 namespace {
 
-// Columns of gathered patches that one product takes: with kTilePixels rows they fill half of an
-// L2.
-constexpr int64_t kDepth = 1024;
-constexpr int64_t kTilePixels = 42;  // a multiple of both microkernels' rows
-// Pixels whose outer products are added to a block of the weight gradient at a time.
-constexpr int64_t kGradPixels = 128;
-// Floats of a block of the weight gradient: a quarter of a megabyte, the share of an L2 beside its
-// operands.
-constexpr int64_t kGradBlock = 64 * 1024;
-// The weight gradient's sum is cut into at most this many slabs, and into so few that all their
-// accumulators stay below four megabytes.
-constexpr int64_t kMaxSlabs = 8, kSlabPixels = 4096, kSlabFloats = 1024 * 1024;
+// Floats of the result that a piece makes before its epilogue sees them: 192 KB of an L2.
+constexpr int64_t kMade = kPieceRows * kPieceColumns;
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-struct Geometry {
-  Geometry(const Shape& x, const Shape& w, const Shape& y, const Conv2dAttributes& attributes)
-      : images(x[0]),
-        height(x[2]),
-        width(x[3]),
-        in(x[1]),
-        out_height(y[2]),
-        out_width(y[3]),
-        out(y[1]),
-        kernel_height(w[2]),
-        kernel_width(w[3]),
-        a(attributes),
-        in_group(in / a.groups),
-        out_group(out / a.groups) {}
-
-  int64_t images, height, width, in, out_height, out_width, out, kernel_height, kernel_width;
-  Conv2dAttributes a;
-  int64_t in_group, out_group;
-};
-
-/// Element (row, column) of the kernel, and the pixel it reads relative to the output's.
+/// Element `index` of the kernel, and the pixel it reads relative to its position's.
 struct Tap {
-  int64_t kernel_row, kernel_column, row, column;
+  int64_t index, row, column;
 };
 
-/// Lays the patches of consecutive positions side by side: position (i, j) of a grid reads, for
-/// each tap, the channels of pixel (i*step + tap.row, j*step + tap.column), zeros outside of the
-/// image.
-struct Gather {
-  int64_t height, width, pitch;     // of the image read; pitch = its channels
-  int64_t grid_height, grid_width;  // of the positions
-  int64_t step_row, step_column;
-  std::vector<Tap> taps;
-
-  /// Taps first .. first+count-1 of `channels` channels from `channel`, for `n` positions from
-  /// `position`.
-  void operator()(const float* image, int64_t position, int64_t n, int64_t first, int64_t count,
-                  int64_t channel, int64_t channels, float* to) const {
-    for (int64_t q = position; q < position + n; ++q) {
-      const int64_t j = q % grid_width, i = q / grid_width % grid_height;
-      const float* base = image + q / (grid_width * grid_height) * height * width * pitch + channel;
-      for (int64_t t = first; t < first + count; ++t, to += channels) {
-        const int64_t r = i * step_row + taps[t].row, c = j * step_column + taps[t].column;
-        if (r >= 0 && r < height && c >= 0 && c < width)
-          std::copy_n(base + (r * width + c) * pitch, channels, to);
-        else
-          std::fill_n(to, channels, 0.0f);
-      }
-    }
-  }
-};
-
-/// A convolution whose positions all read the same taps. The forward pass is one; the gradient of
-/// the input of a convolution with stride s is s*s of them, one for each remainder of the pixel's
-/// place by the stride.
+/// Outputs that read the same taps. A convolution is one phase, the gradient of the input of one
+/// with stride s is s*s: position (i, j) of the grid makes pixels (i*s + row, j*s + column).
 struct Phase {
-  Gather gather;
-  int64_t out_row, out_column;  // place of position (0, 0) in the output
-  int64_t packed = 0;           // where its weights start
+  int64_t row, column;
+  std::vector<Tap> taps;  // those of a row from left to right
+  int64_t run;            // this many lie side by side: with their channels, they are one tap
+  int64_t packed;         // where its weights start
 };
+
+/// Taps of one row that are neighbours, for all rows alike; 1 if some are not.
+int64_t run_of(const std::vector<Tap>& taps) {
+  size_t run = 1;
+  while (run < taps.size() && taps[run].row == taps[0].row) ++run;
+  for (size_t t = 0; t < taps.size(); ++t)
+    if (taps[t].column != taps[t / run * run].column + static_cast<int64_t>(t % run)) return 1;
+  return static_cast<int64_t>(run);
+}
+
+std::vector<Phase> forward_phase(const ConvShape& g) {
+  Phase phase{0, 0, {}, 1, 0};
+  for (int64_t i = 0; i < g.kernel_height; ++i)
+    for (int64_t j = 0; j < g.kernel_width; ++j)
+      phase.taps.push_back({i * g.kernel_width + j, i * g.a.dilation[0] - g.a.padding[0],
+                            j * g.a.dilation[1] - g.a.padding[1]});
+  return {phase};
+}
+
+std::vector<Phase> gradient_phases(const ConvShape& g) {
+  std::vector<Phase> phases;
+  for (int64_t r = 0; r < std::min(g.a.stride[0], g.height); ++r)
+    for (int64_t c = 0; c < std::min(g.a.stride[1], g.width); ++c) {
+      Phase phase{r, c, {}, 1, 0};
+      for (int64_t i = g.kernel_height; i-- > 0;)
+        for (int64_t j = g.kernel_width; j-- > 0;) {
+          const int64_t row = r + g.a.padding[0] - i * g.a.dilation[0];
+          const int64_t column = c + g.a.padding[1] - j * g.a.dilation[1];
+          if (row % g.a.stride[0] == 0 && column % g.a.stride[1] == 0)
+            phase.taps.push_back(
+                {i * g.kernel_width + j, row / g.a.stride[0], column / g.a.stride[1]});
+        }
+      phases.push_back(std::move(phase));
+    }
+  return phases;
+}
 
 class ConvSweep final : public Sweep {
  public:
-  ConvSweep(const Geometry& g, bool forward, int x, int w, int bias, int out)
-      : g_(g), forward_(forward), x_(x), w_(w), bias_(bias), out_(out) {
-    depth_ = forward ? g.in_group : g.out_group;
-    columns_ = forward ? g.out_group : g.in_group;
-    if (forward)
-      add_phase(g.out_height, g.out_width, g.a.stride[0], g.a.stride[1], 0, 0);
-    else
-      for (int64_t r = 0; r < std::min(g.a.stride[0], g.height); ++r)
-        for (int64_t c = 0; c < std::min(g.a.stride[1], g.width); ++c)
-          add_phase(ceil_div(g.height - r, g.a.stride[0]), ceil_div(g.width - c, g.a.stride[1]), 1,
-                    1, r, c);
+  ConvSweep(const plan::Plan& plan, const plan::Group& group, const ConvShape& g, bool forward)
+      : g_(g),
+        forward_(forward),
+        source_(plan, plan.values[group.values[0]].in[0]),
+        sink_(plan, group),
+        weights_(plan.values[group.values[0]].in[1]),
+        bias_(plan.values[group.values[0]].in.size() > 2 ? plan.values[group.values[0]].in[2] : -1),
+        phases_(forward ? forward_phase(g) : gradient_phases(g)),
+        window_(window()),
+        depth_(forward ? g.in_group : g.out_group),
+        columns_(forward ? g.out_group : g.in_group),
+        out_height_(forward ? g.out_height : g.height),
+        out_width_(forward ? g.out_width : g.width),
+        row_step_(forward ? 1 : g.a.stride[0]),
+        column_step_(forward ? 1 : g.a.stride[1]),
+        wanted_(std::min<int64_t>(static_cast<int64_t>(g.operations() / kPieceOperations),
+                                  kEnoughPieces)),
+        areas_(g.images * window_.grid_height, window_.grid_width, kPieceRows, wanted_),
+        channels_(channel_parts()) {
+    for (Phase& phase : phases_) {
+      phase.run = run_of(phase.taps);
+      phase.packed = packed_;
+      packed_ += g.a.groups * packed_group(phase);
+    }
   }
 
-  const char* kernel() const override { return "direct"; }
-  void run(Pointers p, const std::byte*) const override {
-    const Ref<Buffer> packed = pack(reinterpret_cast<const float*>(p[w_]));
-    const auto* weights = reinterpret_cast<const float*>(packed->data());
-    for (const Phase& phase : phases_) {
-      const int64_t positions = g_.images * phase.gather.grid_height * phase.gather.grid_width;
-      const int64_t tiles = ceil_div(positions, kTilePixels);
-      const double cost = 2.0 * static_cast<double>(positions * columns_ * g_.a.groups) *
-                          static_cast<double>(depth_ * std::max<int64_t>(taps(phase), 1)) / 16;
-      parallel_for(tiles * g_.a.groups, cost, [&](int64_t i) {
-        const int64_t position = i / g_.a.groups * kTilePixels;
-        tile(p, weights, phase, i % g_.a.groups, position,
-             std::min(kTilePixels, positions - position));
+  int64_t prepared_bytes() const override { return packed_ * static_cast<int64_t>(sizeof(float)); }
+  std::vector<int> prepared_from() const override { return {weights_}; }
+  void prepare(Pointers p, std::byte* prepared) const override {
+    const auto* w = reinterpret_cast<const float*>(p[weights_]);
+    const int64_t panels = ceil_div(columns_, kernels::panel_columns());
+    for (const Phase& phase : phases_)
+      parallel_for(g_.a.groups * panels, static_cast<double>(packed_) / 2, [&](int64_t i) {
+        pack(phase, w, i / panels, i % panels, reinterpret_cast<float*>(prepared) + phase.packed);
       });
-    }
-  }
-
- private:
-  static int64_t taps(const Phase& phase) { return static_cast<int64_t>(phase.gather.taps.size()); }
-
-  void add_phase(int64_t grid_height, int64_t grid_width, int64_t step_row, int64_t step_column,
-                 int64_t row, int64_t column) {
-    Phase phase{{forward_ ? g_.height : g_.out_height,
-                 forward_ ? g_.width : g_.out_width,
-                 forward_ ? g_.in : g_.out,
-                 grid_height,
-                 grid_width,
-                 step_row,
-                 step_column,
-                 {}},
-                row,
-                column};
-    const auto& a = g_.a;
-    for (int64_t i = 0; i < g_.kernel_height; ++i)
-      for (int64_t j = 0; j < g_.kernel_width; ++j) {
-        if (forward_) {
-          phase.gather.taps.push_back(
-              {i, j, i * a.dilation[0] - a.padding[0], j * a.dilation[1] - a.padding[1]});
-          continue;
-        }
-        const int64_t r = row + a.padding[0] - i * a.dilation[0];
-        const int64_t c = column + a.padding[1] - j * a.dilation[1];
-        if (r % a.stride[0] == 0 && c % a.stride[1] == 0)
-          phase.gather.taps.push_back({i, j, r / a.stride[0], c / a.stride[1]});
-      }
-    phase.packed = packed_;
-    packed_ += g_.a.groups * kernels::packed_size(depth_ * taps(phase), columns_);
-    phases_.push_back(std::move(phase));
-  }
-
-  /// Weights of all phases and groups as panels of the product's B: depth runs over taps, then
-  /// channels.
-  Ref<Buffer> pack(const float* w) const {
-    Ref<Buffer> buffer = Buffer::allocate(packed_ * sizeof(float));
-    const int64_t kernel = g_.kernel_height * g_.kernel_width, wide = kernels::panel_columns();
-    // Weights are (out, in/group, rows, columns).
-    const int64_t out_stride = g_.in_group * kernel, in_stride = kernel;
-    const int64_t sbk = forward_ ? in_stride : out_stride, sbn = forward_ ? out_stride : in_stride;
-    for (const Phase& phase : phases_) {
-      const int64_t depth = depth_ * taps(phase), panels = ceil_div(columns_, wide);
-      auto* to = reinterpret_cast<float*>(buffer->data()) + phase.packed;
-      parallel_for(g_.a.groups * panels, static_cast<double>(g_.a.groups * depth * columns_),
-                   [&](int64_t i) {
-                     const int64_t group = i / panels, n = i % panels * wide;
-                     for (int64_t t = 0; t < taps(phase); ++t) {
-                       const Tap& tap = phase.gather.taps[t];
-                       const float* from = w + group * g_.out_group * out_stride + n * sbn +
-                                           tap.kernel_row * g_.kernel_width + tap.kernel_column;
-                       kernels::pack_b(from, sbk, sbn, depth_, std::min(wide, columns_ - n),
-                                       to + (i * depth + t * depth_) * wide);
-                     }
-                   });
-    }
-    return buffer;
-  }
-
-  void tile(Pointers p, const float* weights, const Phase& phase, int64_t group, int64_t position,
-            int64_t n) const {
-    const int64_t wide = kernels::panel_columns(), all = depth_ * taps(phase);
-    const int64_t channels = columns_ * g_.a.groups;  // of the output
-    const bool scatter = phase.out_row || phase.out_column || phases_.size() > 1;
-    const int64_t step = std::max<int64_t>(kDepth / depth_, 1);  // taps a product takes
-    const int64_t gathered = n * depth_ * std::min(step, std::max<int64_t>(taps(phase), 1));
-    auto* patches = reinterpret_cast<float*>(scratch((gathered + n * columns_) * sizeof(float)));
-    float* made = patches + gathered;
-    auto* out = reinterpret_cast<float*>(p[out_]) + group * columns_;
-    const auto* image = reinterpret_cast<const float*>(p[x_]);
-
-    kernels::Product q{};
-    q.rows = n;
-    q.columns = columns_;
-    q.sak = 1;
-    q.sbk = wide;
-    q.panel = all * wide;
-    q.c = scatter ? made : out + position * channels;
-    q.ldc = scatter ? columns_ : channels;
-    q.bias = bias_ >= 0 ? reinterpret_cast<const float*>(p[bias_]) + group * columns_ : nullptr;
-    const float* a = patches;
-    const float* b = weights + phase.packed + group * kernels::packed_size(all, columns_);
-    q.a = &a;
-    q.b = &b;
-    for (int64_t t = 0; t < taps(phase) || t == 0; t += step) {
-      const int64_t count = std::min(step, taps(phase) - t);
-      q.depth = q.sam = count * depth_;
-      if (reads_in_place(phase)) {
-        a = image + position * phase.gather.pitch;
-      } else {
-        phase.gather(image, position, n, t, count, group * depth_, depth_, patches);
-      }
-      kernels::product(q);
-      b += q.depth * wide;
-      q.accumulate = true;
-    }
-    if (scatter)
-      put(phase, position, n, made, reinterpret_cast<float*>(p[out_]) + group * columns_, channels);
-  }
-
-  /// A 1x1 convolution without stride or padding: the image is the matrix of its patches.
-  bool reads_in_place(const Phase& phase) const {
-    const Gather& g = phase.gather;
-    return g_.a.groups == 1 && taps(phase) == 1 && g.taps[0].row == 0 && g.taps[0].column == 0 &&
-           g.step_row == 1 && g.step_column == 1 && g.grid_height == g.height &&
-           g.grid_width == g.width;
-  }
-
-  /// Puts the pixels of a phase in their places, a stride apart.
-  void put(const Phase& phase, int64_t position, int64_t n, const float* from, float* out,
-           int64_t channels) const {
-    const Gather& g = phase.gather;
-    for (int64_t q = position; q < position + n; ++q, from += columns_) {
-      const int64_t j = q % g.grid_width * g_.a.stride[1] + phase.out_column;
-      const int64_t i = q / g.grid_width % g.grid_height * g_.a.stride[0] + phase.out_row;
-      const int64_t image = q / (g.grid_width * g.grid_height);
-      std::copy_n(from, columns_, out + ((image * g_.height + i) * g_.width + j) * channels);
-    }
-  }
-
-  Geometry g_;
-  bool forward_;
-  int x_, w_, bias_, out_;
-  int64_t depth_, columns_;  // channels summed over, and made, per group
-  int64_t packed_ = 0;
-  std::vector<Phase> phases_;
-};
-
-/// dw[o][c][tap] = sum over pixels of g[o] * x[c] at the tap. Accumulated as (tap, c) x o, in slabs
-/// of pixels and blocks of taps; the slabs are added in order.
-class WeightGradSweep final : public Sweep {
- public:
-  WeightGradSweep(const Geometry& g, int grad, int x, int out)
-      : g_(g), grad_(grad), x_(x), out_(out) {
-    gather_ = {g.height,    g.width,       g.in,          g.out_height,
-               g.out_width, g.a.stride[0], g.a.stride[1], {}};
-    for (int64_t i = 0; i < g.kernel_height; ++i)
-      for (int64_t j = 0; j < g.kernel_width; ++j)
-        gather_.taps.push_back(
-            {i, j, i * g.a.dilation[0] - g.a.padding[0], j * g.a.dilation[1] - g.a.padding[1]});
-    taps_ = static_cast<int64_t>(gather_.taps.size());
-    pixels_ = g.images * g.out_height * g.out_width;
-    size_ = g.a.groups * taps_ * g.in_group * g.out_group;
-    slabs_ = std::clamp<int64_t>(
-        std::min(pixels_ / kSlabPixels, kSlabFloats / std::max<int64_t>(size_, 1)), 1, kMaxSlabs);
-    step_ =
-        std::clamp<int64_t>(kGradBlock / std::max<int64_t>(g.in_group * g.out_group, 1), 1, taps_);
   }
 
   const char* kernel() const override { return "direct"; }
-  void run(Pointers p, const std::byte*) const override {
-    const Ref<Buffer> buffer = Buffer::allocate(slabs_ * size_ * sizeof(float));
-    auto* sums = reinterpret_cast<float*>(buffer->data());
-    const int64_t blocks = ceil_div(taps_, step_), pieces = slabs_ * g_.a.groups * blocks;
-    const double cost = 2.0 * static_cast<double>(pixels_) * static_cast<double>(size_) / 16;
-    parallel_for(pieces, cost, [&](int64_t i) {
-      piece(p, i / (g_.a.groups * blocks), i / blocks % g_.a.groups, i % blocks * step_, sums);
-    });
-    add_up(sums, reinterpret_cast<float*>(p[out_]));
+  void run(Pointers p, const std::byte* prepared) const override {
+    const int64_t pieces = areas_.count() * channels_.parts;
+    const Sink::Run out(sink_, p, pieces);
+    parallel_for(pieces, g_.operations() / 16,
+                 [&](int64_t i) { piece(p, reinterpret_cast<const float*>(prepared), out, i); });
+    out.finish();
   }
 
  private:
-  void piece(Pointers p, int64_t slab, int64_t group, int64_t tap, float* sums) const {
-    const int64_t count = std::min(step_, taps_ - tap), rows = count * g_.in_group,
-                  columns = g_.out_group;
-    const int64_t begin = pixels_ * slab / slabs_, end = pixels_ * (slab + 1) / slabs_;
-    const int64_t wide = kernels::panel_columns();
-    const int64_t packed = kernels::packed_size(kGradPixels, columns);
-    auto* patches =
-        reinterpret_cast<float*>(scratch((kGradPixels * rows + packed) * sizeof(float)));
-    float* panels = patches + kGradPixels * rows;
-    const auto* grad = reinterpret_cast<const float*>(p[grad_]) + group * columns;
-    const auto* image = reinterpret_cast<const float*>(p[x_]);
-    kernels::Product q{};
-    q.rows = rows;
-    q.columns = columns;
-    q.sam = 1;
-    q.sak = rows;
-    q.sbk = wide;
-    q.c = sums + slab * size_ + (group * taps_ + tap) * g_.in_group * columns;
-    q.ldc = columns;
-    const float *a = patches, *b = panels;
-    q.a = &a;
-    q.b = &b;
-    for (int64_t at = begin; at < end || at == begin; at += kGradPixels) {
-      const int64_t n = std::min(kGradPixels, end - at);
-      gather_(image, at, n, tap, count, group * g_.in_group, g_.in_group, patches);
-      kernels::pack_b(grad + at * g_.out, g_.out, 1, n, columns, panels);
-      q.depth = n;
-      q.panel = n * wide;
-      kernels::product(q);
-      q.accumulate = true;
+  /// What one piece works on: groups, and the columns of each; and where things are.
+  struct Piece {
+    int64_t index, group, groups, column, columns;
+    Area area;
+    const float* image;   // the pixel that position (0, 0) reads first
+    int64_t line, pixel;  // floats from one line of the image, and from one pixel, to the next
+    // Where the positions of each phase read and write: phase f has those numbered starts[f] up to
+    // starts[f+1].
+    int64_t *starts, *a_rows, *c_rows;
+    const float **a, **b;
+  };
+
+  Window window() const {
+    const int64_t step[2] = {forward_ ? g_.a.stride[0] : 1, forward_ ? g_.a.stride[1] : 1};
+    Window w{forward_ ? g_.height : g_.out_height,
+             forward_ ? g_.width : g_.out_width,
+             forward_ ? g_.out_height : ceil_div(g_.height, g_.a.stride[0]),
+             forward_ ? g_.out_width : ceil_div(g_.width, g_.a.stride[1]),
+             step[0],
+             step[1],
+             INT64_MAX,
+             INT64_MIN,
+             INT64_MAX,
+             INT64_MIN};
+    for (const Phase& phase : phases_)
+      for (const Tap& t : phase.taps) {
+        w.top = std::min(w.top, t.row);
+        w.bottom = std::max(w.bottom, t.row);
+        w.left = std::min(w.left, t.column);
+        w.right = std::max(w.right, t.column);
+      }
+    if (w.top > w.bottom) w.top = w.bottom = w.left = w.right = 0;
+    return w;
+  }
+
+  bool grouped() const { return g_.a.groups > 1; }
+
+  /// Panels of columns, or groups, in parts.
+  Parts channel_parts() const {
+    const int64_t left = ceil_div(wanted_, areas_.count());
+    if (grouped()) return Parts(g_.a.groups, 1, left);
+    return Parts(columns_, kernels::panel_columns(), std::min(left, columns_ / kFewColumns));
+  }
+
+  int64_t packed_group(const Phase& phase) const {
+    return kernels::packed_size(depth_ * static_cast<int64_t>(phase.taps.size()), columns_);
+  }
+
+  /// A panel of a group's weights: depth runs over taps, then channels.
+  void pack(const Phase& phase, const float* w, int64_t group, int64_t panel, float* to) const {
+    constexpr int64_t kTogether = 16;  // channels: what is written meanwhile stays in L1
+    const int64_t wide = kernels::panel_columns(), taps = static_cast<int64_t>(phase.taps.size());
+    // Weights are (out, in/group, taps).
+    const int64_t out_stride = g_.in_group * g_.taps(), in_stride = g_.taps();
+    const int64_t sbk = forward_ ? in_stride : out_stride, sbn = forward_ ? out_stride : in_stride;
+    const int64_t n = panel * wide, width = std::min(wide, columns_ - n);
+    w += group * g_.out_group * out_stride + n * sbn;
+    to += group * packed_group(phase) + n * depth_ * taps;
+    if (g_.taps() == 1 && taps == 1) return kernels::pack_b(w, sbk, sbn, depth_, width, to);
+    if (width < wide) std::fill_n(to, depth_ * taps * wide, 0.0f);
+    for (int64_t k0 = 0; k0 < depth_; k0 += kTogether)
+      for (int64_t j = 0; j < width; ++j)
+        for (int64_t k = k0; k < std::min(depth_, k0 + kTogether); ++k)
+          for (int64_t t = 0; t < taps; ++t)
+            to[(t * depth_ + k) * wide + j] = w[k * sbk + j * sbn + phase.taps[t].index];
+  }
+
+  void piece(Pointers p, const float* weights, const Sink::Run& out, int64_t index) const {
+    const int64_t part = index % channels_.parts;
+    const int64_t begin = channels_.begin(part), size = channels_.size(part);
+    Piece at{};
+    at.index = index;
+    at.group = grouped() ? begin : 0;
+    at.groups = grouped() ? size : 1;
+    at.column = grouped() ? 0 : begin;
+    at.columns = grouped() ? columns_ : size;
+    at.area = areas_[index / channels_.parts];
+
+    const Band band(window_, at.area);
+    const float* memory = window_.inside() ? source_.memory(p) : nullptr;
+    const int64_t channels = at.groups * depth_, phases = static_cast<int64_t>(phases_.size());
+    const int64_t floats = memory ? 0 : ceil_div(band.pixels() * channels, 2) * 2;
+    const int64_t positions = at.area.rows * at.area.columns * phases;
+    std::byte* space = scratch(floats * sizeof(float) +
+                               (phases + 1 + 2 * positions + 2 * g_.taps()) * sizeof(int64_t));
+    auto* read = reinterpret_cast<float*>(space);
+    at.starts = reinterpret_cast<int64_t*>(read + floats);
+    at.a_rows = at.starts + phases + 1;
+    at.c_rows = at.a_rows + positions;
+    at.a = reinterpret_cast<const float**>(at.c_rows + positions);
+    at.b = at.a + g_.taps();
+    if (memory) {
+      at.pixel = source_.pitch();
+      at.line = window_.width * at.pixel;
+      at.image = memory + at.group * depth_ + window_.top * at.line + window_.left * at.pixel;
+    } else {
+      band.read(source_, p, at.group * depth_, channels, read);
+      at.pixel = channels;
+      at.line = band.width() * channels;
+      at.image = read;
+    }
+    tabulate(at, memory ? nullptr : &band);
+    multiply(p, weights, out, at);
+  }
+
+  /// Where the positions of the piece read (in memory, unless there is a band) and write.
+  void tabulate(const Piece& at, const Band* band) const {
+    const Area& area = at.area;
+    int64_t n = 0;
+    for (size_t f = 0; f < phases_.size(); ++f) {
+      at.starts[f] = n;
+      for (int64_t row = area.row; row < area.row + area.rows; ++row) {
+        const int64_t image = row / window_.grid_height, i = row % window_.grid_height;
+        const int64_t y = i * row_step_ + phases_[f].row;
+        if (y >= out_height_) continue;
+        const int64_t line = band ? band->line(row) : image * window_.height + i * window_.row_step;
+        const int64_t from = line * at.line + (band ? 0 : area.column * step() * at.pixel);
+        for (int64_t j = 0; j < area.columns; ++j) {
+          const int64_t x = (area.column + j) * column_step_ + phases_[f].column;
+          if (x >= out_width_) break;
+          at.a_rows[n] = from + j * step() * at.pixel;
+          at.c_rows[n++] = ((image * out_height_ + y) * out_width_ + x) * sink_.pitch();
+        }
+      }
+    }
+    at.starts[phases_.size()] = n;
+  }
+  int64_t step() const { return window_.column_step; }
+
+  void multiply(Pointers p, const float* weights, const Sink::Run& out, const Piece& at) const {
+    const int64_t positions = at.starts[phases_.size()], wide = kernels::panel_columns();
+    // The epilogue takes so many columns at a time; those of all groups together.
+    const int64_t together =
+        grouped() ? at.columns
+                  : std::max(kMade / std::max<int64_t>(positions, 1) / wide, int64_t{2}) * wide;
+    for (int64_t c = 0; c < at.columns; c += together) {
+      const int64_t n = std::min(together, at.columns - c);
+      for (int64_t group = 0; group < at.groups; ++group)
+        for (size_t f = 0; f < phases_.size(); ++f)
+          multiply(p, weights, at, f, group, at.column + c, n);
+      if (grouped())
+        take(out, at, at.group * columns_, at.groups * columns_);
+      else
+        take(out, at, at.column + c, n);
     }
   }
 
-  /// (group, tap, c, o) of all slabs -> (o, c, tap).
-  void add_up(const float* sums, float* out) const {
-    const int64_t in = g_.in_group, columns = g_.out_group;
-    parallel_for(g_.out, static_cast<double>(size_ * slabs_), [&](int64_t o) {
-      const float* from = sums + o / columns * taps_ * in * columns + o % columns;
-      float* to = out + o * in * taps_;
-      for (int64_t c = 0; c < in; ++c)
-        for (int64_t t = 0; t < taps_; ++t) {
-          float sum = from[(t * in + c) * columns];
-          for (int64_t s = 1; s < slabs_; ++s) sum += from[s * size_ + (t * in + c) * columns];
-          *to++ = sum;
-        }
-    });
+  /// Columns [c, c+n) of one group, for one phase.
+  void multiply(Pointers p, const float* weights, const Piece& at, size_t f, int64_t group,
+                int64_t c, int64_t n) const {
+    const Phase& phase = phases_[f];
+    const int64_t wide = kernels::panel_columns(), taps = static_cast<int64_t>(phase.taps.size());
+    const int64_t run = at.pixel == depth_ ? phase.run : 1;
+    const float* packed =
+        weights + phase.packed + (at.group + group) * packed_group(phase) + c * depth_ * taps;
+    for (int64_t t = 0; t < taps; t += run) {
+      at.a[t / run] = at.image + group * depth_ + (phase.taps[t].row - window_.top) * at.line +
+                      (phase.taps[t].column - window_.left) * at.pixel;
+      at.b[t / run] = packed + t * depth_ * wide;
+    }
+    const int64_t channel = (at.group + group) * columns_ + c;
+    kernels::Product q{};
+    q.rows = at.starts[f + 1] - at.starts[f];
+    q.columns = n;
+    q.depth = run * depth_;
+    q.batch = static_cast<int>(taps / run);
+    q.a = at.a;
+    q.sam = step() * at.pixel;
+    q.sak = 1;
+    q.b = at.b;
+    q.sbk = wide;
+    q.panel = depth_ * taps * wide;
+    q.c = sink_.memory(p) + channel;
+    q.ldc = sink_.pitch();
+    q.a_rows = at.a_rows + at.starts[f];
+    q.c_rows = at.c_rows + at.starts[f];
+    q.bias = bias_ >= 0 ? reinterpret_cast<const float*>(p[bias_]) + channel : nullptr;
+    kernels::product(q);
   }
 
-  Geometry g_;
-  int grad_, x_, out_;
-  Gather gather_;
-  int64_t taps_, pixels_, size_, slabs_, step_;
+  /// Gives the epilogue columns [c, c+n) of all pixels that the piece has made.
+  void take(const Sink::Run& out, const Piece& at, int64_t c, int64_t n) const {
+    const Area& area = at.area;
+    const int64_t x = area.column * column_step_;
+    const int64_t columns = std::min(area.columns * column_step_, out_width_ - x);
+    const auto pixel_row = [&](int64_t row) {  // of the result, counted over all images
+      return row / window_.grid_height * out_height_ +
+             std::min(row % window_.grid_height * row_step_, out_height_);
+    };
+    // The row after the last of an image is the first of the next.
+    const int64_t first = pixel_row(area.row),
+                  last = std::min(
+                      pixel_row(area.row + area.rows - 1) + row_step_,
+                      ((area.row + area.rows - 1) / window_.grid_height + 1) * out_height_);
+    if (columns == out_width_) {
+      out.take(at.index, first * out_width_, (last - first) * out_width_, c, n);
+    } else {
+      for (int64_t y = first; y < last; ++y) out.take(at.index, y * out_width_ + x, columns, c, n);
+    }
+  }
+
+  ConvShape g_;
+  bool forward_;
+  Source source_;
+  Sink sink_;
+  int weights_, bias_;
+  std::vector<Phase> phases_;
+  Window window_;
+  int64_t depth_, columns_;         // channels summed over, and made, of a group
+  int64_t out_height_, out_width_;  // of the result
+  int64_t row_step_, column_step_;  // from a position's pixels of the result to the next one's
+  int64_t wanted_;                  // pieces
+  Areas areas_;
+  Parts channels_;
+  int64_t packed_ = 0;
 };
 
 }  // namespace
 
 std::unique_ptr<Sweep> build_conv(const plan::Plan& plan, const plan::Group& group) {
-  if (has_ends(plan, group)) return nullptr;
-  const int value = group.values[0];
-  const plan::Value& v = plan.values[value];
-  if (v.dtype != DType::kFloat32 || v.shape.numel() == 0) return nullptr;
+  const plan::Value& v = plan.values[group.values[0]];
   auto shape = [&](int i) -> const Shape& { return plan.values[v.in[i]].shape; };
-  auto geometry = [&](const Shape& x, const Shape& w, const Shape& y) {
-    return Geometry(x, w, y, v.attributes.as<Conv2dAttributes>());
+  const auto geometry = [&](const Shape& x, const Shape& w, const Shape& y) {
+    return ConvShape(x, w, y, v.attributes.as<Conv2dAttributes>());
   };
-  if (v.op == &conv2d_op()) {
-    if (shape(0).numel() == 0) return nullptr;
-    return std::make_unique<ConvSweep>(geometry(shape(0), shape(1), v.shape), true, v.in[0],
-                                       v.in[1], v.in.size() > 2 ? v.in[2] : -1, value);
-  }
-  if (v.op == &conv2d_input_grad_op()) {
-    if (shape(0).numel() == 0) return nullptr;
-    return std::make_unique<ConvSweep>(geometry(v.shape, shape(1), shape(0)), false, v.in[0],
-                                       v.in[1], -1, value);
-  }
-  if (v.op == &conv2d_weight_grad_op())
-    return std::make_unique<WeightGradSweep>(geometry(shape(1), v.shape, shape(0)), v.in[0],
-                                             v.in[1], value);
-  return nullptr;
+  const bool forward = v.op == &conv2d_op(), data = v.op == &conv2d_input_grad_op(),
+             weight = v.op == &conv2d_weight_grad_op();
+  if (!(forward || data || weight) || v.dtype != DType::kFloat32) return nullptr;
+  if (v.shape.numel() == 0 || shape(0).numel() == 0 || shape(1).numel() == 0) return nullptr;
+  if (forward)
+    return std::make_unique<ConvSweep>(plan, group, geometry(shape(0), shape(1), v.shape), true);
+  if (data)
+    return std::make_unique<ConvSweep>(plan, group, geometry(v.shape, shape(1), shape(0)), false);
+  return build_weight_grad(plan, group, geometry(shape(1), v.shape, shape(0)));
 }
 
 }  // namespace ballast::sweep

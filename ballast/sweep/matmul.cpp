@@ -4,119 +4,228 @@
 
 #include "ballast/base/threads.h"
 #include "ballast/kernels/product.h"
+#include "ballast/sweep/ends.h"
+#include "ballast/sweep/pieces.h"
 #include "ballast/sweep/sweep.h"
 
 namespace ballast::sweep {
 namespace {
 
-// A tile of C is 84 x 128 (84 is a multiple of both microkernels' 6 and 14 rows); depth is taken in
-// steps of 256, so that a panel of B (16 KB) stays in L1 and the block of A (86 KB) in L2.
-constexpr int64_t kTileRows = 84, kTileColumns = 128, kDepth = 256;
 // Few tiles and a long sum: the sum is cut into slabs of at least this depth, added up in order.
-constexpr int64_t kSlab = 1024, kMaxSlabs = 16, kFewTiles = 4;
-// B as it lies is read faster than it is packed while the part that a tile reads fits half of L1.
+constexpr int64_t kSlab = 1024, kMaxSlabs = 16;
+// B as it lies is read faster than it is packed while all of it fits half of an L1.
 constexpr int64_t kUnpacked = 4096;
+// So few rows read a B that is transposed only once: it is neither packed nor kept.
+constexpr int64_t kDotRows = 8;
+// Where A is read into scratch, so much of the sum at a time: 96 rows x 256 are 96 KB of an L2.
+constexpr int64_t kReadDepth = 256;
+// Rows of a transposed A that lie further apart than this share too few sets of an L1.
+constexpr int64_t kFarRows = 256;
+// Partial sums are added up in strips of about this many floats.
+constexpr int64_t kStrip = 4096;
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
+/// out = a b + bias, where a and b may be transposed. What is rows of samples (a, and b in the
+/// gradient of a weight) may be made as it is read.
 class MatmulSweep final : public Sweep {
  public:
-  MatmulSweep(const plan::Plan& plan, int value) : out_(value) {
-    const plan::Value& v = plan.values[value];
-    const auto& at = v.attributes.as<MatmulAttributes>();
-    a_ = v.in[0];
-    b_ = v.in[1];
-    bias_ = v.in.size() > 2 ? v.in[2] : -1;
-    m_ = v.shape[0];
-    n_ = v.shape[1];
-    k_ = plan.values[a_].shape[at.transpose_a ? 0 : 1];
-    sam_ = at.transpose_a ? 1 : k_;
-    sak_ = at.transpose_a ? m_ : 1;
-    sbk_ = at.transpose_b ? 1 : n_;
-    sbn_ = at.transpose_b ? k_ : 1;
-    pack_ = at.transpose_b || k_ * n_ > kUnpacked;
-    tiles_m_ = ceil_div(m_, kTileRows);
-    tiles_n_ = ceil_div(n_, kTileColumns);
-    slabs_ = tiles_m_ * tiles_n_ <= kFewTiles ? std::clamp<int64_t>(k_ / kSlab, 1, kMaxSlabs) : 1;
+  MatmulSweep(const plan::Plan& plan, const plan::Group& group)
+      : MatmulSweep(plan, group, plan.values[group.values[0]]) {}
+
+  int64_t prepared_bytes() const override {
+    return prepares_ ? kernels::packed_size(k_, n_) * static_cast<int64_t>(sizeof(float)) : 0;
+  }
+  std::vector<int> prepared_from() const override {
+    return prepares_ ? std::vector<int>{b_value_} : std::vector<int>{};
+  }
+  void prepare(Pointers p, std::byte* prepared) const override {
+    pack(p, reinterpret_cast<float*>(prepared));
   }
 
-  const char* kernel() const override { return "product"; }
-  void run(Pointers p, const std::byte*) const override {
-    if (m_ == 0 || n_ == 0) return;
-    const auto* a = reinterpret_cast<const float*>(p[a_]);
-    const auto* b = reinterpret_cast<const float*>(p[b_]);
-    const auto* bias = bias_ >= 0 ? reinterpret_cast<const float*>(p[bias_]) : nullptr;
-    auto* c = reinterpret_cast<float*>(p[out_]);
-    Ref<Buffer> packed, partial;
-    if (pack_) {
-      packed = Buffer::allocate(kernels::packed_size(k_, n_) * sizeof(float));
-      auto* to = reinterpret_cast<float*>(packed->data());
-      const int64_t strips = ceil_div(n_, kTileColumns);
-      parallel_for(strips, static_cast<double>(k_ * n_), [&](int64_t s) {
-        const int64_t n = s * kTileColumns, width = std::min(kTileColumns, n_ - n);
-        kernels::pack_b(b + n * sbn_, sbk_, sbn_, k_, width, to + n * k_);
-      });
-      b = to;
+  const char* kernel() const override { return dots_ ? "dots" : "product"; }
+  void run(Pointers p, const std::byte* prepared) const override {
+    if (dots_) return run_dots(p);
+    const float* b = reinterpret_cast<const float*>(prepared);
+    bool packed = prepares_;
+    Ref<Buffer> own;
+    if (!prepares_) {
+      b = packs_ ? nullptr : b_.memory(p);
+      packed = !b;
+      if (packed) {
+        own = Buffer::allocate(kernels::packed_size(k_, n_) * sizeof(float));
+        pack(p, reinterpret_cast<float*>(own->data()));
+        b = reinterpret_cast<const float*>(own->data());
+      }
     }
-    if (slabs_ > 1) partial = Buffer::allocate((slabs_ - 1) * m_ * n_ * sizeof(float));
-    auto* parts = partial ? reinterpret_cast<float*>(partial->data()) : nullptr;
-    const int64_t tiles = tiles_m_ * tiles_n_;
-    parallel_for(tiles * slabs_, 2.0 * static_cast<double>(m_ * n_ * k_) / 16, [&](int64_t i) {
-      const int64_t slab = i / tiles, m = i % tiles / tiles_n_ * kTileRows,
-                    n = i % tiles_n_ * kTileColumns;
-      float* to = slab ? parts + (slab - 1) * m_ * n_ : c;
-      tile(a, b, slab ? nullptr : bias, to, m, n, k_ * slab / slabs_, k_ * (slab + 1) / slabs_);
+    if (slabs_ > 1) return run_slabs(p, b, packed);
+    const Sink::Run out(sink_, p, pieces_.count());
+    parallel_for(pieces_.count(), cost(), [&](int64_t i) {
+      const Tile t = tile_of(i);
+      multiply(p, b, packed, t, 0, k_, bias(p), sink_.memory(p), sink_.pitch());
+      out.take(i, t.m, t.rows, t.n, t.columns);
     });
-    if (parts) add_parts(parts, c);
+    out.finish();
   }
 
  private:
-  void tile(const float* a, const float* b, const float* bias, float* c, int64_t m, int64_t n,
-            int64_t k0, int64_t k1) const {
-    const int64_t w = kernels::panel_columns();
-    kernels::Product q{};
-    q.rows = std::min(kTileRows, m_ - m);
-    q.columns = std::min(kTileColumns, n_ - n);
-    q.sam = sam_;
-    q.sak = sak_;
-    q.sbk = pack_ ? w : sbk_;
-    q.panel = pack_ ? k_ * w : w;
-    q.c = c + m * n_ + n;
-    q.ldc = n_;
-    q.bias = bias ? bias + n : nullptr;
-    for (int64_t k = k0; k < k1 || k == k0; k += kDepth) {
-      const float* ak = a + m * sam_ + k * sak_;
-      const float* bk = pack_ ? b + n * k_ + k * w : b + k * sbk_ + n;
-      q.a = &ak;
-      q.b = &bk;
-      q.depth = std::min(kDepth, k1 - k);
-      q.accumulate = k > k0;
-      kernels::product(q);
-    }
+  struct Tile {
+    int64_t m, rows, n, columns;
+  };
+
+  MatmulSweep(const plan::Plan& plan, const plan::Group& group, const plan::Value& v)
+      : a_(plan, v.in[0]),
+        b_(plan, v.in[1]),
+        sink_(plan, group),
+        b_value_(v.in[1]),
+        bias_(v.in.size() > 2 ? v.in[2] : -1),
+        transpose_a_(v.attributes.as<MatmulAttributes>().transpose_a),
+        transpose_b_(v.attributes.as<MatmulAttributes>().transpose_b),
+        m_(v.shape[0]),
+        n_(v.shape[1]),
+        k_(plan.values[v.in[0]].shape[transpose_a_ ? 0 : 1]),
+        pieces_(cut(m_, n_, k_, kernels::block_rows(), kernels::panel_columns())) {
+    const bool few = m_ <= kDotRows;
+    dots_ = few && transpose_b_ && !transpose_a_;
+    packs_ = !dots_ && (transpose_b_ || (!few && k_ * n_ > kUnpacked));
+    prepares_ = packs_ && !transpose_a_;
+    slabs_ = std::clamp<int64_t>(std::min(kMaxSlabs / pieces_.count(), k_ / kSlab), 1, kMaxSlabs);
   }
 
-  void add_parts(const float* parts, float* c) const {
-    const int64_t size = m_ * n_, strips = ceil_div(size, 4096);
-    parallel_for(strips, static_cast<double>(size * slabs_), [&](int64_t s) {
-      for (int64_t part = 0; part < slabs_ - 1; ++part)
-        for (int64_t i = s * 4096; i < std::min(size, (s + 1) * 4096); ++i)
-          c[i] += parts[part * size + i];
+  double cost() const { return 2.0 * static_cast<double>(m_ * n_) * static_cast<double>(k_) / 16; }
+  const float* bias(Pointers p) const {
+    return bias_ >= 0 ? reinterpret_cast<const float*>(p[bias_]) : nullptr;
+  }
+  Tile tile_of(int64_t i) const {
+    const int64_t r = i / pieces_.columns.parts, c = i % pieces_.columns.parts;
+    return {pieces_.rows.begin(r), pieces_.rows.size(r), pieces_.columns.begin(c),
+            pieces_.columns.size(c)};
+  }
+
+  void pack(Pointers p, float* to) const {
+    const int64_t strip = 8 * kernels::panel_columns();
+    parallel_for(ceil_div(n_, strip), static_cast<double>(k_ * n_), [&](int64_t s) {
+      const int64_t n = s * strip, columns = std::min(strip, n_ - n);
+      if (!transpose_b_) return pack_rows(b_, p, 0, k_, n, columns, 0, k_, to + n * k_);
+      if (const float* b = b_.memory(p))
+        return kernels::pack_b(b + n * b_.pitch(), 1, b_.pitch(), k_, columns, to + n * k_);
+      auto* rows = reinterpret_cast<float*>(scratch(columns * k_ * sizeof(float)));
+      b_.read(p, n, columns, 0, k_, rows, k_);
+      kernels::pack_b(rows, 1, k_, k_, columns, to + n * k_);
     });
   }
 
-  int a_, b_, bias_, out_;
-  int64_t m_, n_, k_, sam_, sak_, sbk_, sbn_, tiles_m_, tiles_n_, slabs_;
-  bool pack_;
+  /// Terms [k0, k1) of the sums of a tile, written to c, element (0, 0) of the whole.
+  void multiply(Pointers p, const float* b, bool packed, const Tile& t, int64_t k0, int64_t k1,
+                const float* bias, float* c, int64_t ldc) const {
+    const int64_t w = kernels::panel_columns();
+    const float* memory = a_.memory(p);
+    const bool in_place = memory && (!transpose_a_ || a_.pitch() <= kFarRows);
+    const int64_t step = in_place ? std::max<int64_t>(k1 - k0, 1) : kReadDepth;
+    auto* read =
+        in_place ? nullptr : reinterpret_cast<float*>(scratch(t.rows * step * sizeof(float)));
+    kernels::Product q{};
+    q.rows = t.rows;
+    q.columns = t.columns;
+    q.sbk = packed ? w : b_.pitch();
+    q.panel = packed ? k_ * w : w;
+    q.c = c + t.m * ldc + t.n;
+    q.ldc = ldc;
+    q.bias = bias ? bias + t.n : nullptr;
+    for (int64_t k = k0; k < k1 || k == k0; k += step) {
+      q.depth = std::min(step, k1 - k);
+      const float* from = read;
+      if (transpose_a_) {
+        if (!in_place)
+          a_.read(p, k, q.depth, t.m, t.rows, read, t.rows);
+        else
+          from = memory + k * a_.pitch() + t.m;
+        q.sam = 1;
+        q.sak = in_place ? a_.pitch() : t.rows;
+      } else {
+        if (!in_place)
+          a_.read(p, t.m, t.rows, k, q.depth, read, q.depth);
+        else
+          from = memory + t.m * a_.pitch() + k;
+        q.sam = in_place ? a_.pitch() : q.depth;
+        q.sak = 1;
+      }
+      const float* bk = packed ? b + t.n * k_ + k * w : b + k * b_.pitch() + t.n;
+      q.a = &from;
+      q.b = &bk;
+      kernels::product(q);
+      q.accumulate = true;
+    }
+  }
+
+  /// The sums in slabs: the first is written in place, the others are added to it.
+  void run_slabs(Pointers p, const float* b, bool packed) const {
+    const Ref<Buffer> buffer = Buffer::allocate((slabs_ - 1) * m_ * n_ * sizeof(float));
+    auto* partial = reinterpret_cast<float*>(buffer->data());
+    float* c = sink_.memory(p);
+    const int64_t ldc = sink_.pitch(), tiles = pieces_.count();
+    parallel_for(tiles * slabs_, cost(), [&](int64_t i) {
+      const int64_t slab = i / tiles, k0 = k_ * slab / slabs_, k1 = k_ * (slab + 1) / slabs_;
+      const Tile t = tile_of(i % tiles);
+      if (slab == 0)
+        multiply(p, b, packed, t, k0, k1, bias(p), c, ldc);
+      else
+        multiply(p, b, packed, t, k0, k1, nullptr, partial + (slab - 1) * m_ * n_, n_);
+    });
+    const Parts strips(m_, 1, ceil_div(m_ * n_, kStrip));
+    const Sink::Run out(sink_, p, strips.parts);
+    parallel_for(strips.parts, static_cast<double>(m_ * n_ * slabs_), [&](int64_t i) {
+      for (int64_t m = strips.begin(i); m < strips.begin(i + 1); ++m)
+        for (int64_t s = 0; s < slabs_ - 1; ++s)
+          for (int64_t n = 0; n < n_; ++n) c[m * ldc + n] += partial[(s * m_ + m) * n_ + n];
+      out.take(i, strips.begin(i), strips.size(i), 0, n_);
+    });
+    out.finish();
+  }
+
+  void run_dots(Pointers p) const {
+    const float* a = a_.memory(p);
+    int64_t lda = a_.pitch();
+    Ref<Buffer> rows;
+    if (!a) {
+      rows = Buffer::allocate(m_ * k_ * sizeof(float));
+      auto* to = reinterpret_cast<float*>(rows->data());
+      a_.read(p, 0, m_, 0, k_, to, k_);
+      a = to;
+      lda = k_;
+    }
+    const float *b = b_.memory(p), *start = bias(p);
+    const Parts strips(n_, 4, static_cast<int64_t>(cost() / 1e5));
+    const Sink::Run out(sink_, p, strips.parts);
+    parallel_for(strips.parts, cost(), [&](int64_t i) {
+      const int64_t n = strips.begin(i), columns = strips.size(i);
+      const float* rows_of_b = b ? b + n * b_.pitch() : nullptr;
+      if (!b) {
+        auto* to = reinterpret_cast<float*>(scratch(columns * k_ * sizeof(float)));
+        b_.read(p, n, columns, 0, k_, to, k_);
+        rows_of_b = to;
+      }
+      kernels::dots(a, lda, rows_of_b, b ? b_.pitch() : k_, start ? start + n : nullptr, m_,
+                    columns, k_, sink_.memory(p) + n, sink_.pitch());
+      out.take(i, 0, m_, n, columns);
+    });
+    out.finish();
+  }
+
+  Source a_, b_;
+  Sink sink_;
+  int b_value_, bias_;
+  bool transpose_a_, transpose_b_;
+  int64_t m_, n_, k_;
+  Pieces pieces_;
+  int64_t slabs_;
+  bool dots_, packs_, prepares_;
 };
 
 }  // namespace
 
 std::unique_ptr<Sweep> build_matmul(const plan::Plan& plan, const plan::Group& group) {
-  if (has_ends(plan, group)) return nullptr;
-  const int value = group.values[0];
-  const plan::Value& v = plan.values[value];
-  if (v.op != &matmul_op() || v.dtype != DType::kFloat32) return nullptr;
-  return std::make_unique<MatmulSweep>(plan, value);
+  const plan::Value& v = plan.values[group.values[0]];
+  if (v.op != &matmul_op() || v.dtype != DType::kFloat32 || v.shape.numel() == 0) return nullptr;
+  return std::make_unique<MatmulSweep>(plan, group);
 }
 
 }  // namespace ballast::sweep

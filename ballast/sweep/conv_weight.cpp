@@ -1,0 +1,205 @@
+// The gradient of a convolution's weights: dw[o][c][tap] = sum over pixels of g[o] * x[c] at the
+// tap. Summed as (tap, c) x o, a band of pixels at a time: the band is A, in which taps and
+// channels are offsets, the gradient's pixels, packed, are B.
+#include <vector>
+
+#include "ballast/base/threads.h"
+#include "ballast/sweep/conv.h"
+
+namespace ballast::sweep {
+namespace {
+
+// Pixels of an area: a panel of the packed gradient, 64 bytes x 256, is half of an L1.
+constexpr int64_t kAreaPixels = 256;
+// Channels of the band at a time: 256 pixels x 96 are 96 KB of an L2, and pixels of 96 channels are
+// spread over all sets of an L1.
+constexpr int64_t kBandChannels = 96;
+// Rows and columns of the result share the operands they are made of: with so many, reading costs
+// little.
+constexpr int64_t kEnough = 512, kFew = 128;
+// The sum is cut into slabs of at least this many pixels, whose accumulators stay below 4 MB
+// together.
+constexpr int64_t kSlabPixels = 512, kSlabFloats = 1024 * 1024;
+
+class WeightGradSweep final : public Sweep {
+ public:
+  WeightGradSweep(const plan::Plan& plan, const plan::Group& group, const ConvShape& g)
+      : g_(g),
+        grad_(plan, plan.values[group.values[0]].in[0]),
+        x_(plan, plan.values[group.values[0]].in[1]),
+        sink_(plan, group),
+        window_{g.height,        g.width,
+                g.out_height,    g.out_width,
+                g.a.stride[0],   g.a.stride[1],
+                -g.a.padding[0], (g.kernel_height - 1) * g.a.dilation[0] - g.a.padding[0],
+                -g.a.padding[1], (g.kernel_width - 1) * g.a.dilation[1] - g.a.padding[1]},
+        areas_(g.images * g.out_height, g.out_width, kAreaPixels, 0),
+        size_(g.out * g.in_group * g.taps()),
+        rows_(1, 1, 1),
+        columns_(1, 1, 1),
+        slabs_(1, 1, 1) {
+    const int64_t wanted =
+        std::min<int64_t>(static_cast<int64_t>(g.operations() / kPieceOperations), kEnoughPieces);
+    divide(kEnough, wanted);
+    const int64_t left = ceil_div(wanted, rows_.parts * columns_.parts);
+    const int64_t pixels = g.images * g.out_height * g.out_width;
+    slabs_ =
+        Parts(areas_.count(), 1,
+              std::min({left, std::max<int64_t>(kSlabFloats / size_, 1), pixels / kSlabPixels}));
+    divide(kFew, ceil_div(wanted, slabs_.parts));
+  }
+
+  const char* kernel() const override { return "direct"; }
+  void run(Pointers p, const std::byte*) const override {
+    const Ref<Buffer> buffer = Buffer::allocate(slabs_.parts * size_ * sizeof(float));
+    auto* sums = reinterpret_cast<float*>(buffer->data());
+    const int64_t parts = rows_.parts * columns_.parts;
+    parallel_for(slabs_.parts * parts, g_.operations() / 16, [&](int64_t i) {
+      piece(p, i / parts, i / columns_.parts % rows_.parts, i % columns_.parts, sums);
+    });
+    add_up(p, sums);
+  }
+
+ private:
+  /// Cuts the result so that pieces keep `enough` rows and columns. Groups are cut only between
+  /// each other.
+  void divide(int64_t enough, int64_t wanted) {
+    if (g_.a.groups > 1) {
+      rows_ = Parts(g_.a.groups, 1, wanted);
+      return;
+    }
+    rows_ = Parts(g_.in, 1, std::min(wanted, g_.taps() * g_.in / enough));
+    columns_ = Parts(g_.out, kernels::panel_columns(),
+                     std::min(ceil_div(wanted, rows_.parts), g_.taps() * g_.out / enough));
+  }
+
+  /// Adds up a slab's areas for some of the input's channels (or groups) and the output's.
+  void piece(Pointers p, int64_t slab, int64_t row_part, int64_t column_part, float* sums) const {
+    const bool grouped = g_.a.groups > 1;
+    const int64_t o = columns_.begin(column_part),
+                  columns = grouped ? g_.out_group : columns_.size(column_part);
+    for (int64_t i = slabs_.begin(slab); i < slabs_.begin(slab + 1); ++i) {
+      const bool first = i == slabs_.begin(slab);
+      float* to = sums + slab * size_;
+      for (int64_t r = 0; r < rows_.size(row_part); ++r) {
+        const int64_t group = grouped ? rows_.begin(row_part) + r : 0;
+        if (grouped)
+          add(p, areas_[i], group, 0, g_.in_group, 0, columns, first, to);
+        else
+          add(p, areas_[i], 0, rows_.begin(row_part), rows_.size(row_part), o, columns, first, to);
+        if (!grouped) break;
+      }
+    }
+  }
+
+  /// Channels [c, c+n) and columns [o, o+columns) of a group.
+  void add(Pointers p, const Area& area, int64_t group, int64_t c, int64_t n, int64_t o,
+           int64_t columns, bool first, float* sums) const {
+    const Band band(window_, area);
+    const Parts bands(n, kernels::block_rows(), ceil_div(n, kBandChannels));
+    const int64_t widest = std::min(n, ceil_div(ceil_div(n, bands.unit), bands.parts) * bands.unit);
+    const int64_t pixels = area.rows * area.columns, rows = g_.taps() * widest;
+    const int64_t packed = kernels::packed_size(pixels, columns);
+    const int64_t floats = ceil_div(packed + band.pixels() * widest, 2) * 2;
+    std::byte* space =
+        scratch(floats * sizeof(float) + (2 * rows + 2 * area.rows) * sizeof(int64_t));
+    auto* panels = reinterpret_cast<float*>(space);
+    float* image = panels + packed;
+    auto* a_rows = reinterpret_cast<int64_t*>(panels + floats);
+    int64_t* c_rows = a_rows + rows;
+    auto** a = reinterpret_cast<const float**>(c_rows + rows);
+    const float** b = a + area.rows;
+    const int64_t wide = kernels::panel_columns();
+    if (area.columns == g_.out_width)
+      pack_rows(grad_, p, area.row * g_.out_width, pixels, group * g_.out_group + o, columns, 0,
+                pixels, panels);
+    else
+      for (int64_t r = 0; r < area.rows; ++r)
+        pack_rows(grad_, p, (area.row + r) * g_.out_width + area.column, area.columns,
+                  group * g_.out_group + o, columns, r * area.columns, pixels, panels);
+    for (int64_t i = 0; i < bands.parts; ++i) {
+      const int64_t from = c + bands.begin(i), channels = bands.size(i);
+      band.read(x_, p, group * g_.in_group + from, channels, image);
+      tabulate(band, from, channels, a_rows, c_rows);
+      for (int64_t r = 0; r < area.rows; ++r) {
+        a[r] = image + band.line(area.row + r) * band.width() * channels;
+        b[r] = panels + r * area.columns * wide;
+      }
+      kernels::Product q{};
+      q.rows = g_.taps() * channels;
+      q.columns = columns;
+      q.depth = area.columns;
+      q.batch = static_cast<int>(area.rows);
+      q.a = a;
+      q.a_rows = a_rows;
+      q.sak = g_.a.stride[1] * channels;
+      q.b = b;
+      q.sbk = wide;
+      q.panel = pixels * wide;
+      q.c = sums + group * g_.in_group * g_.taps() * g_.out_group + o;
+      q.c_rows = c_rows;
+      q.accumulate = !first;
+      kernels::product(q);
+    }
+  }
+
+  /// Where the rows (tap, channel) of the product lie in a band, and in the sums of a group.
+  void tabulate(const Band& band, int64_t c, int64_t channels, int64_t* a_rows,
+                int64_t* c_rows) const {
+    for (int64_t t = 0; t < g_.taps(); ++t) {
+      const int64_t line = t / g_.kernel_width * g_.a.dilation[0],
+                    pixel = t % g_.kernel_width * g_.a.dilation[1];
+      for (int64_t k = 0; k < channels; ++k) {
+        *a_rows++ = (line * band.width() + pixel) * channels + k;
+        *c_rows++ = (t * g_.in_group + c + k) * g_.out_group;
+      }
+    }
+  }
+
+  /// (group, tap, c, o) of all slabs -> (o, c, tap).
+  void add_up(Pointers p, const float* sums) const {
+    constexpr int64_t kTogether = 16;  // of o: a line of each sum
+    const int64_t in = g_.in_group, columns = g_.out_group, taps = g_.taps();
+    const int64_t blocks = ceil_div(columns, kTogether), width = sink_.columns();
+    const Sink::Run out(sink_, p, g_.a.groups * blocks);
+    parallel_for(g_.a.groups * blocks, static_cast<double>(size_ * slabs_.parts), [&](int64_t i) {
+      const int64_t group = i / blocks, o = i % blocks * kTogether;
+      const int64_t count = std::min(kTogether, columns - o);
+      const int64_t each = in * taps, first = (group * columns + o) * each;
+      const float* from = sums + group * each * columns + o;
+      float* to = sink_.memory(p) + first / width * sink_.pitch();
+      const auto address = [&, dense = sink_.pitch() == width](int64_t e) {
+        return dense ? e : e / width * sink_.pitch() + e % width;
+      };
+      for (int64_t c = 0; c < in; ++c)
+        for (int64_t t = 0; t < taps; ++t) {
+          float sum[kTogether];
+          std::copy_n(from + (t * in + c) * columns, count, sum);
+          for (int64_t s = 1; s < slabs_.parts; ++s)
+            for (int64_t j = 0; j < count; ++j)
+              sum[j] += from[s * size_ + (t * in + c) * columns + j];
+          for (int64_t j = 0; j < count; ++j) to[address(j * each + c * taps + t)] = sum[j];
+        }
+      // A sink's row lies within the weights of one o.
+      out.take(i, first / width, count * each / width, 0, width);
+    });
+    out.finish();
+  }
+
+  ConvShape g_;
+  Source grad_, x_;
+  Sink sink_;
+  Window window_;
+  Areas areas_;
+  int64_t size_;
+  Parts rows_, columns_, slabs_;
+};
+
+}  // namespace
+
+std::unique_ptr<Sweep> build_weight_grad(const plan::Plan& plan, const plan::Group& group,
+                                         const ConvShape& g) {
+  return std::make_unique<WeightGradSweep>(plan, group, g);
+}
+
+}  // namespace ballast::sweep
