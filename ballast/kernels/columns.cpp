@@ -171,20 +171,6 @@ void Sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitch, cons
   });
 }
 
-void MaxPoolTake(const float* x, const float* y, float* rest, float* dx, int64_t n) {
-  const D d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t i = 0; i < n; i += lanes) {
-    const auto mask = hn::FirstN(d, static_cast<size_t>(std::min(lanes, n - i)));
-    const V a = hn::MaskedLoad(mask, d, x + i), b = hn::MaskedLoad(mask, d, y + i);
-    const V r = hn::MaskedLoad(mask, d, rest + i), sum = hn::MaskedLoad(mask, d, dx + i);
-    const auto takes =
-        hn::Or(hn::Eq(a, b), hn::IsNaN(a));  // the only NaN a maximum lets pass is its own
-    hn::BlendedStore(hn::Add(sum, hn::IfThenElseZero(takes, r)), mask, d, dx + i);
-    hn::BlendedStore(hn::IfThenZeroElse(takes, r), mask, d, rest + i);
-  }
-}
-
 HWY_INLINE V exp_keeping_nan(D d, V x) { return hn::IfThenElse(hn::Eq(x, x), hn::Exp(d, x), x); }
 
 void LogSumExp(const float* x, int64_t rows, int64_t columns, float* out) {
@@ -228,7 +214,6 @@ namespace ballast::kernels {
 HWY_EXPORT(Moments);
 HWY_EXPORT(Sums);
 HWY_EXPORT(LogSumExp);
-HWY_EXPORT(MaxPoolTake);
 HWY_EXPORT(ExpAffine);
 
 void column_moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, float* centre,
@@ -247,9 +232,6 @@ void column_sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitc
     return;
   }
   HWY_DYNAMIC_DISPATCH(Sums)(g, g_pitch, x, x_pitch, centre, rows, columns, sum, centred);
-}
-void max_pool_take(const float* x, const float* y, float* rest, float* dx, int64_t n) {
-  HWY_DYNAMIC_DISPATCH(MaxPoolTake)(x, y, rest, dx, n);
 }
 void row_log_sum_exp(const float* x, int64_t rows, int64_t columns, float* out) {
   HWY_DYNAMIC_DISPATCH(LogSumExp)(x, rows, columns, out);

@@ -17,11 +17,6 @@ void column_moments(const float* x, int64_t pitch, int64_t rows, int64_t columns
 void column_sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitch,
                  const float* centre, int64_t rows, int64_t columns, float* sum, float* centred);
 
-/// One element of a max-pooling window, for n channels: where x equals the window's maximum y,
-/// `rest` moves to dx (which it is added to); what has moved is zero afterwards, so that the first
-/// maximum gets it all.
-void max_pool_take(const float* x, const float* y, float* rest, float* dx, int64_t n);
-
 /// For every row of x (rows x columns, dense): log(sum(exp(x))), stably.
 void row_log_sum_exp(const float* x, int64_t rows, int64_t columns, float* out);
 

@@ -14,24 +14,19 @@ namespace {
 
 using Pair = std::array<int64_t, 2>;
 
-/// A window's elements along one dimension: begin, begin + step, ... before end.
-struct Range {
-  int64_t begin, end, step;
-};
-
 // ---- maxima ----
 
-Range max_range(const MaxPool2dAttributes& a, int d, int64_t i, int64_t size) {
+PoolWindow max_window(const MaxPool2dAttributes& a, int d, int64_t i, int64_t size) {
   int64_t begin = i * a.stride[d] - a.padding[d];
   const int64_t end = std::min(begin + (a.kernel[d] - 1) * a.dilation[d] + 1, size);
   while (begin < 0) begin += a.dilation[d];
-  return {begin, end, a.dilation[d]};
+  return {begin, end, a.dilation[d], 1};
 }
 
 /// Position of the first maximum in a plane of `width` columns; NaN is the largest. -1 where the
 /// window holds nothing but padding (a dilated kernel can step over a small image).
 template <class T>
-int64_t argmax(const T* x, int64_t width, const Range& rows, const Range& columns) {
+int64_t argmax(const T* x, int64_t width, const PoolWindow& rows, const PoolWindow& columns) {
   if (rows.begin >= rows.end || columns.begin >= columns.end) return -1;
   int64_t best = rows.begin * width + columns.begin;
   T largest = -std::numeric_limits<T>::infinity();
@@ -54,7 +49,7 @@ void for_each_maximum(const T* x, const Shape& in, const Shape& out, const MaxPo
     for (int64_t i = 0; i < out[2]; ++i)
       for (int64_t j = 0; j < out[3]; ++j) {
         const int64_t at =
-            argmax(x + offset, in[3], max_range(a, 0, i, in[2]), max_range(a, 1, j, in[3]));
+            argmax(x + offset, in[3], max_window(a, 0, i, in[2]), max_window(a, 1, j, in[3]));
         f(y++, at < 0 ? at : offset + at);
       }
   }
@@ -80,6 +75,7 @@ class MaxPool2dOp final : public Op {
                    b.attributes<MaxPool2dAttributes>())};
   }
   Traits traits() const override { return {.channels_last = 1 | Traits::kOutput}; }
+  uint32_t by_rows(const Attributes&) const override { return 1 | Traits::kOutput; }
 };
 
 class MaxPool2dGradOp final : public Op {
@@ -106,6 +102,7 @@ class MaxPool2dGradOp final : public Op {
     return out;
   }
   Traits traits() const override { return {.channels_last = 3 | Traits::kOutput}; }
+  uint32_t by_rows(const Attributes&) const override { return 3 | Traits::kOutput; }
   uint32_t gradient_reads() const override { return 2; }
 };
 
@@ -135,20 +132,15 @@ class MaxPool2dGatherOp final : public Op {
 
 // ---- means ----
 
-/// The elements of a window along one dimension, and how many its mean divides by.
-struct Span {
-  int64_t begin, end, count;
-};
-
 struct AvgWindows {
   using Attributes = AvgPool2dAttributes;
   static constexpr const char* kName = "avg_pool2d";
   static constexpr const char* kGradName = "avg_pool2d_grad";
-  static Span span(const Attributes& a, int d, int64_t i, int64_t in, int64_t /*out*/) {
+  static PoolWindow window(const Attributes& a, int d, int64_t i, int64_t in, int64_t /*out*/) {
     const int64_t begin = i * a.stride[d] - a.padding[d];
     const int64_t end = std::min(begin + a.kernel[d], in + a.padding[d]);
     const int64_t from = std::max<int64_t>(begin, 0), to = std::min(end, in);
-    return {from, to, a.count_include_pad ? end - begin : to - from};
+    return {from, to, 1, a.count_include_pad ? end - begin : to - from};
   }
 };
 
@@ -158,9 +150,9 @@ struct AdaptiveWindows {
   };
   static constexpr const char* kName = "adaptive_avg_pool2d";
   static constexpr const char* kGradName = "adaptive_avg_pool2d_grad";
-  static Span span(const Attributes&, int /*d*/, int64_t i, int64_t in, int64_t out) {
+  static PoolWindow window(const Attributes&, int /*d*/, int64_t i, int64_t in, int64_t out) {
     const int64_t begin = i * in / out, end = ((i + 1) * in + out - 1) / out;
-    return {begin, end, end - begin};
+    return {begin, end, 1, end - begin};
   }
 };
 
@@ -171,9 +163,9 @@ void for_each_element(const Shape& in, const Shape& out, const typename Windows:
   int64_t y = 0;
   for (int64_t plane = 0; plane < in[0] * in[1]; ++plane)
     for (int64_t i = 0; i < out[2]; ++i) {
-      const Span rows = Windows::span(a, 0, i, in[2], out[2]);
+      const PoolWindow rows = Windows::window(a, 0, i, in[2], out[2]);
       for (int64_t j = 0; j < out[3]; ++j, ++y) {
-        const Span columns = Windows::span(a, 1, j, in[3], out[3]);
+        const PoolWindow columns = Windows::window(a, 1, j, in[3], out[3]);
         const double divisor = static_cast<double>(rows.count * columns.count);
         for (int64_t r = rows.begin; r < rows.end; ++r)
           for (int64_t c = columns.begin; c < columns.end; ++c)
@@ -207,6 +199,7 @@ class MeanPoolOp final : public Op {
                    {b.grad()}, b.attributes<typename Windows::Attributes>())};
   }
   Traits traits() const override { return {.channels_last = 1 | Traits::kOutput}; }
+  uint32_t by_rows(const Attributes&) const override { return 1 | Traits::kOutput; }
   uint32_t gradient_reads() const override { return 0; }
 
   static const Op& get() {
@@ -316,6 +309,15 @@ const Op& avg_pool2d_op() { return MeanPoolOp<AvgWindows, false>::get(); }
 const Op& avg_pool2d_grad_op() { return MeanPoolOp<AvgWindows, true>::get(); }
 const Op& adaptive_avg_pool2d_op() { return MeanPoolOp<AdaptiveWindows, false>::get(); }
 const Op& adaptive_avg_pool2d_grad_op() { return MeanPoolOp<AdaptiveWindows, true>::get(); }
+
+PoolWindow pool_window(const Op& op, const Attributes& a, int d, int64_t i, int64_t in,
+                       int64_t out) {
+  if (&op == &avg_pool2d_op() || &op == &avg_pool2d_grad_op())
+    return AvgWindows::window(a.as<AvgWindows::Attributes>(), d, i, in, out);
+  if (&op == &adaptive_avg_pool2d_op() || &op == &adaptive_avg_pool2d_grad_op())
+    return AdaptiveWindows::window(a.as<AdaptiveWindows::Attributes>(), d, i, in, out);
+  return max_window(a.as<MaxPool2dAttributes>(), d, i, in);
+}
 
 Tensor max_pool2d(const Tensor& x, Pair kernel, const MaxPool2dOptions& o) {
   const Window w{"max_pool2d", kernel,     o.stride.value_or(kernel),

@@ -60,6 +60,16 @@ struct MaxPool2dAttributes {
 struct AvgPool2dAttributes {
   int64_t kernel[2], stride[2], padding[2], count_include_pad;
 };
+/// The elements of a window along one dimension (begin, begin + step, ... before end), and how many
+/// a mean divides by; those of all dimensions are multiplied.
+struct PoolWindow {
+  int64_t begin, end, step, count;
+};
+/// Window `i` along image dimension `d` (0: rows) of a pool whose input and output have `in` and
+/// `out` elements there. `op`: one of those below, or its gradient.
+PoolWindow pool_window(const Op& op, const Attributes& a, int d, int64_t i, int64_t in,
+                       int64_t out);
+
 /// x -> y
 const Op& max_pool2d_op();
 /// (gradient of y, x) -> gradient of x

@@ -40,6 +40,7 @@ class SumOp final : public Op {
     const uint64_t mask = a.as<SumAttributes>().mask, all = (uint64_t{1} << rank) - 1;
     return (mask | 2) == all || (rank >= 3 && mask == (all & ~uint64_t{3}));
   }
+  uint32_t by_rows(const Attributes&) const override { return 1; }
   uint32_t gradient_reads() const override { return 0; }
 };
 

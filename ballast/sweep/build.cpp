@@ -136,11 +136,11 @@ std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, b
   if (plan.values[root].view()) return std::make_unique<NothingSweep>();
   if (fast)
     for (auto* builder :
-         {build_pointwise, build_matmul, build_winograd, build_depthwise, build_conv, build_pool})
+         {build_pointwise, build_matmul, build_winograd, build_depthwise, build_conv, build_pool, build_sums})
       if (auto s = builder(plan, group)) return s;
   if (has_ends(plan, group)) return std::make_unique<WholeSweep>(plan, group, fast);
   if (fast)
-    for (auto* builder : {build_norm, build_convert, build_loss})
+    for (auto* builder : {build_convert, build_loss})
       if (auto s = builder(plan, root)) return s;
   return std::make_unique<ReferenceSweep>(plan, root);
 }

@@ -10,19 +10,11 @@
 #include "ballast/ops/conv.h"
 #include "ballast/sweep/ends.h"
 #include "ballast/sweep/sweep.h"
+#include "ballast/sweep/window.h"
 
 namespace ballast::sweep {
 namespace {
 
-// Floats of a window of rows: with the weights and the rows being made they fill half of an L2.
-constexpr int64_t kWindowFloats = 40 * 1024;
-// Channels that a piece takes at most: their weights stay in L1.
-constexpr int64_t kMaxChannels = 256;
-// Channels of pieces begin at cache lines.
-constexpr int64_t kLine = 16;
-// Pieces that work is cut into, where it is large enough; a band of rows reads those above and
-// below again, and of fewer channels than kMinChannels a vector loop takes little.
-constexpr int64_t kPieces = 8, kMinRows = 8, kMinChannels = 32;
 // Floats of the result after which its epilogue runs: an L1.
 constexpr int64_t kTaken = 8 * 1024;
 // Sums of the weights' gradient, merged in order.
@@ -94,86 +86,27 @@ struct Problem {
   Axis rows, columns;
   int64_t images, channels, kernel_columns, taps;
 
-  int64_t width() const { return columns.end - columns.low; }  // of the window, with padding
+  WindowShape window() const {
+    return {rows.in, columns.in, rows.span(), columns.low, columns.end - columns.low};
+  }
+  ImageCut cut() const {
+    return {images, rows.out, channels, rows.span() * (columns.end - columns.low)};
+  }
+  /// The first input row that output rows from `row` on read.
+  int64_t first_row(int64_t row) const {
+    return std::max<int64_t>(row / rows.every * rows.step + rows.low, 0);
+  }
+  /// Calls f(row of the kernel, input row) for what output row `row` reads of the image.
+  template <class F>
+  void for_rows(int64_t row, const F& f) const {
+    for (const Tap& tap : rows.phases[row % rows.every].taps)
+      if (const int64_t in = row / rows.every * rows.step + tap.offset; in >= 0 && in < rows.in)
+        f(tap.weight, in);
+  }
   double cost() const {
     return 0.25 * static_cast<double>(images * rows.out * columns.out) *
            static_cast<double>(channels * taps);
   }
-};
-
-/// How a problem is cut, by its shape alone: image by image into bands of output rows, channels
-/// into blocks.
-struct Cut {
-  explicit Cut(const Problem& q) : channels(q.channels) {
-    const int64_t fit = kWindowFloats / (q.rows.span() * q.width());
-    const int64_t most = std::clamp(fit / kLine * kLine, kLine, kMaxChannels);
-    blocks = ceil_div(channels, most);
-    bands = std::clamp(ceil_div(kPieces, q.images * blocks), int64_t{1},
-                       std::max<int64_t>(q.rows.out / kMinRows, 1));
-    blocks =
-        std::max(blocks, std::min(ceil_div(kPieces, q.images * bands), channels / kMinChannels));
-    block = ceil_div(ceil_div(channels, blocks), kLine) * kLine;
-    blocks = ceil_div(channels, block);
-  }
-  int64_t width(int64_t c) const { return std::min(block, channels - c); }
-
-  int64_t channels, blocks, block, bands;
-};
-
-/// The rows of an image that some output rows read, in `memory`: the last few of them, with zeros
-/// beside them where there is padding.
-class Window {
- public:
-  Window(const Problem& q, const Source& source, Pointers p, int64_t c, int64_t n, float* memory)
-      : q_(q), source_(source), p_(p), c_(c), n_(n), pitch_(pitch_of(n)), memory_(memory) {
-    std::fill_n(memory, floats(q, n), 0.0f);
-  }
-  static int64_t pitch_of(int64_t n) { return ceil_div(n, kLine) * kLine; }
-  static int64_t floats(const Problem& q, int64_t n) {
-    return q.rows.span() * q.width() * pitch_of(n);
-  }
-  int64_t pitch() const { return pitch_; }
-
-  /// Output rows from `row` of `image` come next.
-  void start(int64_t image, int64_t row) {
-    first_ = image * q_.rows.in;
-    next_ = std::max<int64_t>(row / q_.rows.every * q_.rows.step + q_.rows.low, 0);
-  }
-
-  /// Reads what output row `row` needs, and gives f(kernel row, input row) for the rows that are
-  /// part of the image.
-  template <class F>
-  void advance(int64_t row, const F& f) {
-    const Axis& r = q_.rows;
-    const int64_t at = row / r.every * r.step;
-    next_ = std::max(next_, at + r.low);  // a large stride leaves rows out
-    for (const Tap& tap : r.phases[row % r.every].taps)
-      if (const int64_t in = at + tap.offset; in >= 0 && in < r.in) {
-        for (; next_ <= in; ++next_) read(next_);
-        f(tap.weight, in);
-      }
-  }
-
-  /// Column `column` of a row; from the column axis' low on.
-  const float* at(int64_t row, int64_t column) const {
-    return memory_ + (row % q_.rows.span() * q_.width() + column - q_.columns.low) * pitch_;
-  }
-
- private:
-  void read(int64_t row) {
-    const int64_t begin = std::max<int64_t>(q_.columns.low, 0);
-    const int64_t end = std::min(q_.columns.end, q_.columns.in);
-    if (begin < end)
-      source_.read(p_, (first_ + row) * q_.columns.in + begin, end - begin, c_, n_,
-                   const_cast<float*>(at(row, begin)), pitch_);
-  }
-
-  const Problem& q_;
-  const Source& source_;
-  Pointers p_;
-  int64_t c_, n_, pitch_;
-  float* memory_;
-  int64_t first_ = 0, next_ = 0;
 };
 
 /// The forward pass, or the gradient of the input: which of them is in the axes.
@@ -181,7 +114,7 @@ class DepthwiseSweep final : public Sweep {
  public:
   DepthwiseSweep(const plan::Plan& plan, const plan::Group& group, Problem q, int x, int w,
                  int bias)
-      : q_(std::move(q)), cut_(q_), x_(plan, x), sink_(plan, group), w_(w), bias_(bias) {}
+      : q_(std::move(q)), cut_(q_.cut()), x_(plan, x), sink_(plan, group), w_(w), bias_(bias) {}
 
   int64_t prepared_bytes() const override { return q_.taps * q_.channels * sizeof(float); }
   std::vector<int> prepared_from() const override { return {w_}; }
@@ -195,22 +128,19 @@ class DepthwiseSweep final : public Sweep {
 
   const char* kernel() const override { return "depthwise"; }
   void run(Pointers p, const std::byte* prepared) const override {
-    const int64_t pieces = q_.images * cut_.bands * cut_.blocks;
-    const Sink::Run result(sink_, p, pieces);
-    parallel_for(pieces, q_.cost(),
+    const Sink::Run result(sink_, p, cut_.pieces());
+    parallel_for(cut_.pieces(), q_.cost(),
                  [&](int64_t i) { piece(p, reinterpret_cast<const float*>(prepared), result, i); });
     result.finish();
   }
 
  private:
   void piece(Pointers p, const float* weights, const Sink::Run& result, int64_t i) const {
-    const int64_t c = i % cut_.blocks * cut_.block, n = cut_.width(c);
-    const int64_t band = i / cut_.blocks % cut_.bands, image = i / cut_.blocks / cut_.bands;
-    const int64_t begin = q_.rows.out * band / cut_.bands,
-                  end = q_.rows.out * (band + 1) / cut_.bands;
-    auto* memory = reinterpret_cast<float*>(scratch(Window::floats(q_, n) * sizeof(float)));
-    Window window(q_, x_, p, c, n, memory);
-    window.start(image, begin);
+    const auto [image, begin, end, c, n] = cut_.piece(i);
+    const WindowShape shape = q_.window();
+    auto* memory = reinterpret_cast<float*>(scratch(Window::floats(shape, n) * sizeof(float)));
+    Window window(shape, x_, p, c, n, memory);
+    window.start(image, q_.first_row(begin));
     const int64_t rows = std::max<int64_t>(kTaken / (q_.columns.out * n), 1);
     for (int64_t r = begin; r < end; r += rows) {
       const int64_t stop = std::min(r + rows, end);
@@ -221,11 +151,11 @@ class DepthwiseSweep final : public Sweep {
 
   void row(Pointers p, const float* weights, Window& window, int64_t image, int64_t r, int64_t c,
            int64_t n) const {
-    std::array<std::pair<int64_t, int64_t>, kMaxTaps> rows;  // of the kernel, of the input
+    std::array<std::pair<int64_t, const float*>, kMaxTaps> rows;  // of the kernel, of the input
     std::array<const float*, kMaxTaps> x, w;
     std::array<int64_t, kMaxTaps> offset;
     kernels::DepthwiseRow q{};
-    window.advance(r, [&](int64_t kernel, int64_t in) { rows[q.rows++] = {kernel, in}; });
+    q_.for_rows(r, [&](int64_t k, int64_t in) { rows[q.rows++] = {k, window.row(in)}; });
     q.channels = n;
     q.x = x.data();
     q.w = w.data();
@@ -242,7 +172,7 @@ class DepthwiseSweep final : public Sweep {
       for (int64_t t = 0; t < q.taps; ++t) offset[t] = (phase.taps[t].offset - first) * q.pixel;
       const float** to = w.data();
       for (int64_t k = 0; k < q.rows; ++k) {
-        x[k] = window.at(rows[k].second, first);
+        x[k] = rows[k].second + (first - q_.columns.low) * q.pixel;
         for (const Tap& tap : phase.taps)
           *to++ = weights + (rows[k].first * q_.kernel_columns + tap.weight) * q_.channels + c;
       }
@@ -252,7 +182,7 @@ class DepthwiseSweep final : public Sweep {
   }
 
   Problem q_;
-  Cut cut_;
+  ImageCut cut_;
   Source x_;
   Sink sink_;
   int w_, bias_;
@@ -263,7 +193,7 @@ class DepthwiseWeightGradSweep final : public Sweep {
  public:
   DepthwiseWeightGradSweep(const plan::Plan& plan, const plan::Group& group, Problem q, int g,
                            int x)
-      : q_(std::move(q)), cut_(q_), g_(plan, g), x_(plan, x), sink_(plan, group) {
+      : q_(std::move(q)), cut_(q_.cut()), g_(plan, g), x_(plan, x), sink_(plan, group) {
     bands_ = q_.images * cut_.bands;
     slabs_ = std::min(bands_, kMaxSlabs);
   }
@@ -301,46 +231,46 @@ class DepthwiseWeightGradSweep final : public Sweep {
   }
 
   void piece(Pointers p, int64_t slab, int64_t c, float* sums) const {
-    const int64_t n = cut_.width(c), size = Window::floats(q_, n);
-    auto* memory = reinterpret_cast<float*>(
-        scratch((size + q_.columns.out * Window::pitch_of(n)) * sizeof(float)));
+    const int64_t n = cut_.width(c);
+    const WindowShape shape = q_.window(),
+                      one_row{q_.rows.out, q_.columns.out, 1, 0, q_.columns.out};
+    const int64_t size = Window::floats(shape, n);
+    auto* memory =
+        reinterpret_cast<float*>(scratch((size + Window::floats(one_row, n)) * sizeof(float)));
     std::fill_n(sums, q_.taps * n, 0.0f);
-    Window window(q_, x_, p, c, n, memory);
+    Window x(shape, x_, p, c, n, memory), g(one_row, g_, p, c, n, memory + size);
     for (int64_t b = bands_ * slab / slabs_; b < bands_ * (slab + 1) / slabs_; ++b) {
-      const int64_t image = b / cut_.bands, band = b % cut_.bands;
-      const int64_t begin = q_.rows.out * band / cut_.bands,
-                    end = q_.rows.out * (band + 1) / cut_.bands;
-      window.start(image, begin);
-      for (int64_t r = begin; r < end; ++r) row(p, window, image, r, c, n, memory + size, sums);
+      const auto [image, begin, end, first, channels] = cut_.piece(b * cut_.blocks);
+      x.start(image, q_.first_row(begin));
+      g.start(image, begin);
+      for (int64_t r = begin; r < end; ++r) row(x, g, r, n, sums);
     }
   }
 
-  void row(Pointers p, Window& window, int64_t image, int64_t r, int64_t c, int64_t n, float* g,
-           float* sums) const {
+  void row(Window& pixels, Window& gradients, int64_t r, int64_t n, float* sums) const {
     std::array<const float*, kMaxTaps> x;
     std::array<int64_t, kMaxTaps> index;
     kernels::DepthwiseGradRow q{};
-    window.advance(r, [&](int64_t kernel_row, int64_t in) {
+    q_.for_rows(r, [&](int64_t kernel_row, int64_t in) {
       for (const Tap& tap : q_.columns.phases[0].taps) {
-        x[q.taps] = window.at(in, tap.offset);
+        x[q.taps] = pixels.row(in) + (tap.offset - q_.columns.low) * pixels.pitch();
         index[q.taps++] = kernel_row * q_.kernel_columns + tap.weight;
       }
     });
     if (q.taps == 0) return;
-    g_.read(p, (image * q_.rows.out + r) * q_.columns.out, q_.columns.out, c, n, g, window.pitch());
+    q.step = q_.columns.step * pixels.pitch();
+    q.g = gradients.row(r);
+    q.g_step = gradients.pitch();
     q.outputs = q_.columns.out;
     q.channels = n;
     q.x = x.data();
     q.index = index.data();
-    q.step = q_.columns.step * window.pitch();
-    q.g = g;
-    q.g_step = window.pitch();
     q.sums = sums;
     kernels::depthwise_grad_row(q);
   }
 
   Problem q_;
-  Cut cut_;
+  ImageCut cut_;
   Source g_, x_;
   Sink sink_;
   int64_t bands_, slabs_;

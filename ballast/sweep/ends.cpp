@@ -102,6 +102,7 @@ const float* Source::memory(Pointers p) const {
 
 void Source::read(Pointers p, int64_t row, int64_t rows, int64_t c, int64_t n, float* to,
                   int64_t ld) const {
+  if (rows == 0 || n == 0) return;
   if (chain_) {
     const Program::Given given{to, ld};
     chain_->run(p, {row, rows, c, n}, std::span(&given, 1));

@@ -1,133 +1,360 @@
-// Pooling and repeating over pixels, channels last: a pixel's channels are one vector loop.
+// Pooling and its gradients, channels last: rows of pixels go past, each read once; a row of the
+// result is made of the few that its windows cover.
 #include "ballast/ops/pool.h"
 
 #include <algorithm>
-#include <limits>
+#include <functional>
+#include <vector>
 
 #include "ballast/base/threads.h"
-#include "ballast/kernels/columns.h"
-#include "ballast/kernels/pointwise.h"
-#include "ballast/ops/shape_ops.h"
+#include "ballast/kernels/pool.h"
+#include "ballast/sweep/ends.h"
 #include "ballast/sweep/sweep.h"
+#include "ballast/sweep/window.h"
 
 namespace ballast::sweep {
 namespace {
 
-class MaxPoolSweep final : public Sweep {
- public:
-  MaxPoolSweep(const Shape& x, const Shape& y, const MaxPool2dAttributes& a, int g, int in, int out)
-      : a_(a),
-        images_(x[0]),
-        channels_(x[1]),
-        size_{x[2], x[3]},
-        windows_{y[2], y[3]},
-        g_(g),
-        in_(in),
-        out_(out) {}
+// Floats of the result after which its epilogue runs: an L1.
+constexpr int64_t kTaken = 8 * 1024;
+// Larger windows (means over much of a large image) are left to plain loops.
+constexpr int64_t kMaxTaps = 1024;
 
-  const char* kernel() const override { return "pool"; }
-  void run(Pointers p, const std::byte*) const override {
-    const double cost = static_cast<double>(images_ * windows_[0] * windows_[1] * channels_) *
-                        static_cast<double>(a_.kernel[0] * a_.kernel[1]);
-    const int64_t x_size = size_[0] * size_[1] * channels_,
-                  y_size = windows_[0] * windows_[1] * channels_;
-    const auto* x = reinterpret_cast<const float*>(p[in_]);
-    auto* out = reinterpret_cast<float*>(p[out_]);
-    if (g_ < 0) {
-      parallel_for(images_ * windows_[0], cost, [&](int64_t i) {
-        float* y = out + i * windows_[1] * channels_;
-        for (int64_t j = 0; j < windows_[1]; ++j, y += channels_)
-          maximum(x + i / windows_[0] * x_size, i % windows_[0], j, y);
-      });
-      return;
-    }
-    // Windows overlap: an image is one piece.
-    const auto* g = reinterpret_cast<const float*>(p[g_]);
-    parallel_for(images_, 3 * cost,
-                 [&](int64_t n) { spread(x + n * x_size, g + n * y_size, out + n * x_size); });
+/// What an output reads along one dimension: inputs begin, begin + step, ..., and what a mean
+/// divides each of them by.
+struct Taps {
+  int64_t begin = 0, step = 1;
+  std::vector<double> divisors;
+
+  int64_t count() const { return static_cast<int64_t>(divisors.size()); }
+  int64_t span() const { return divisors.empty() ? 0 : (count() - 1) * step + 1; }
+  /// The one divisor of all of them, or 0.
+  double divisor() const {
+    const bool one = std::ranges::adjacent_find(divisors, std::not_equal_to()) == divisors.end();
+    return one && !divisors.empty() ? divisors[0] : 0;
   }
-
- private:
-  /// Calls f(offset of the pixel) for the window's pixels inside the image.
-  template <class F>
-  void for_pixels(int64_t i, int64_t j, F&& f) const {
-    for (int64_t k = 0; k < a_.kernel[0]; ++k) {
-      const int64_t r = i * a_.stride[0] - a_.padding[0] + k * a_.dilation[0];
-      if (r < 0 || r >= size_[0]) continue;
-      for (int64_t l = 0; l < a_.kernel[1]; ++l) {
-        const int64_t c = j * a_.stride[1] - a_.padding[1] + l * a_.dilation[1];
-        if (c >= 0 && c < size_[1]) f((r * size_[1] + c) * channels_);
-      }
-    }
-  }
-
-  void maximum(const float* x, int64_t i, int64_t j, float* y) const {
-    std::fill_n(y, channels_, -std::numeric_limits<float>::infinity());
-    for_pixels(i, j, [&](int64_t at) {
-      kernels::pointwise({.code = Pointwise::kMaximum,
-                          .a = {y},
-                          .b = {x + at},
-                          .out = y,
-                          .rows = 1,
-                          .columns = channels_});
-    });
-  }
-
-  void spread(const float* x, const float* g, float* dx) const {
-    auto* y = reinterpret_cast<float*>(scratch(2 * channels_ * sizeof(float)));
-    float* rest = y + channels_;
-    std::fill_n(dx, size_[0] * size_[1] * channels_, 0.0f);
-    for (int64_t i = 0; i < windows_[0]; ++i)
-      for (int64_t j = 0; j < windows_[1]; ++j, g += channels_) {
-        maximum(x, i, j, y);
-        std::copy_n(g, channels_, rest);
-        for_pixels(
-            i, j, [&](int64_t at) { kernels::max_pool_take(x + at, y, rest, dx + at, channels_); });
-      }
-  }
-
-  MaxPool2dAttributes a_;
-  int64_t images_, channels_, size_[2], windows_[2];
-  int g_, in_, out_;
 };
 
-class ExpandPixelsSweep final : public Sweep {
- public:
-  ExpandPixelsSweep(const Shape& s, int in, int out)
-      : images_(s[0]), channels_(s[1]), pixels_(s.span_numel(2, s.rank())), in_(in), out_(out) {}
+/// Outputs first, first + every, ... whose taps are those of the first, moved on by `step` each.
+struct TapRun {
+  int64_t first, outputs, every, step;
+  Taps taps;
+};
 
-  const char* kernel() const override { return "pool"; }
-  void run(Pointers p, const std::byte*) const override {
-    const auto* x = reinterpret_cast<const float*>(p[in_]);
-    auto* y = reinterpret_cast<float*>(p[out_]);
-    parallel_for(images_, static_cast<double>(images_ * pixels_ * channels_), [&](int64_t n) {
-      for (int64_t i = 0; i < pixels_; ++i)
-        std::copy_n(x + n * channels_, channels_, y + (n * pixels_ + i) * channels_);
-    });
+/// A pool, or the gradient of a mean, along one dimension: outputs are sums (or maxima) of taps.
+struct PoolAxis {
+  /// Of `op`, whose windows lead from `in` to `out` elements.
+  PoolAxis(const Op& op, const Attributes& a, int d, int64_t in, int64_t out) {
+    taps.resize(out);
+    for (int64_t i = 0; i < out; ++i) {
+      const PoolWindow w = pool_window(op, a, d, i, in, out);
+      taps[i] = {w.begin, w.step, {}};
+      for (int64_t x = w.begin; x < w.end; x += w.step)
+        taps[i].divisors.push_back(static_cast<double>(w.count));
+    }
+    size = in;
+    find_runs(1);
+  }
+
+  /// The other way round, for windows whose elements are neighbours.
+  PoolAxis transposed() const {
+    PoolAxis t;
+    t.taps.resize(size);
+    t.size = static_cast<int64_t>(taps.size());
+    for (int64_t i = 0; i < t.size; ++i)
+      for (int64_t k = 0; k < taps[i].count(); ++k) {
+        Taps& to = t.taps[taps[i].begin + k];
+        if (to.divisors.empty()) to.begin = i;
+        to.divisors.push_back(taps[i].divisors[k]);
+      }
+    // Those that read nothing lie behind the others, or between them.
+    for (size_t i = 1; i < t.taps.size(); ++i)
+      if (t.taps[i].divisors.empty()) t.taps[i].begin = t.taps[i - 1].begin;
+    int64_t every = 1;
+    for (const TapRun& run : runs) every = std::max(every, run.step);
+    t.find_runs(every);
+    return t;
+  }
+
+  int64_t span() const {
+    int64_t most = 1;
+    for (const Taps& t : taps) most = std::max(most, t.span());
+    return most;
+  }
+  int64_t most_taps() const {
+    int64_t most = 0;
+    for (const Taps& t : taps) most = std::max(most, t.count());
+    return most;
+  }
+  int64_t outputs() const { return static_cast<int64_t>(taps.size()); }
+
+  int64_t size = 0;  // of the input
+  std::vector<Taps> taps;
+  std::vector<TapRun> runs;
+
+ private:
+  PoolAxis() = default;
+
+  void find_runs(int64_t every) {
+    for (int64_t f = 0; f < std::min(every, outputs()); ++f)
+      for (int64_t o = f; o < outputs(); o += every) {
+        if (o == f || !extends(runs.back(), taps[o]))
+          runs.push_back({o, 0, every, 0, taps[o]});
+        else if (runs.back().outputs == 1)
+          runs.back().step = taps[o].begin - runs.back().taps.begin;
+        ++runs.back().outputs;
+      }
+  }
+
+  static bool extends(const TapRun& run, const Taps& t) {
+    return t.step == run.taps.step && t.divisors == run.taps.divisors &&
+           (run.outputs == 1 || t.begin == run.taps.begin + run.outputs * run.step);
+  }
+};
+
+/// Rows and columns, and what is cut along them.
+struct Pool {
+  PoolAxis rows, columns;
+  int64_t images, channels;
+
+  WindowShape window() const { return {rows.size, columns.size, rows.span(), 0, columns.size}; }
+  int64_t most_taps() const { return rows.most_taps() * columns.most_taps(); }
+  double cost() const {
+    return static_cast<double>(images * channels * rows.outputs() * columns.outputs()) *
+           (1 + 0.25 * static_cast<double>(most_taps()));
+  }
+};
+
+/// Scratch memory that is handed out bit by bit.
+class Memory {
+ public:
+  explicit Memory(std::initializer_list<int64_t> bytes) {
+    int64_t all = 0;
+    for (int64_t b : bytes) all += padded(b);
+    at_ = scratch(static_cast<size_t>(all));
+  }
+  template <class T>
+  T* take(int64_t n) {
+    auto* out = reinterpret_cast<T*>(at_);
+    at_ += padded(n * static_cast<int64_t>(sizeof(T)));
+    return out;
   }
 
  private:
-  int64_t images_, channels_, pixels_;
-  int in_, out_;
+  static int64_t padded(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+  std::byte* at_;
+};
+
+/// Maxima or weighted sums over windows; the gradient of means is one, too.
+class PoolSweep final : public Sweep {
+ public:
+  PoolSweep(const plan::Plan& plan, const plan::Group& group, Pool pool, int x, bool maximum)
+      : pool_(std::move(pool)),
+        cut_(pool_.images, pool_.rows.outputs(), pool_.channels,
+             pool_.window().kept * pool_.window().width),
+        x_(plan, x),
+        sink_(plan, group),
+        maximum_(maximum) {}
+
+  const char* kernel() const override { return "pool"; }
+  void run(Pointers p, const std::byte*) const override {
+    const Sink::Run result(sink_, p, cut_.pieces());
+    parallel_for(cut_.pieces(), pool_.cost(), [&](int64_t i) { piece(p, result, i); });
+    result.finish();
+  }
+
+ private:
+  void piece(Pointers p, const Sink::Run& result, int64_t i) const {
+    const auto [image, begin, end, c, n] = cut_.piece(i);
+    const WindowShape shape = pool_.window();
+    const int64_t floats = Window::floats(shape, n), taps = pool_.most_taps(), word = sizeof(void*),
+                  width = pool_.columns.outputs();
+    Memory memory{floats * 4, taps * word, taps * 4};
+    Window window(shape, x_, p, c, n, memory.take<float>(floats));
+    const float** x = memory.take<const float*>(taps);
+    float* weights = memory.take<float>(taps);
+    window.start(image, pool_.rows.taps[begin].begin);
+    const int64_t step = std::max<int64_t>(kTaken / (width * n), 1);
+    for (int64_t r = begin; r < end; r += step) {
+      const int64_t stop = std::min(r + step, end), first = (image * cut_.rows + r) * width;
+      float* out = sink_.memory(p) + first * sink_.pitch() + c;
+      for (int64_t k = r; k < stop; ++k, out += width * sink_.pitch())
+        row(window, pool_.rows.taps[k], n, x, weights, out);
+      result.take(i, first, (stop - r) * width, c, n);
+    }
+  }
+
+  void row(Window& window, const Taps& rows, int64_t n, const float** x, float* weights,
+           float* out) const {
+    for (const TapRun& run : pool_.columns.runs) {
+      kernels::PoolRow q{};
+      for (int64_t k = 0; k < rows.count(); ++k) {
+        const float* from = window.row(rows.begin + k * rows.step);
+        for (int64_t l = 0; l < run.taps.count(); ++l) {
+          x[q.taps] = from + (run.taps.begin + l * run.taps.step) * window.pitch();
+          weights[q.taps++] = static_cast<float>(1 / (rows.divisors[k] * run.taps.divisors[l]));
+        }
+      }
+      q.outputs = run.outputs;
+      q.channels = n;
+      q.x = x;
+      q.step = run.step * window.pitch();
+      q.out = out + run.first * sink_.pitch();
+      q.out_step = run.every * sink_.pitch();
+      if (maximum_)
+        kernels::max_pool_row(q);
+      else if (const double divisor = rows.divisor() * run.taps.divisor(); divisor != 0)
+        kernels::mean_pool_row(q, nullptr, static_cast<float>(divisor));
+      else
+        kernels::mean_pool_row(q, weights, 1.0f);
+    }
+  }
+
+  Pool pool_;
+  ImageCut cut_;
+  Source x_;
+  Sink sink_;
+  bool maximum_;
+};
+
+/// Adds each gradient to the element that was its window's maximum. A piece of work makes a band of
+/// the result and goes over all windows that reach into it.
+class MaxPoolGradSweep final : public Sweep {
+ public:
+  MaxPoolGradSweep(const plan::Plan& plan, const plan::Group& group, Pool pool, int g, int x)
+      : pool_(std::move(pool)),
+        cut_(pool_.images, pool_.rows.size, pool_.channels,
+             (pool_.window().kept + 1) * pool_.window().width),
+        g_(plan, g),
+        x_(plan, x),
+        sink_(plan, group) {}
+
+  const char* kernel() const override { return "pool"; }
+  void run(Pointers p, const std::byte*) const override {
+    const Sink::Run result(sink_, p, cut_.pieces());
+    parallel_for(cut_.pieces(), 2 * pool_.cost(), [&](int64_t i) { Piece(*this, p, result, i); });
+    result.finish();
+  }
+
+ private:
+  struct Piece {
+    Piece(const MaxPoolGradSweep& sweep, Pointers p, const Sink::Run& run, int64_t i)
+        : s(sweep), result(run), index(i), at(s.cut_.piece(i)), pitch(s.sink_.pitch()) {
+      const WindowShape shape = s.pool_.window();
+      const int64_t width = s.pool_.columns.outputs(), taps = s.pool_.most_taps(),
+                    word = sizeof(void*);
+      const WindowShape one_row{s.pool_.rows.outputs(), width, 1, 0, width};
+      const int64_t x_floats = Window::floats(shape, at.n),
+                    g_floats = Window::floats(one_row, at.n);
+      Memory memory{x_floats * 4, g_floats * 4, taps * word, taps * word};
+      Window x(shape, s.x_, p, at.c, at.n, memory.take<float>(x_floats));
+      Window g(one_row, s.g_, p, at.c, at.n, memory.take<float>(g_floats));
+      x_taps = memory.take<const float*>(taps);
+      dx_taps = memory.take<float*>(taps);
+      image = s.sink_.memory(p) + at.image * shape.rows * shape.columns * pitch + at.c;
+      zeroed = taken = at.begin;
+      go(x, g);
+    }
+
+    void go(Window& x, Window& g) {
+      bool first = true;
+      for (int64_t i = 0; i < s.pool_.rows.outputs(); ++i) {
+        const Taps& rows = s.pool_.rows.taps[i];
+        if (rows.begin + rows.span() <= at.begin) continue;
+        if (rows.begin >= at.end) break;
+        if (first) {
+          x.start(at.image, rows.begin);
+          g.start(at.image, i);
+          first = false;
+        }
+        finish(rows.begin, false);
+        zero(rows.begin + rows.span());
+        spread(x, g.row(i), g.pitch(), rows);
+      }
+      finish(at.end, true);
+    }
+
+    void zero(int64_t end) {
+      for (; zeroed < std::min(end, at.end); ++zeroed)
+        for (int64_t j = 0; j < s.pool_.columns.size; ++j)
+          std::fill_n(row(zeroed) + j * pitch, at.n, 0.0f);
+    }
+
+    /// Rows before `end` have all their gradients.
+    void finish(int64_t end, bool all) {
+      const int64_t width = s.pool_.columns.size;
+      if (!all && (end - taken) * width * at.n < kTaken) return;
+      zero(end);
+      result.take(index, (at.image * s.pool_.rows.size + taken) * width, (end - taken) * width,
+                  at.c, at.n);
+      taken = end;
+    }
+
+    void spread(Window& x, const float* g, int64_t g_pitch, const Taps& rows) {
+      for (const TapRun& run : s.pool_.columns.runs) {
+        kernels::MaxPoolGradRow q{};
+        for (int64_t k = 0; k < rows.count(); ++k) {
+          const int64_t r = rows.begin + k * rows.step;
+          const float* from = x.row(r);
+          const bool mine = r >= at.begin && r < at.end;
+          for (int64_t l = 0; l < run.taps.count(); ++l) {
+            const int64_t column = run.taps.begin + l * run.taps.step;
+            x_taps[q.taps] = from + column * x.pitch();
+            dx_taps[q.taps++] = mine ? row(r) + column * pitch : nullptr;
+          }
+        }
+        q.outputs = run.outputs;
+        q.channels = at.n;
+        q.x = x_taps;
+        q.dx = dx_taps;
+        q.step = run.step * x.pitch();
+        q.dx_step = run.step * pitch;
+        q.g = g + run.first * g_pitch;
+        q.g_step = run.every * g_pitch;
+        kernels::max_pool_grad_row(q);
+      }
+    }
+
+    float* row(int64_t r) const { return image + r * s.pool_.columns.size * pitch; }
+
+    const MaxPoolGradSweep& s;
+    const Sink::Run& result;
+    int64_t index;
+    ImageCut::Piece at;
+    int64_t pitch;
+    float* image;
+    const float** x_taps;
+    float** dx_taps;
+    int64_t zeroed, taken;  // rows before these are cleared, and have been given to the epilogue
+  };
+
+  Pool pool_;
+  ImageCut cut_;
+  Source g_, x_;
+  Sink sink_;
 };
 
 }  // namespace
 
 std::unique_ptr<Sweep> build_pool(const plan::Plan& plan, const plan::Group& group) {
-  if (has_ends(plan, group)) return nullptr;
-  const int value = group.values[0];
-  const plan::Value& v = plan.values[value];
-  if (v.dtype != DType::kFloat32 || v.shape.numel() == 0) return nullptr;
-  auto shape = [&](int i) -> const Shape& { return plan.values[v.in[i]].shape; };
-  if (v.op == &expand_pixels_op())
-    return std::make_unique<ExpandPixelsSweep>(v.shape, v.in[0], value);
-  if (v.op == &max_pool2d_op())
-    return std::make_unique<MaxPoolSweep>(shape(0), v.shape, v.attributes.as<MaxPool2dAttributes>(),
-                                          -1, v.in[0], value);
-  if (v.op == &max_pool2d_grad_op())
-    return std::make_unique<MaxPoolSweep>(v.shape, shape(0), v.attributes.as<MaxPool2dAttributes>(),
-                                          v.in[0], v.in[1], value);
-  return nullptr;
+  const plan::Value& v = plan.values[group.values[0]];
+  const bool maximum = v.op == &max_pool2d_op(), spread = v.op == &max_pool2d_grad_op();
+  const bool mean = v.op == &avg_pool2d_op() || v.op == &adaptive_avg_pool2d_op();
+  const bool gradient = v.op == &avg_pool2d_grad_op() || v.op == &adaptive_avg_pool2d_grad_op();
+  if (!maximum && !spread && !mean && !gradient) return nullptr;
+  const Shape& operand = plan.values[v.in[0]].shape;
+  if (v.dtype != DType::kFloat32 || v.shape.numel() == 0 || operand.numel() == 0) return nullptr;
+  const bool back = spread || gradient;
+  const Shape &x = back ? v.shape : operand, &y = back ? operand : v.shape;
+  auto axis = [&](int d) {
+    const PoolAxis a(*v.op, v.attributes, d, x[2 + d], y[2 + d]);
+    return gradient ? a.transposed() : a;
+  };
+  Pool pool{axis(0), axis(1), x[0], x[1]};
+  if (pool.most_taps() > kMaxTaps) return nullptr;
+  if (spread)
+    return std::make_unique<MaxPoolGradSweep>(plan, group, std::move(pool), v.in[0], v.in[1]);
+  return std::make_unique<PoolSweep>(plan, group, std::move(pool), v.in[0], maximum);
 }
 
 }  // namespace ballast::sweep

@@ -45,7 +45,7 @@ std::unique_ptr<Sweep> build_winograd(const plan::Plan& plan, const plan::Group&
 std::unique_ptr<Sweep> build_depthwise(const plan::Plan& plan, const plan::Group& group);
 std::unique_ptr<Sweep> build_conv(const plan::Plan& plan, const plan::Group& group);
 std::unique_ptr<Sweep> build_pool(const plan::Plan& plan, const plan::Group& group);
-std::unique_ptr<Sweep> build_norm(const plan::Plan& plan, int value);
+std::unique_ptr<Sweep> build_sums(const plan::Plan& plan, const plan::Group& group);
 std::unique_ptr<Sweep> build_convert(const plan::Plan& plan, int value);
 std::unique_ptr<Sweep> build_loss(const plan::Plan& plan, int value);
 
