@@ -29,9 +29,6 @@ Tensor channel_scale(const Tensor& x, const Tensor& coefficients);
 Tensor channel_sums(const Tensor& g, const Tensor& x, const Tensor& coefficients);
 
 /// (dm; n) -> coefficients with which channel_affine(x, .) is the gradient of channel_moments.
-struct CountAttributes {
-  double n;
-};
 class MomentsGradOp final : public Op {
  public:
   MomentsGradOp() : Op("moments_grad") {}
@@ -80,6 +77,26 @@ class MomentsOp final : public Op {
   }
   Traits traits() const override { return {.channels_last = 1}; }
   uint32_t gradient_reads() const override { return 1 | kReadsOutput; }
+};
+
+class NormGradientSumOp final : public Op {
+ public:
+  NormGradientSumOp() : Op("norm_gradient_sum") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const int64_t channels = c.out.shape.numel();
+      const double n = c.attributes.as<CountAttributes>().n;
+      const T *sums = c.input<T>(0), *k = c.input<T>(1), *moments = c.input<T>(2),
+              *l = c.input<T>(3);
+      for (int64_t i = 0; i < channels; ++i) {
+        const double scaled = static_cast<double>(k[channels + i]) * sums[i];
+        const double mean = static_cast<double>(moments[i]) - l[i];
+        c.output<T>()[i] =
+            static_cast<T>(scaled + n * (mean * l[channels + i] + l[2 * channels + i]));
+      }
+    });
+  }
 };
 
 /// Rows of the gradient: dmean, dvar, dweight, dbias.
@@ -315,6 +332,11 @@ const Op& channel_sums_op() {
 }
 const Op& norm_coefficients_op() {
   static const NormCoefficientsOp op;
+  return op;
+}
+
+const Op& norm_gradient_sum_op() {
+  static const NormGradientSumOp op;
   return op;
 }
 

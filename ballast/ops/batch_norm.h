@@ -39,6 +39,14 @@ Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& we
 const Op& channel_moments_op();
 const Op& channel_sums_op();
 const Op& norm_coefficients_op();
+/// (channel_sums of g, coefficients k, moments of y, coefficients l) -> the sums of
+/// channel_scale(g, k) + channel_affine(y, l) over each channel.
+const Op& norm_gradient_sum_op();
+
+/// Elements per channel.
+struct CountAttributes {
+  double n;
+};
 
 struct EpsAttributes {
   double eps;

@@ -1,6 +1,7 @@
 // Statistics belong to tensors, not to layers: what is known of the parts of a tensor is known of
 // it.
 #include "ballast/ops/batch_norm.h"
+#include "ballast/ops/reduce.h"
 #include "ballast/plan/plan.h"
 
 namespace ballast::plan {
@@ -24,7 +25,10 @@ class NormalForm {
       Value v = std::move(old[i]);
       for (int& in : v.in) in = moved[in];
       const bool of_parts = v.op == &channel_moments_op() && joins_channels(plan_.values[v.in[0]]);
-      moved[i] = of_parts ? moments_of_parts(v) : push(std::move(v));
+      if (of_parts)
+        moved[i] = moments_of_parts(v);
+      else if (!sum_of_norm_gradient(v, moved[i]))
+        moved[i] = push(std::move(v));
     }
     for (int& i : plan_.leaves) i = moved[i];
     for (int& i : plan_.outputs) i = moved[i];
@@ -54,6 +58,44 @@ class NormalForm {
       out.in.push_back(nested ? moments_of_parts(m) : push(std::move(m)));
     }
     return push(std::move(out));
+  }
+
+  bool is(int value, Pointwise code) const {
+    const Value& v = plan_.values[value];
+    return v.op && v.op->traits().kind == Traits::Kind::kPointwise && v.op->traits().code == code;
+  }
+
+  /// An earlier value made by `op` of `a` (and `b`), or -1.
+  int find(const Op& op, int a, int b = -1) const {
+    for (size_t i = 0; i < plan_.values.size(); ++i) {
+      const Value& v = plan_.values[i];
+      if (v.op == &op && v.in[0] == a && (b < 0 || v.in[1] == b)) return static_cast<int>(i);
+    }
+    return -1;
+  }
+
+  /// The gradient of a bias before a normalization sums scale(g) + affine(y) over the pixels. Sums
+  /// are linear, and those of g and of y are there: no pass over memory is needed.
+  bool sum_of_norm_gradient(const Value& v, int& made) {
+    if (v.op != &sum_op() || !is(v.in[0], Pointwise::kAdd)) return false;
+    const Value& x = plan_.values[v.in[0]];
+    const uint64_t all = (uint64_t{1} << x.shape.rank()) - 1;
+    if (x.shape.rank() < 2 || v.attributes.as<SumAttributes>().mask != (all & ~uint64_t{2}))
+      return false;
+    int scale = x.in[0], affine = x.in[1];
+    if (is(scale, Pointwise::kChannelAffine)) std::swap(scale, affine);
+    if (!is(scale, Pointwise::kChannelScale) || !is(affine, Pointwise::kChannelAffine))
+      return false;
+    const Value &g = plan_.values[scale], &y = plan_.values[affine];
+    const int sums = find(channel_sums_op(), g.in[0], y.in[0]),
+              moments = find(channel_moments_op(), y.in[0]);
+    if (sums < 0 || moments < 0 || x.shape[1] == 0) return false;
+    Value out = v;
+    out.op = &norm_gradient_sum_op();
+    out.attributes = Attributes(CountAttributes{static_cast<double>(x.shape.numel()) / x.shape[1]});
+    out.in = {sums, g.in[1], moments, y.in[1]};
+    made = push(std::move(out));
+    return true;
   }
 
   Plan& plan_;
