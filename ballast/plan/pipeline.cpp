@@ -18,7 +18,8 @@ constexpr Pass kPasses[] = {{"fast", &Options::fast},
                             {"normal_form", &Options::normal_form},
                             {"fuse_pointwise", &Options::fuse_pointwise},
                             {"fuse_prologue", &Options::fuse_prologue},
-                            {"fuse_epilogue", &Options::fuse_epilogue}};
+                            {"fuse_epilogue", &Options::fuse_epilogue},
+                            {"winograd", &Options::winograd}};
 
 std::string pass_names() {
   std::string names;
@@ -39,6 +40,11 @@ Options from_environment() {
     check<ValueError>(known != std::end(kPasses), "BALLAST_PLAN: unknown pass '{}'; there are {}",
                       name, pass_names());
     o.*known->option = on;
+  }
+  if (const char* conv = std::getenv("BALLAST_CONV")) {
+    check<ValueError>(std::string_view(conv) == "direct",
+                      "BALLAST_CONV: unknown way '{}'; there is direct", conv);
+    o.winograd = false;
   }
   return o;
 }

@@ -11,7 +11,7 @@
 namespace ballast::plan {
 
 /// Passes that can be switched off one by one: `BALLAST_PLAN=-cse,-fuse_pointwise` in the
-/// environment, or here.
+/// environment, or here. `BALLAST_CONV=direct` is short for -winograd.
 struct Options {
   bool fast = true;            // vector kernels; off: the reference kernels do everything
   bool normal_form = true;     // moments of a concatenation are put together from its parts'
@@ -19,6 +19,7 @@ struct Options {
   bool fuse_pointwise = true;  // chains of pointwise operations become one sweep
   bool fuse_prologue = true;   // pointwise chains are computed by the sweeps that read them
   bool fuse_epilogue = true;  // pointwise chains and sums are computed by the sweep that makes rows
+  bool winograd = true;       // 3x3 convolutions by Winograd's algorithm where it is faster
 
   bool operator==(const Options&) const = default;
   /// All of them as a number, for keys.

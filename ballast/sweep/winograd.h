@@ -1,0 +1,115 @@
+// What the sweeps of Winograd convolutions share: how an image is cut into tiles and pieces, how
+// tiles are read through a Source, and when all this is worth it.
+#pragma once
+
+#include "ballast/kernels/winograd.h"
+#include "ballast/sweep/ends.h"
+
+namespace ballast::sweep::winograd {
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+/// A 3x3 convolution of stride 1: images (images, height, width, in) -> (images, out_height,
+/// out_width, out), out_height = height + 2*pad - 2. The gradient of its input is another such
+/// convolution, whose padding 2 - pad may be negative.
+struct Geometry {
+  int64_t images, height, width, in, out_height, out_width, out;
+  int64_t pad[2];
+};
+
+/// The convolution that `value` of `plan` computes or differentiates; null geometry (no images)
+/// where it is not a 3x3 one of float32, stride 1, dilation 1 and one group.
+Geometry geometry(const plan::Plan& plan, const plan::Value& v);
+
+/// The tile size to use, 4 or 2, or 0 where the direct convolution is faster: by shape alone. The
+/// one place that knows.
+int tile_size(const Geometry& g);
+
+/// Tiles of m x m outputs. A row of tiles spans an image; rows of all images are counted through.
+struct Tiling {
+  Tiling(const Geometry& g, int tile)
+      : m(tile),
+        down(ceil_div(g.out_height, tile)),
+        across(ceil_div(g.out_width, tile)),
+        rows(g.images * down),
+        height(g.out_height),
+        width(g.out_width) {}
+
+  int64_t tiles() const { return rows * across; }
+  int coordinates() const { return (m + 2) * (m + 2); }
+  /// Image, and first row in it, of the outputs of tile row r.
+  int64_t image(int64_t r) const { return r / down; }
+  int64_t top(int64_t r) const { return r % down * m; }
+  /// Image rows of outputs that tile row r has.
+  int64_t depth(int64_t r) const { return std::min<int64_t>(m, height - top(r)); }
+  /// The first row of outputs of tile row r, of all images; also for r = rows.
+  int64_t output_row(int64_t r) const { return image(r) * height + top(r); }
+
+  int m;
+  int64_t down, across, rows, height, width;
+};
+
+/// Tiles [column, column + across) of the tile rows [row, end).
+struct Block {
+  int64_t row, end, column, across;
+  int64_t tiles() const { return (end - row) * across; }
+};
+
+/// Cuts tiles into blocks of about `most` tiles: several tile rows, or a part of one.
+class Blocks {
+ public:
+  Blocks(const Tiling& tiling, int64_t most);
+  int64_t count() const { return count_down_ * count_across_; }
+  Block operator[](int64_t i) const;
+  /// The most tiles that a block has, and the most in one row.
+  int64_t tiles() const { return down_ * across_; }
+  int64_t across() const { return across_; }
+
+ private:
+  int64_t rows_, columns_, down_, across_, count_down_, count_across_;
+};
+
+/// Reads the pixels under rows of tiles: as they lie where they lie in memory, else through the
+/// source into `Reader::floats` floats of scratch. What two rows of tiles share is read once.
+class Reader {
+ public:
+  /// Of images of height x width pixels; tiles span `span` rows and columns of pixels, `step`
+  /// apart, the first beginning at row and column -pad.
+  struct Window {
+    int64_t height, width, span, step, pad[2];
+  };
+  static int64_t floats(const Source& source, const Window& w, int64_t across, Pointers p);
+
+  Reader(const Source& source, Pointers p, const Window& w, float* memory);
+  /// Tiles [column, column + across) of row `r` of the tiles of `image`. What it points to stays
+  /// valid until the next call.
+  kernels::TilesRead operator()(int64_t image, int64_t r, int64_t column, int64_t across);
+
+ private:
+  static constexpr int kMostRows = 6;
+
+  const Source& source_;
+  Pointers p_;
+  Window w_;
+  const float* in_memory_;
+  float* memory_;
+  int64_t pitch_;
+  // Image row in each slot of memory_, or -1; of `image_`, from pixel column begin_.
+  int64_t held_[kMostRows], image_ = -1, begin_ = -1;
+  const float* rows_[kMostRows];
+};
+
+/// Floats from one tile's `channels` channels to the next's, and from one coordinate of `floats`
+/// floats to the next: rounded up to whole vectors of every target, and off powers of two, whose
+/// multiples share few sets of a cache.
+inline int64_t tile_stride(int64_t channels) {
+  const int64_t whole = round_up(channels, 16);
+  return whole % 256 == 0 ? whole + 16 : whole;
+}
+inline int64_t coordinate_stride(int64_t floats) { return round_up(floats, 16) + 16; }
+
+std::unique_ptr<Sweep> build_weight_grad(const plan::Plan& plan, int value, const Geometry& g,
+                                         int m);
+
+}  // namespace ballast::sweep::winograd
