@@ -19,8 +19,6 @@ constexpr int64_t kBlockTiles = 42;
 // Blocks that a convolution is cut into at least, for several threads to share, as long as one has
 // kFewTiles tiles.
 constexpr int64_t kManyBlocks = 8, kFewTiles = 14;
-// Depth that one product takes: its panel of weights (16 KB) stays in L1.
-constexpr int64_t kDepth = 256;
 // From so many weights on a layer is deep: transformed, they fill eight megabytes, and no cache
 // near a core holds them. Then all tiles of a round are transformed first, and each piece of work
 // transforms a few columns of the weights and uses them for all those tiles.
@@ -64,6 +62,8 @@ class ConvSweep final : public Sweep {
         });
   }
 
+  const char* kernel() const override { return tiling_.m == 4 ? "winograd 4x4" : "winograd 2x2"; }
+
   void run(Pointers p, const std::byte* prepared) const override {
     if (deep_) return run_deep(p);
     const Sink::Run out(sink_, p, blocks_.count());
@@ -106,17 +106,15 @@ class ConvSweep final : public Sweep {
     q.sbk = wide_;
     q.panel = panel_;
     q.ldc = to.tile;
-    for (int i = 0; i < tiling_.coordinates(); ++i)
-      for (int64_t k = 0; k < g_.in; k += kDepth) {
-        const float* a = v.at + i * v.coordinate + k;
-        const float* b = u + i * u_stride + k * wide_;
-        q.a = &a;
-        q.b = &b;
-        q.depth = std::min(kDepth, g_.in - k);
-        q.c = to.at + i * to.coordinate;
-        q.accumulate = k > 0;
-        kernels::product(q);
-      }
+    q.depth = g_.in;
+    for (int i = 0; i < tiling_.coordinates(); ++i) {
+      const float* a = v.at + i * v.coordinate;
+      const float* b = u + i * u_stride;
+      q.a = &a;
+      q.b = &b;
+      q.c = to.at + i * to.coordinate;
+      kernels::product(q);
+    }
   }
 
   /// Transforms the pixels under `b` to tiles `v` onwards.
@@ -241,7 +239,30 @@ Geometry geometry(const plan::Plan& plan, const plan::Value& v) {
   return g;
 }
 
-int tile_size(const Geometry& g) { return g.in >= 8 && g.out >= 8 ? 4 : 0; }
+int tile_size(const Geometry& g) {
+  // In multiply-adds of a product at its peak; fitted to times on one core of a Zen 3 (AVX2) over
+  // images of 1 to 56 pixels a side, 1 to 128 of them, and 1 to 512 channels. A tile costs its
+  // products, and for each coordinate its transforms (14 a channel) and 200 for the rest; a
+  // pixel of the direct convolution, for each tap, the gathering of its patch. Weights are
+  // transformed at 22 an element, every time in deep layers; elsewhere they are kept for as long as
+  // they stay the same, and 10 is what packing them for the direct convolution costs.
+  const auto in = static_cast<double>(g.in), out = static_cast<double>(g.out);
+  const double product = 1.2 * in * out, weight = g.in * g.out >= kDeep ? 22 : 12;
+  double best =
+      9 * (product + 13 * in + 290) * static_cast<double>(g.images * g.out_height * g.out_width);
+  int chosen = 0;
+  for (int m : {4, 2}) {
+    const Tiling t(g, m);
+    const double cost =
+        t.coordinates() *
+        (weight * in * out + static_cast<double>(t.tiles()) * (product + 14 * (in + out) + 200));
+    if (cost < best) {
+      best = cost;
+      chosen = m;
+    }
+  }
+  return chosen;
+}
 
 Blocks::Blocks(const Tiling& tiling, int64_t most) : rows_(tiling.rows), columns_(tiling.across) {
   down_ = std::clamp<int64_t>(most / tiling.across, 1, tiling.rows);

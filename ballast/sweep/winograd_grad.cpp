@@ -42,6 +42,8 @@ class WeightGradSweep final : public Sweep {
 
   bool fits() const { return x_.columns() == g_.in && dy_.columns() == g_.out; }
 
+  const char* kernel() const override { return tiling_.m == 4 ? "winograd 4x4" : "winograd 2x2"; }
+
   void run(Pointers p, const std::byte*) const override {
     const Ref<Buffer> buffer = Buffer::allocate(slabs_ * slab_floats_ * sizeof(float));
     auto* sums = reinterpret_cast<float*>(buffer->data());

@@ -7,7 +7,11 @@
 
 #include "ballast/base/random.h"
 #include "ballast/base/threads.h"
+#include "ballast/grad/grad.h"
+#include "ballast/ops/activation.h"
 #include "ballast/ops/conv.h"
+#include "ballast/ops/pointwise.h"
+#include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "tests/support/gradcheck.h"
 
@@ -71,38 +75,98 @@ void agrees_with_the_reference(const Case& c) {
         << testing::PrintToString(c) << " direction " << d;
 }
 
+/// The tile size chosen for the forward pass.
+int chosen(const Case& c) {
+  return sweep::winograd::tile_size({c.images,
+                                     c.height,
+                                     c.width,
+                                     c.in,
+                                     c.height + 2 * c.padding[0] - 2,
+                                     c.width + 2 * c.padding[1] - 2,
+                                     c.out,
+                                     {c.padding[0], c.padding[1]}});
+}
+
 TEST(WinogradSweep, AgreesWithTheReferenceOnRandomShapes) {
   Generator random(7);
   auto draw = [&](int64_t low, int64_t high) {
     return low + static_cast<int64_t>(random.random32() % static_cast<uint32_t>(high - low + 1));
   };
-  for (int i = 0; i < 60; ++i) {
+  int times[5] = {};
+  for (int i = 0; i < 80; ++i) {
     const std::array<int64_t, 2> padding{draw(0, 2), draw(0, 2)};
-    agrees_with_the_reference({draw(1, 3), draw(8, 40), draw(8, 40),
-                               draw(std::max<int64_t>(1, 3 - 2 * padding[0]), 13),
-                               draw(std::max<int64_t>(1, 3 - 2 * padding[1]), 17), padding});
+    const Case c{draw(1, 5),
+                 draw(1, 40),
+                 draw(1, 40),
+                 draw(std::max<int64_t>(1, 3 - 2 * padding[0]), 13),
+                 draw(std::max<int64_t>(1, 3 - 2 * padding[1]), 17),
+                 padding};
+    ++times[chosen(c)];
+    agrees_with_the_reference(c);
   }
+  EXPECT_GT(times[4], 20);
+  EXPECT_GT(times[2], 5);
 }
 
 TEST(WinogradSweep, AgreesWithTheReferenceOnImagesOfEverySmallSize) {
+  int times[5] = {};
   for (int64_t height : {1, 2, 3, 4, 5})
-    for (int64_t width = 1; width <= 17; ++width)
-      agrees_with_the_reference({1, 9, 17, height, width, {1, 1}});
+    for (int64_t width = 1; width <= 17; ++width) {
+      const Case c{12, 9, 17, height, width, {1, 1}};
+      ++times[chosen(c)];
+      agrees_with_the_reference(c);
+    }
+  EXPECT_GT(times[4], 20);
+  EXPECT_GT(times[2], 20);
 }
 
 TEST(WinogradSweep, AgreesWithTheReferenceWhereLayersAreCutDifferently) {
   const Case cases[] = {
       {1, 8, 8, 2, 230, {1, 1}},                              // a row of tiles is cut
       {5, 16, 24, 8, 8, {1, 1}},                              // blocks cross images
-      {2, 256, 264, 7, 7, {1, 1}},                            // deep: by output channel
-      {40, 264, 256, 5, 8, {1, 1}},                           // in two rounds
-      {1, 300, 300, 3, 3, {2, 0}},  {1, 8, 8, 9, 9, {4, 3}},  // more padding than the kernel needs
+      {3, 256, 264, 7, 7, {1, 1}},                            // deep: by output channel
+      {9, 300, 230, 2, 32, {1, 1}},                           // in two rounds
+      {2, 300, 300, 9, 9, {2, 0}},  {1, 8, 8, 9, 9, {4, 3}},  // more padding than the kernel needs
   };
-  for (const Case& c : cases) agrees_with_the_reference(c);
+  for (const Case& c : cases) {
+    EXPECT_NE(chosen(c), 0) << testing::PrintToString(c);
+    agrees_with_the_reference(c);
+  }
+}
+
+TEST(WinogradSweep, ChoosesTilesByShape) {
+  EXPECT_EQ(chosen({16, 64, 64, 56, 56, {1, 1}}), 4);
+  EXPECT_EQ(chosen({16, 512, 512, 7, 7, {1, 1}}), 4);
+  EXPECT_EQ(chosen({64, 512, 512, 2, 2, {1, 1}}), 2);  // four of the tile's sixteen are needed
+  EXPECT_EQ(chosen({1, 512, 512, 4, 4, {1, 1}}), 0);   // less to compute than weights to transform
+  EXPECT_EQ(chosen({64, 64, 64, 1, 1, {1, 1}}), 0);
+}
+
+// A chain before, a chain and sums behind; in both gradients, too. Deep layers and shallow ones.
+TEST(WinogradSweep, RunsTheChainsAndSumsAroundIt) {
+  for (int64_t channels : {13, 64, 256}) {
+    auto f = [&](const std::vector<Tensor>& in) {
+      const Conv2dOptions same{.padding = {1, 1}};
+      const Tensor h = conv2d(relu(in[0]), in[1], {}, same);
+      const Tensor y = conv2d(relu(h + in[0]) * in[2], in[1], in[3], same);
+      const Tensor sums = sum(square(y), {0, 2, 3});
+      auto out = grad(sum(sums), {in[0], in[1]});
+      out.push_back(sums);
+      return out;
+    };
+    // Two convolutions behind each other and twice as many in the gradients; squares double the
+    // relative error.
+    EXPECT_LT(
+        test::fast_error(f, {test::uniform({3, channels, 9, 10}, 1),
+                             test::uniform({channels, channels, 3, 3}, 2),
+                             test::uniform({1, channels, 1, 1}, 3), test::uniform({channels}, 4)}),
+        4 * tolerance({3, channels, channels, 9, 10, {1, 1}}, kForward))
+        << channels;
+  }
 }
 
 TEST(WinogradSweep, MakesTheSameBitsWithAnyNumberOfThreads) {
-  const Case cases[] = {{7, 16, 24, 14, 14, {1, 1}}, {9, 256, 264, 7, 7, {1, 1}}};
+  const Case cases[] = {{7, 16, 24, 14, 14, {1, 1}}, {4, 256, 264, 7, 7, {1, 1}}};
   const int before = num_threads();
   for (const Case& c : cases) {
     const Convolution conv(c, 3);
