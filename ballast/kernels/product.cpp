@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
+
+#include "ballast/kernels/transpose.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ballast/kernels/product.cpp"
@@ -262,25 +265,34 @@ void dots(const float* a, int64_t lda, const float* b, int64_t ldb, const float*
 int64_t panel_columns() { return HWY_DYNAMIC_DISPATCH(PanelColumns)(); }
 int64_t block_rows() { return HWY_DYNAMIC_DISPATCH(BlockRows)(); }
 
-void pack_b(const float* b, int64_t sbk, int64_t sbn, int64_t depth, int64_t columns,
-            float* packed) {
-  constexpr int64_t kLine = 16;  // of floats: what lies together along k is read together
-  const int64_t w = panel_columns();
-  for (int64_t n = 0; n < columns; n += w) {
-    const int64_t width = std::min(w, columns - n);
-    for (int64_t k = 0; k < depth; k += kLine, packed += kLine * w) {
-      const float* from = b + n * sbn + k * sbk;
-      const int64_t count = std::min(kLine, depth - k);
-      if (sbn == 1)
-        for (int64_t i = 0; i < count; ++i) std::copy_n(from + i * sbk, width, packed + i * w);
-      else
-        for (int64_t j = 0; j < width; ++j)
-          for (int64_t i = 0; i < count; ++i) packed[i * w + j] = from[i * sbk + j * sbn];
-      for (int64_t i = 0; i < count && width < w; ++i)
-        std::fill(packed + i * w + width, packed + (i + 1) * w, 0.0f);
+namespace {
+
+/// Whole lines first: a call of memcpy, for lengths unknown, would take longer than the copying.
+void copy_row(const float* from, int64_t n, float* to) {
+  constexpr int64_t kLine = 16;
+  int64_t i = 0;
+  for (; i + kLine <= n; i += kLine) std::memcpy(to + i, from + i, kLine * sizeof(float));
+  for (; i < n; ++i) to[i] = from[i];
+}
+
+}  // namespace
+
+void pack_b(const float* b, int64_t sbk, int64_t sbn, int64_t depth, int64_t columns, float* packed,
+            int64_t panel) {
+  const int64_t w = panel_columns(), whole = columns / w * w;
+  if (panel == 0) panel = depth * w;
+  if (sbn == 1)  // memory is read in its order
+    for (int64_t k = 0; k < depth; ++k)
+      for (int64_t n = 0; n < columns; n += w)
+        copy_row(b + k * sbk + n, std::min(w, columns - n), packed + n / w * panel + k * w);
+  else
+    for (int64_t n = 0; n < columns; n += w)
+      transpose(b + n * sbn, sbn, std::min(w, columns - n), depth, packed + n / w * panel, w);
+  if (whole < columns)
+    for (int64_t k = 0; k < depth; ++k) {
+      float* row = packed + whole / w * panel + k * w;
+      std::fill(row + columns - whole, row + w, 0.0f);
     }
-    packed -= (kLine - depth % kLine) % kLine * w;
-  }
 }
 
 }  // namespace ballast::kernels

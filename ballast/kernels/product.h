@@ -36,10 +36,11 @@ int64_t panel_columns();
 /// Rows that it makes at once: blocks of a multiple of them leave it nothing to cut.
 int64_t block_rows();
 
-/// Copies B (depth x columns, element (k, n) at b[k*sbk + n*sbn]) into panels: panel j holds
-/// columns j*w .. j*w+w-1 as depth rows of w floats, the last one padded with zeros.
-void pack_b(const float* b, int64_t sbk, int64_t sbn, int64_t depth, int64_t columns,
-            float* packed);
+/// Copies B (depth x columns, element (k, n) at b[k*sbk + n*sbn], one of the two strides 1) into
+/// panels: panel j holds columns j*w .. j*w+w-1 as depth rows of w floats, the last one padded with
+/// zeros. Panels are dense or, as part of a deeper B, `panel` floats apart.
+void pack_b(const float* b, int64_t sbk, int64_t sbn, int64_t depth, int64_t columns, float* packed,
+            int64_t panel = 0);
 /// Floats that pack_b writes.
 inline int64_t packed_size(int64_t depth, int64_t columns) {
   const int64_t w = panel_columns();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ballast/base/threads.h"
+#include "ballast/kernels/transpose.h"
 
 namespace ballast::sweep {
 namespace {
@@ -161,7 +162,6 @@ class ConvSweep final : public Sweep {
 
   /// A panel of a group's weights: depth runs over taps, then channels.
   void pack(const Phase& phase, const float* w, int64_t group, int64_t panel, float* to) const {
-    constexpr int64_t kTogether = 16;  // channels: what is written meanwhile stays in L1
     const int64_t wide = kernels::panel_columns(), taps = static_cast<int64_t>(phase.taps.size());
     // Weights are (out, in/group, taps).
     const int64_t out_stride = g_.in_group * g_.taps(), in_stride = g_.taps();
@@ -170,12 +170,19 @@ class ConvSweep final : public Sweep {
     w += group * g_.out_group * out_stride + n * sbn;
     to += group * packed_group(phase) + n * depth_ * taps;
     if (g_.taps() == 1 && taps == 1) return kernels::pack_b(w, sbk, sbn, depth_, width, to);
-    if (width < wide) std::fill_n(to, depth_ * taps * wide, 0.0f);
-    for (int64_t k0 = 0; k0 < depth_; k0 += kTogether)
-      for (int64_t j = 0; j < width; ++j)
-        for (int64_t k = k0; k < std::min(depth_, k0 + kTogether); ++k)
-          for (int64_t t = 0; t < taps; ++t)
-            to[(t * depth_ + k) * wide + j] = w[k * sbk + j * sbn + phase.taps[t].index];
+    // The kernels of one or several channels lie together: they are transposed, then rows go where
+    // their taps are.
+    const int64_t kernel = g_.taps(), together = forward_ ? ceil_div(128, kernel) : 1;
+    auto* rows = reinterpret_cast<float*>(scratch(together * kernel * wide * sizeof(float)));
+    if (width < wide) std::fill_n(rows, together * kernel * wide, 0.0f);
+    for (int64_t k0 = 0; k0 < depth_; k0 += together) {
+      const int64_t count = std::min(together, depth_ - k0);
+      kernels::transpose(w + k0 * sbk, sbn, width, count * kernel, rows, wide);
+      for (int64_t t = 0; t < taps; ++t)
+        for (int64_t k = 0; k < count; ++k)
+          std::copy_n(rows + (k * kernel + phase.taps[t].index) * wide, wide,
+                      to + (t * depth_ + k0 + k) * wide);
+    }
   }
 
   void piece(Pointers p, const float* weights, const Sink::Run& out, int64_t index) const {

@@ -14,6 +14,8 @@ constexpr int64_t kAreaPixels = 256;
 // Channels of the band at a time: 256 pixels x 96 are 96 KB of an L2, and pixels of 96 channels are
 // spread over all sets of an L1.
 constexpr int64_t kBandChannels = 96;
+// Pixels further apart than this many floats share too few sets of an L1 to be read in place.
+constexpr int64_t kFarPixels = 256;
 // Rows and columns of the result share the operands they are made of: with so many, reading costs
 // little.
 constexpr int64_t kEnough = 512, kFew = 128;
@@ -34,6 +36,7 @@ class WeightGradSweep final : public Sweep {
                 -g.a.padding[0], (g.kernel_height - 1) * g.a.dilation[0] - g.a.padding[0],
                 -g.a.padding[1], (g.kernel_width - 1) * g.a.dilation[1] - g.a.padding[1]},
         areas_(g.images * g.out_height, g.out_width, kAreaPixels, 0),
+        in_place_(window_.inside() && x_.pitch() * g.a.stride[1] <= kFarPixels),
         size_(g.out * g.in_group * g.taps()),
         rows_(1, 1, 1),
         columns_(1, 1, 1),
@@ -100,11 +103,12 @@ class WeightGradSweep final : public Sweep {
     const int64_t widest = std::min(n, ceil_div(ceil_div(n, bands.unit), bands.parts) * bands.unit);
     const int64_t pixels = area.rows * area.columns, rows = g_.taps() * widest;
     const int64_t packed = kernels::packed_size(pixels, columns);
-    const int64_t floats = ceil_div(packed + band.pixels() * widest, 2) * 2;
+    const float* memory = in_place_ ? x_.memory(p) : nullptr;
+    const int64_t floats = ceil_div(packed + (memory ? 0 : band.pixels() * widest), 2) * 2;
     std::byte* space =
         scratch(floats * sizeof(float) + (2 * rows + 2 * area.rows) * sizeof(int64_t));
     auto* panels = reinterpret_cast<float*>(space);
-    float* image = panels + packed;
+    float* read = panels + packed;
     auto* a_rows = reinterpret_cast<int64_t*>(panels + floats);
     int64_t* c_rows = a_rows + rows;
     auto** a = reinterpret_cast<const float**>(c_rows + rows);
@@ -119,10 +123,18 @@ class WeightGradSweep final : public Sweep {
                   group * g_.out_group + o, columns, r * area.columns, pixels, panels);
     for (int64_t i = 0; i < bands.parts; ++i) {
       const int64_t from = c + bands.begin(i), channels = bands.size(i);
-      band.read(x_, p, group * g_.in_group + from, channels, image);
-      tabulate(band, from, channels, a_rows, c_rows);
+      if (!memory) band.read(x_, p, group * g_.in_group + from, channels, read);
+      const int64_t pixel = memory ? x_.pitch() : channels,
+                    line = (memory ? g_.width : band.width()) * pixel;
+      tabulate(line, pixel, from, channels, a_rows, c_rows);
       for (int64_t r = 0; r < area.rows; ++r) {
-        a[r] = image + band.line(area.row + r) * band.width() * channels;
+        const int64_t row = area.row + r;
+        a[r] = memory ? memory + group * g_.in_group + from +
+                            (row / g_.out_height * g_.height +
+                             row % g_.out_height * window_.row_step + window_.top) *
+                                line +
+                            (area.column * window_.column_step + window_.left) * pixel
+                      : read + band.line(row) * line;
         b[r] = panels + r * area.columns * wide;
       }
       kernels::Product q{};
@@ -132,7 +144,7 @@ class WeightGradSweep final : public Sweep {
       q.batch = static_cast<int>(area.rows);
       q.a = a;
       q.a_rows = a_rows;
-      q.sak = g_.a.stride[1] * channels;
+      q.sak = window_.column_step * pixel;
       q.b = b;
       q.sbk = wide;
       q.panel = pixels * wide;
@@ -143,14 +155,14 @@ class WeightGradSweep final : public Sweep {
     }
   }
 
-  /// Where the rows (tap, channel) of the product lie in a band, and in the sums of a group.
-  void tabulate(const Band& band, int64_t c, int64_t channels, int64_t* a_rows,
+  /// Where the rows (tap, channel) of the product lie in the image, and in the sums of a group.
+  void tabulate(int64_t line, int64_t pixel, int64_t c, int64_t channels, int64_t* a_rows,
                 int64_t* c_rows) const {
     for (int64_t t = 0; t < g_.taps(); ++t) {
-      const int64_t line = t / g_.kernel_width * g_.a.dilation[0],
-                    pixel = t % g_.kernel_width * g_.a.dilation[1];
+      const int64_t from = t / g_.kernel_width * g_.a.dilation[0] * line +
+                           t % g_.kernel_width * g_.a.dilation[1] * pixel;
       for (int64_t k = 0; k < channels; ++k) {
-        *a_rows++ = (line * band.width() + pixel) * channels + k;
+        *a_rows++ = from + k;
         *c_rows++ = (t * g_.in_group + c + k) * g_.out_group;
       }
     }
@@ -191,6 +203,7 @@ class WeightGradSweep final : public Sweep {
   Sink sink_;
   Window window_;
   Areas areas_;
+  bool in_place_;
   int64_t size_;
   Parts rows_, columns_, slabs_;
 };
