@@ -220,11 +220,69 @@ class MatmulSweep final : public Sweep {
   bool dots_, packs_, prepares_;
 };
 
+/// Products of many pairs of matrices: those of attention.
+class BmmSweep final : public Sweep {
+ public:
+  BmmSweep(const plan::Plan& plan, int value) : out_(value) {
+    const plan::Value& v = plan.values[value];
+    const auto& at = v.attributes.as<MatmulAttributes>();
+    a_ = v.in[0];
+    b_ = v.in[1];
+    batch_ = v.shape[0];
+    m_ = v.shape[1];
+    n_ = v.shape[2];
+    k_ = plan.values[a_].shape[at.transpose_a ? 1 : 2];
+    transpose_a_ = at.transpose_a;
+    transpose_b_ = at.transpose_b;
+  }
+
+  const char* kernel() const override { return "product"; }
+  void run(Pointers p, const std::byte*) const override {
+    const auto* b = reinterpret_cast<const float*>(p[b_]);
+    const int64_t size = kernels::packed_size(k_, n_);
+    const Ref<Buffer> buffer = Buffer::allocate(batch_ * size * sizeof(float));
+    auto* packed = reinterpret_cast<float*>(buffer->data());
+    parallel_for(batch_, static_cast<double>(batch_ * size), [&](int64_t i) {
+      kernels::pack_b(b + i * k_ * n_, transpose_b_ ? 1 : n_, transpose_b_ ? k_ : 1, k_, n_,
+                      packed + i * size);
+    });
+    const Parts rows(m_, kernels::block_rows(), ceil_div(m_, kPieceRows));
+    const double cost = 2.0 * static_cast<double>(batch_ * m_) * static_cast<double>(n_ * k_) / 16;
+    parallel_for(batch_ * rows.parts, cost, [&](int64_t i) {
+      const int64_t matrix = i / rows.parts, m = rows.begin(i % rows.parts);
+      const float* a =
+          reinterpret_cast<const float*>(p[a_]) + matrix * m_ * k_ + (transpose_a_ ? m : m * k_);
+      const float* panels = packed + matrix * size;
+      kernels::Product q{};
+      q.rows = rows.size(i % rows.parts);
+      q.columns = n_;
+      q.depth = k_;
+      q.a = &a;
+      q.sam = transpose_a_ ? 1 : k_;
+      q.sak = transpose_a_ ? m_ : 1;
+      q.b = &panels;
+      q.sbk = kernels::panel_columns();
+      q.panel = k_ * q.sbk;
+      q.c = reinterpret_cast<float*>(p[out_]) + (matrix * m_ + m) * n_;
+      q.ldc = n_;
+      kernels::product(q);
+    });
+  }
+
+ private:
+  int a_, b_, out_;
+  int64_t batch_, m_, n_, k_;
+  bool transpose_a_, transpose_b_;
+};
+
 }  // namespace
 
 std::unique_ptr<Sweep> build_matmul(const plan::Plan& plan, const plan::Group& group) {
   const plan::Value& v = plan.values[group.values[0]];
-  if (v.op != &matmul_op() || v.dtype != DType::kFloat32 || v.shape.numel() == 0) return nullptr;
+  if (v.dtype != DType::kFloat32 || v.shape.numel() == 0) return nullptr;
+  if (v.op == &bmm_op() && !has_ends(plan, group))
+    return std::make_unique<BmmSweep>(plan, group.values[0]);
+  if (v.op != &matmul_op()) return nullptr;
   return std::make_unique<MatmulSweep>(plan, group);
 }
 

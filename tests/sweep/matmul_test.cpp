@@ -71,6 +71,29 @@ TEST(MatmulSweep, AgreesWithTheReferenceBetweenChainsAndSums) {
       }
 }
 
+TEST(BmmSweep, AgreesWithTheReferenceForManyShapes) {
+  uint64_t seed = 1;
+  for (const auto& [batch, m, n, k] : {std::array<int64_t, 4>{1, 1, 1, 1},
+                                       {3, 7, 5, 33},
+                                       {2, 100, 40, 16},
+                                       {5, 9, 64, 1},
+                                       {2, 3, 4, 0},
+                                       {0, 3, 4, 2},
+                                       {4, 13, 17, 400}})
+    for (bool ta : {false, true})
+      for (bool tb : {false, true}) {
+        const auto f = [ta = ta, tb = tb](const std::vector<Tensor>& in) {
+          return std::vector<Tensor>{bmm(in[0], in[1], ta, tb)};
+        };
+        const double error =
+            test::fast_error(f, {uniform(ta ? Shape{batch, k, m} : Shape{batch, m, k}, ++seed),
+                                 uniform(tb ? Shape{batch, n, k} : Shape{batch, k, n}, ++seed)});
+        // Roundings of random sign: sqrt(k) of them; 8 for the tails.
+        EXPECT_LE(error, 8 * std::sqrt(static_cast<double>(k)) * 0x1p-24)
+            << batch << "x" << m << "x" << n << "x" << k << " " << ta << tb;
+      }
+}
+
 TEST(MatmulSweep, GivesTheSameBitsWithAnyNumberOfThreads) {
   const int before = num_threads();
   for (const auto& [m, n, k] :
