@@ -87,12 +87,10 @@ class LogSoftmaxGradOp final : public Op {
 };
 
 Tensor softmax_grad(const Tensor& g, const Tensor& y, SoftmaxAttributes dim) {
-  static const SoftmaxGradOp op;
-  return record(op, y.shape(), y.dtype(), {g, y}, dim);
+  return record(softmax_grad_op(), y.shape(), y.dtype(), {g, y}, dim);
 }
 Tensor log_softmax_grad(const Tensor& g, const Tensor& y, SoftmaxAttributes dim) {
-  static const LogSoftmaxGradOp op;
-  return record(op, y.shape(), y.dtype(), {g, y}, dim);
+  return record(log_softmax_grad_op(), y.shape(), y.dtype(), {g, y}, dim);
 }
 
 /// Softmax, or its logarithm.
@@ -154,15 +152,29 @@ const Op& logsumexp_op() {
   static const LogSumExpOp op;
   return op;
 }
+const Op& softmax_op() {
+  static const SoftmaxOp<false> op;
+  return op;
+}
+const Op& log_softmax_op() {
+  static const SoftmaxOp<true> op;
+  return op;
+}
+const Op& softmax_grad_op() {
+  static const SoftmaxGradOp op;
+  return op;
+}
+const Op& log_softmax_grad_op() {
+  static const LogSoftmaxGradOp op;
+  return op;
+}
 
 Tensor softmax(const Tensor& x, int64_t dim) {
-  static const SoftmaxOp<false> op;
-  return record(op, x.shape(), x.dtype(), {x}, dim_of(x, dim, "softmax"));
+  return record(softmax_op(), x.shape(), x.dtype(), {x}, dim_of(x, dim, "softmax"));
 }
 
 Tensor log_softmax(const Tensor& x, int64_t dim) {
-  static const SoftmaxOp<true> op;
-  return record(op, x.shape(), x.dtype(), {x}, dim_of(x, dim, "log_softmax"));
+  return record(log_softmax_op(), x.shape(), x.dtype(), {x}, dim_of(x, dim, "log_softmax"));
 }
 
 Tensor logsumexp(const Tensor& x, int64_t dim, bool keepdim) {

@@ -16,6 +16,11 @@ Tensor logsumexp(const Tensor& x, int64_t dim, bool keepdim = false);
 
 /// The planner's names. logsumexp_op keeps the dimension it sums over, as size 1.
 const Op& logsumexp_op();
+/// x -> y; (gradient of y, y) -> gradient of x
+const Op& softmax_op();
+const Op& log_softmax_op();
+const Op& softmax_grad_op();
+const Op& log_softmax_grad_op();
 struct SoftmaxAttributes {
   int64_t dim;
 };

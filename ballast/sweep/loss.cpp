@@ -4,13 +4,14 @@
 
 #include "ballast/base/threads.h"
 #include "ballast/kernels/columns.h"
+#include "ballast/kernels/softmax.h"
 #include "ballast/ops/softmax.h"
 #include "ballast/sweep/sweep.h"
 
 namespace ballast::sweep {
 namespace {
 
-// Rows of logits that a piece of work takes.
+// Rows of logits that a piece of work takes: of softmax, of 16 numbers.
 constexpr int64_t kRows = 256;
 
 /// Softmax cross-entropy over rows of logits, or its gradient.
@@ -132,10 +133,61 @@ class LogSumExpSweep final : public Sweep {
   int in_, out_;
 };
 
+/// Softmax over the last dimension, its logarithm, or the gradient of either.
+class SoftmaxSweep final : public Sweep {
+ public:
+  SoftmaxSweep(const plan::Value& v, int out)
+      : op_(v.op),
+        rows_(v.shape.span_numel(0, v.shape.rank() - 1)),
+        columns_(v.shape.back()),
+        step_(std::max<int64_t>(kRows * 16 / columns_, 1)),
+        a_(v.in[0]),
+        b_(v.in.size() > 1 ? v.in[1] : v.in[0]),
+        out_(out) {}
+
+  const char* kernel() const override { return "softmax"; }
+  void run(Pointers p, const std::byte*) const override {
+    const auto *a = reinterpret_cast<const float*>(p[a_]),
+               *b = reinterpret_cast<const float*>(p[b_]);
+    auto* out = reinterpret_cast<float*>(p[out_]);
+    const int64_t pieces = (rows_ + step_ - 1) / step_;
+    parallel_for(pieces, 10.0 * static_cast<double>(rows_ * columns_), [&](int64_t i) {
+      const int64_t at = i * step_ * columns_, rows = std::min(step_, rows_ - i * step_);
+      if (op_ == &softmax_op())
+        kernels::softmax(a + at, rows, columns_, out + at);
+      else if (op_ == &log_softmax_op())
+        kernels::log_softmax(a + at, rows, columns_, out + at);
+      else if (op_ == &softmax_grad_op())
+        kernels::softmax_grad(a + at, b + at, rows, columns_, out + at);
+      else
+        kernels::log_softmax_grad(a + at, b + at, rows, columns_, out + at);
+    });
+  }
+
+ private:
+  const Op* op_;
+  int64_t rows_, columns_, step_;
+  int a_, b_, out_;
+};
+
+std::unique_ptr<Sweep> build_softmax(const plan::Plan& plan, int value) {
+  const plan::Value& v = plan.values[value];
+  const int rank = v.shape.rank();
+  if (v.dtype != DType::kFloat32 || v.shape.numel() == 0 || rank == 0 ||
+      v.attributes.as<SoftmaxAttributes>().dim != rank - 1)
+    return nullptr;
+  for (int in : v.in)
+    if (plan.values[in].dtype != DType::kFloat32) return nullptr;
+  return std::make_unique<SoftmaxSweep>(v, value);
+}
+
 }  // namespace
 
 std::unique_ptr<Sweep> build_loss(const plan::Plan& plan, int value) {
   const plan::Value& v = plan.values[value];
+  for (const Op* op :
+       {&softmax_op(), &log_softmax_op(), &softmax_grad_op(), &log_softmax_grad_op()})
+    if (v.op == op) return build_softmax(plan, value);
   if (v.op == &logsumexp_op() && v.dtype == DType::kFloat32) {
     const Shape& x = plan.values[v.in[0]].shape;
     if (x.rank() == 0 || v.attributes.as<SoftmaxAttributes>().dim != x.rank() - 1) return nullptr;
