@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "ballast/base/threads.h"
+#include "ballast/kernels/update.h"
 #include "ballast/sweep/eval.h"
 
 namespace ballast::optim {
@@ -68,6 +69,18 @@ struct AdamStep {
   void run(T* __restrict p, const T* __restrict grad, T* __restrict m, T* __restrict v,
            T* __restrict largest, int64_t n) const {
     const T sign = maximize ? T(-1) : T(1);
+    if constexpr (std::is_same_v<T, float>)
+      return kernels::adam_update({.sign = sign,
+                                   .weight_decay = weight_decay,
+                                   .shrink = shrink,
+                                   .rest1 = rest1,
+                                   .beta2 = beta2,
+                                   .rest2 = rest2,
+                                   .step_size = step_size,
+                                   .correction = correction,
+                                   .eps = eps,
+                                   .lerp_from_end = lerp_from_end},
+                                  p, grad, m, v, largest, n);
     for (int64_t i = 0; i < n; ++i) {
       T g = sign * grad[i];
       if (weight_decay != 0) g += weight_decay * p[i];
