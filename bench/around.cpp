@@ -18,6 +18,7 @@
 #include "ballast/ops/create.h"
 #include "ballast/ops/loss.h"
 #include "ballast/ops/pool.h"
+#include "ballast/sweep/convert.h"
 #include "ballast/train/optim.h"
 
 namespace ballast {
@@ -79,8 +80,9 @@ void batch_norm_relu(benchmark::State& state) {
   const Tensor x = differentiable(images(s)), g = images(s);
   const Tensor weight = differentiable(ones({s[1]})), bias = differentiable(zeros({s[1]}));
   against_copy(state, 8.0 * static_cast<double>(s.numel()), [&] {
-    const Tensor y = relu(batch_norm(x, nullptr, weight, bias, true)).eval();
-    eval(grad(y, {x, weight, bias}, g));
+    std::vector<Tensor> made{relu(batch_norm(x, nullptr, weight, bias, true))};
+    for (Tensor& t : grad(made[0], {x, weight, bias}, g)) made.push_back(std::move(t));
+    eval(made);
   });
 }
 BENCHMARK(batch_norm_relu)
@@ -100,8 +102,9 @@ void depthwise(benchmark::State& state) {
   const Tensor g = images(conv2d(x, w, {}, o).shape());
   // x, y; g, dx; g, x.
   against_copy(state, 3.0 * static_cast<double>(s.numel() + g.numel()), [&] {
-    const Tensor y = conv2d(x, w, {}, o).eval();
-    eval(grad(y, {x, w}, g));
+    std::vector<Tensor> made{conv2d(x, w, {}, o)};
+    for (Tensor& t : grad(made[0], {x, w}, g)) made.push_back(std::move(t));
+    eval(made);
   });
 }
 BENCHMARK(depthwise)
@@ -122,8 +125,8 @@ void pool(benchmark::State& state, const Pool& f) {
   // x, y; g, x, dx.
   against_copy(state, 3.0 * static_cast<double>(s.numel()) + 2.0 * static_cast<double>(g.numel()),
                [&] {
-                 const Tensor y = f(x).eval();
-                 eval(grad(y, {x}, g));
+                 const Tensor y = f(x);
+                 eval({y, grad(y, {x}, g)[0]});
                });
 }
 void max_pool_3x3(benchmark::State& state) {
@@ -148,8 +151,10 @@ BENCHMARK(global_average)->Args({16, 512, 28})->Unit(benchmark::kMicrosecond)->U
 /// To channels-last, which is where a network begins.
 void to_channels_last(benchmark::State& state) {
   const Shape s = shape_of(state);
-  const Tensor x = randn(s).eval().detach();
-  against_copy(state, 2.0 * static_cast<double>(s.numel()), [&] { avg_pool2d(x, {1, 1}).eval(); });
+  const Tensor x = randn(s).eval();
+  std::vector<float> out(s.numel());
+  against_copy(state, 2.0 * static_cast<double>(s.numel()),
+               [&] { sweep::convert_layout(s, true, x.data<float>().data(), out.data()); });
 }
 BENCHMARK(to_channels_last)
     ->Args({16, 3, 224})
