@@ -33,11 +33,19 @@ HWY_INLINE void for_channels(int64_t channels, const F& f) {
 /// Whether v comes to be the largest after `largest`: PyTorch's comparison.
 HWY_INLINE hn::Mask<D> beats(V v, V largest) { return hn::Or(hn::Gt(v, largest), hn::IsNaN(v)); }
 
-void MaxRow(const PoolRow& r) {
+/// As many taps as there are, known to the compiler for the usual windows (0: any).
+template <int kTaps, class Row>
+HWY_INLINE int64_t taps_of(const Row& r) {
+  return kTaps ? kTaps : r.taps;
+}
+
+template <int kTaps>
+void max_row(const PoolRow& r) {
+  const int64_t taps = taps_of<kTaps>(r);
   for (int64_t j = 0; j < r.outputs; ++j)
     for_channels(r.channels, [&](auto load, auto store, int64_t c) HWY_ATTR {
       V largest = hn::Set(D(), -INFINITY);
-      for (int64_t t = 0; t < r.taps; ++t) {
+      for (int64_t t = 0; t < taps; ++t) {
         const V v = load(r.x[t] + j * r.step + c);
         largest = hn::IfThenElse(beats(v, largest), v, largest);
       }
@@ -59,14 +67,16 @@ void MeanRow(const PoolRow& r, const float* weights, float divisor) {
     });
 }
 
-void MaxGradRow(const MaxPoolGradRow& r) {
+template <int kTaps>
+void max_grad_row(const MaxPoolGradRow& r) {
+  const int64_t taps = taps_of<kTaps>(r);
   for (int64_t j = 0; j < r.outputs; ++j)
     for_channels(r.channels, [&](auto load, auto store, int64_t c) HWY_ATTR {
       const D d;
       const V one = hn::Set(d, 1.0f);
       // The number of the tap that is the largest so far; counted in floats.
       V largest = hn::Set(d, -INFINITY), winner = hn::Zero(d), number = hn::Zero(d);
-      for (int64_t t = 0; t < r.taps; ++t) {
+      for (int64_t t = 0; t < taps; ++t) {
         const V v = load(r.x[t] + j * r.step + c);
         const auto wins = beats(v, largest);
         largest = hn::IfThenElse(wins, v, largest);
@@ -75,7 +85,7 @@ void MaxGradRow(const MaxPoolGradRow& r) {
       }
       const V g = load(r.g + j * r.g_step + c);
       number = hn::Zero(d);
-      for (int64_t t = 0; t < r.taps; ++t) {
+      for (int64_t t = 0; t < taps; ++t) {
         if (r.dx[t]) {
           float* to = r.dx[t] + j * r.dx_step + c;
           store(hn::Add(load(to), hn::IfThenElseZero(hn::Eq(winner, number), g)), to);
@@ -83,6 +93,18 @@ void MaxGradRow(const MaxPoolGradRow& r) {
         number = hn::Add(number, one);
       }
     });
+}
+
+void MaxRow(const PoolRow& r) {
+  if (r.taps == 4) return max_row<4>(r);
+  if (r.taps == 9) return max_row<9>(r);
+  max_row<0>(r);
+}
+
+void MaxGradRow(const MaxPoolGradRow& r) {
+  if (r.taps == 4) return max_grad_row<4>(r);
+  if (r.taps == 9) return max_grad_row<9>(r);
+  max_grad_row<0>(r);
 }
 
 }  // namespace ballast::kernels::HWY_NAMESPACE
