@@ -66,6 +66,7 @@ const int registered = [] {
                                  (winograd ? "winograd" : "direct");
         benchmark::RegisterBenchmark(name.c_str(),
                                      [=](benchmark::State& s) { run(s, l, d, winograd); })
+            ->MeasureProcessCPUTime()
             ->UseRealTime()
             ->Unit(benchmark::kMillisecond);
       }

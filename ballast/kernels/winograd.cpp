@@ -292,29 +292,50 @@ HWY_NOINLINE void output_tiles(const Transformed& p, const float* bias, const Ti
   }
 }
 
+// Values of k whose taps are brought together at a time: 9 taps of 16 values of k and 16 columns
+// (32 with AVX-512) are 9 (18) KB, which stay in L1.
+constexpr int64_t kTogether = 16;
+
+/// Taps of `width` columns and `count` values of k: tap q of (k, n) to to[(k*9 + q)*wide + n]. The
+/// outer loop is over what lies further apart, so that memory is read in its order.
+HWY_INLINE void gather_taps(const Taps& w, const float* from, int64_t count, int64_t width,
+                            int64_t wide, float* to) {
+  const bool by_column = w.column > w.depth;
+  const int64_t outer = by_column ? width : count, inner = by_column ? count : width;
+  for (int64_t i = 0; i < outer; ++i)
+    for (int64_t j = 0; j < inner; ++j) {
+      const int64_t n = by_column ? i : j, k = by_column ? j : i;
+      const float* taps = from + k * w.depth + n * w.column;
+      float* out = to + k * 9 * wide + n;
+#pragma GCC unroll 9
+      for (int q = 0; q < 9; ++q) out[q * wide] = taps[q];
+    }
+}
+
 template <int M>
 HWY_NOINLINE void weight_panels(const Taps& w, int64_t depth, int64_t columns, float* to,
                                 int64_t coordinate, int64_t panel) {
   constexpr int K = M + 2;
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d)), wide = 2 * lanes;
-  HWY_ALIGN float taps[9 * 2 * HWY_MAX_BYTES / sizeof(float)];
+  HWY_ALIGN float taps[kTogether * 9 * 2 * HWY_MAX_BYTES / sizeof(float)];
   for (int64_t n = 0; n < columns; n += wide, to += panel) {
     const int64_t width = std::min(wide, columns - n);
-    if (width < wide) std::fill_n(taps, 9 * wide, 0.0f);
-    for (int64_t k = 0; k < depth; ++k) {
-      const float* from = w.at + k * w.depth + n * w.column;
-      for (int64_t j = 0; j < width; ++j)
-        for (int q = 0; q < 9; ++q) taps[q * wide + j] = from[j * w.column + q];
-      for (int64_t v = 0; v < wide; v += lanes)
-        both_ways<3, K>([](const V* in, V* o) HWY_ATTR { Transform<M>::weights(in, o); },
-                        [&](int i, int j) HWY_ATTR {
-                          const int q = i * 3 + j;
-                          return hn::Load(d, taps + (w.flip ? 8 - q : q) * wide + v);
+    if (width < wide) std::fill_n(taps, kTogether * 9 * wide, 0.0f);
+    for (int64_t first = 0; first < depth; first += kTogether) {
+      const int64_t count = std::min(kTogether, depth - first);
+      gather_taps(w, w.at + first * w.depth + n * w.column, count, width, wide, taps);
+      for (int64_t i = 0; i < count * wide; i += lanes) {
+        const float* in = taps + i / wide * 9 * wide + i % wide;
+        float* out = to + first * wide + i;
+        both_ways<3, K>([](const V* x, V* o) HWY_ATTR { Transform<M>::weights(x, o); },
+                        [&](int r, int c) HWY_ATTR {
+                          const int q = r * 3 + c;
+                          return hn::Load(d, in + (w.flip ? 8 - q : q) * wide);
                         },
-                        [&](int i, int j, V u) HWY_ATTR {
-                          hn::StoreU(u, d, to + (i * K + j) * coordinate + k * wide + v);
-                        });
+                        [&](int r, int c, V u)
+                            HWY_ATTR { hn::StoreU(u, d, out + (r * K + c) * coordinate); });
+      }
     }
   }
 }

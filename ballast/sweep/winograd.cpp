@@ -19,8 +19,8 @@ constexpr int64_t kBlockTiles = 42;
 // Blocks that a convolution is cut into at least, for several threads to share, as long as one has
 // kFewTiles tiles.
 constexpr int64_t kManyBlocks = 8, kFewTiles = 14;
-// From so many weights on a layer is deep: transformed, they fill eight megabytes, and no cache
-// near a core holds them. Then all tiles of a round are transformed first, and each piece of work
+// Beyond so many weights a layer is deep: transformed, they fill more than the 9 MB up to which L3
+// serves every block well. Then all tiles of a round are transformed first, and each piece of work
 // transforms a few columns of the weights and uses them for all those tiles.
 constexpr int64_t kDeep = 256 * 256;
 // Each piece has kDeepPanels panels: the tiles, read from L3, are then used twice as often.
@@ -31,7 +31,7 @@ class ConvSweep final : public Sweep {
   ConvSweep(const plan::Plan& plan, const plan::Group& group, const Geometry& g, int m)
       : g_(g),
         tiling_(g, m),
-        deep_(g.in * g.out >= kDeep),
+        deep_(g.in * g.out > kDeep),
         blocks_(tiling_, block_tiles()),
         x_(plan, plan.values[group.values[0]].in[0]),
         sink_(plan, group) {
@@ -247,7 +247,7 @@ int tile_size(const Geometry& g) {
   // transformed at 22 an element, every time in deep layers; elsewhere they are kept for as long as
   // they stay the same, and 10 is what packing them for the direct convolution costs.
   const auto in = static_cast<double>(g.in), out = static_cast<double>(g.out);
-  const double product = 1.2 * in * out, weight = g.in * g.out >= kDeep ? 22 : 12;
+  const double product = 1.2 * in * out, weight = g.in * g.out > kDeep ? 22 : 12;
   // Of few channels, as images have, direct tiles make whole vectors of outputs at 100 for the
   // rest.
   const double direct = g.in < 8 ? 1.1 * in * static_cast<double>(ceil_div(g.out, 8) * 8) + 100

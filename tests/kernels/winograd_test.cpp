@@ -22,8 +22,8 @@ std::vector<float> uniform(int64_t n) {
 }
 
 /// Of values in [-1, 1]: 3x3 products a channel (or m*m a tile), each amplified by at most the
-/// product of the transforms' absolute row sums (for m = 4 752, in the weight gradient 1090; for m =
-/// 2 at most 64), and about 20 roundings on the way.
+/// product of the transforms' absolute row sums (for m = 4 752, in the weight gradient 1090; for m
+/// = 2 at most 64), and about 20 roundings on the way.
 double error(int m, int64_t summed) {
   return 0x1p-24 * 20 * (m == 4 ? 1090 : 64) * static_cast<double>(summed);
 }

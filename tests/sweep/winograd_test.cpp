@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "ballast/base/random.h"
 #include "ballast/base/threads.h"
@@ -144,7 +146,7 @@ TEST(WinogradSweep, ChoosesTilesByShape) {
 
 // A chain before, a chain and sums behind; in both gradients, too. Deep layers and shallow ones.
 TEST(WinogradSweep, RunsTheChainsAndSumsAroundIt) {
-  for (int64_t channels : {13, 64, 256}) {
+  for (int64_t channels : {13, 64, 260}) {
     auto f = [&](const std::vector<Tensor>& in) {
       const Conv2dOptions same{.padding = {1, 1}};
       const Tensor h = conv2d(relu(in[0]), in[1], {}, same);
@@ -184,6 +186,24 @@ TEST(WinogradSweep, MakesTheSameBitsWithAnyNumberOfThreads) {
     }
   }
   set_num_threads(before);
+}
+
+TEST(WinogradSweep, IsSwitchedOffInTheEnvironment) {
+  auto in_a_new_thread = [](const char* value) {
+    setenv("BALLAST_CONV", value, 1);
+    std::string said;
+    std::thread([&] {
+      try {
+        said = plan::options().winograd ? "winograd" : "direct";
+      } catch (const ValueError& e) {
+        said = e.what();
+      }
+    }).join();
+    unsetenv("BALLAST_CONV");
+    return said;
+  };
+  EXPECT_EQ(in_a_new_thread("direct"), "direct");
+  EXPECT_EQ(in_a_new_thread("fast"), "BALLAST_CONV: unknown way 'fast'; there is direct");
 }
 
 TEST(WinogradSweep, IsSwitchedOffByAnOption) {
