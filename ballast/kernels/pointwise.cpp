@@ -14,49 +14,78 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-/// The operands at one place of a row; `Masked` where less than a vector is left.
 template <bool kMasked>
-struct At {
-  const float *pa, *pb, *pm, *ps, *pt, *ps2;
-  hn::Mask<D> mask;
+HWY_INLINE V load(const float* p, hn::Mask<D> mask) {
+  if constexpr (kMasked) return hn::MaskedLoad(mask, D(), p);
+  return hn::LoadU(D(), p);
+}
+template <bool kMasked>
+HWY_INLINE void store(V v, float* p, hn::Mask<D> mask) {
+  if constexpr (kMasked)
+    hn::BlendedStore(v, mask, D(), p);
+  else
+    hn::StoreU(v, D(), p);
+}
 
-  HWY_INLINE V load(const float* p) const {
-    if constexpr (kMasked) return hn::MaskedLoad(mask, D(), p);
-    return hn::LoadU(D(), p);
-  }
-  HWY_INLINE V a() const { return load(pa); }
-  HWY_INLINE V b() const { return load(pb); }
-  HWY_INLINE V s() const { return load(ps); }
-  HWY_INLINE V s2() const { return load(ps2); }
-  HWY_INLINE V affine(V x) const { return hn::MulAdd(hn::Sub(x, load(pm)), load(ps), load(pt)); }
-};
-
-/// Stores f(operands) for every element.
+/// Stores f(a, b) for every element.
 template <class F>
-HWY_INLINE void for_elements(const PointwiseCall& o, const F& f) {
-  const D d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), whole = o.columns / lanes * lanes;
-  const auto mask = hn::FirstN(d, static_cast<size_t>(o.columns - whole));
+HWY_INLINE void binary(const PointwiseCall& o, const F& f) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), whole = o.columns / lanes * lanes;
+  const auto mask = hn::FirstN(D(), static_cast<size_t>(o.columns - whole));
   for (int64_t r = 0; r < o.rows; ++r) {
     const float *a = o.a.at + r * o.a.pitch, *b = o.b.at + r * o.b.pitch;
     float* out = o.out + r * o.out_pitch;
     int64_t c = 0;
     for (; c < whole; c += lanes)
-      hn::StoreU(f(At<false>{a + c, b + c, o.m + c, o.s + c, o.t + c, o.s2 + c, mask}), d, out + c);
+      store<false>(f(load<false>(a + c, mask), load<false>(b + c, mask)), out + c, mask);
     if (c < o.columns)
-      hn::BlendedStore(f(At<true>{a + c, b + c, o.m + c, o.s + c, o.t + c, o.s2 + c, mask}), mask,
-                       d, out + c);
+      store<true>(f(load<true>(a + c, mask), load<true>(b + c, mask)), out + c, mask);
   }
 }
-
 template <class F>
 HWY_INLINE void unary(const PointwiseCall& o, const F& f) {
-  for_elements(o, [&](const auto& at) HWY_ATTR { return f(at.a()); });
+  binary(o, [&](V a, V) HWY_ATTR { return f(a); });
+}
+
+/// Numbers of a vector of columns.
+struct Coefficients {
+  V m, s, t, s2;
+
+  template <bool kMasked>
+  static HWY_INLINE Coefficients at(const PointwiseCall& o, int64_t c, hn::Mask<D> mask) {
+    return {load<kMasked>(o.m + c, mask), load<kMasked>(o.s + c, mask),
+            load<kMasked>(o.t + c, mask), load<kMasked>(o.s2 + c, mask)};
+  }
+  HWY_INLINE V affine(V x) const { return hn::MulAdd(hn::Sub(x, m), s, t); }
+};
+
+/// Stores f(a, b, coefficients) down NV vectors of columns: what belongs to a column stays in
+/// registers.
+template <int NV, bool kMasked, class F>
+HWY_INLINE void strip(const PointwiseCall& o, int64_t c, hn::Mask<D> mask, const F& f) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
+  Coefficients k[NV];
+  for (int j = 0; j < NV; ++j) k[j] = Coefficients::at<kMasked>(o, c + j * lanes, mask);
+  const float *a = o.a.at + c, *b = o.b.at + c;
+  float* out = o.out + c;
+  for (int64_t r = 0; r < o.rows; ++r, a += o.a.pitch, b += o.b.pitch, out += o.out_pitch)
+    for (int j = 0; j < NV; ++j)
+      store<kMasked>(
+          f(load<kMasked>(a + j * lanes, mask), load<kMasked>(b + j * lanes, mask), k[j]),
+          out + j * lanes, mask);
 }
 
 template <class F>
-HWY_INLINE void binary(const PointwiseCall& o, const F& f) {
-  for_elements(o, [&](const auto& at) HWY_ATTR { return f(at.a(), at.b()); });
+HWY_INLINE void by_columns(const PointwiseCall& o, const F& f) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
+  const auto mask = hn::FirstN(D(), static_cast<size_t>(o.columns % lanes));
+  int64_t c = 0;
+  for (; c + 2 * lanes <= o.columns; c += 2 * lanes) strip<2, false>(o, c, mask, f);
+  if (c + lanes <= o.columns) {
+    strip<1, false>(o, c, mask, f);
+    c += lanes;
+  }
+  if (c < o.columns) strip<1, true>(o, c, mask, f);
 }
 
 /// Highway's functions lose NaN by clamping their argument; NaN in is NaN out here.
@@ -145,31 +174,31 @@ void Run(const PointwiseCall& o) {
       return binary(
           o, [&](V a, V b) HWY_ATTR { return hn::IfThenElse(hn::Gt(b, zero), a, hn::Mul(a, p)); });
     case Pointwise::kChannelAffine:
-      return for_elements(o, [](const auto& x) HWY_ATTR { return x.affine(x.a()); });
+      return by_columns(o, [](V a, V, const auto& k) HWY_ATTR { return k.affine(a); });
     case Pointwise::kChannelScale:
-      return for_elements(o, [](const auto& x) HWY_ATTR { return hn::Mul(x.a(), x.s()); });
+      return by_columns(o, [](V a, V, const auto& k) HWY_ATTR { return hn::Mul(a, k.s); });
     case Pointwise::kAffineRelu:
-      return for_elements(o, [](const auto& x) HWY_ATTR { return relu(x.affine(x.a())); });
+      return by_columns(o, [](V a, V, const auto& k) HWY_ATTR { return relu(k.affine(a)); });
     case Pointwise::kAffineClamp:
-      return for_elements(o, [&](const auto& x) HWY_ATTR { return clamp(x.affine(x.a()), p, q); });
+      return by_columns(o,
+                        [&](V a, V, const auto& k) HWY_ATTR { return clamp(k.affine(a), p, q); });
     case Pointwise::kAffineAdd:
-      return for_elements(o,
-                          [](const auto& x) HWY_ATTR { return hn::Add(x.affine(x.a()), x.b()); });
+      return by_columns(o,
+                        [](V a, V b, const auto& k) HWY_ATTR { return hn::Add(k.affine(a), b); });
     case Pointwise::kAffineAddRelu:
-      return for_elements(
-          o, [](const auto& x) HWY_ATTR { return relu(hn::Add(x.affine(x.a()), x.b())); });
+      return by_columns(
+          o, [](V a, V b, const auto& k) HWY_ATTR { return relu(hn::Add(k.affine(a), b)); });
     case Pointwise::kAddRelu:
       return binary(o, [](V a, V b) HWY_ATTR { return relu(hn::Add(a, b)); });
     case Pointwise::kAffineReluGrad:
-      return for_elements(o,
-                          [](const auto& x) HWY_ATTR { return relu_grad(x.a(), x.affine(x.b())); });
+      return by_columns(o,
+                        [](V a, V b, const auto& k) HWY_ATTR { return relu_grad(a, k.affine(b)); });
     case Pointwise::kAffineClampGrad:
-      return for_elements(
-          o, [&](const auto& x) HWY_ATTR { return clamp_grad(x.a(), x.affine(x.b()), p, q); });
+      return by_columns(
+          o, [&](V a, V b, const auto& k) HWY_ATTR { return clamp_grad(a, k.affine(b), p, q); });
     case Pointwise::kNormGrad:
-      return for_elements(o, [](const auto& x) HWY_ATTR {
-        return hn::Add(hn::Mul(x.a(), x.s2()), x.affine(x.b()));
-      });
+      return by_columns(o, [](V a, V b, const auto& k)
+                               HWY_ATTR { return hn::Add(hn::Mul(a, k.s2), k.affine(b)); });
   }
 }
 
@@ -185,6 +214,12 @@ void pointwise(const PointwiseCall& call) {
   if (!o.b.at) o.b = o.a;
   for (const float** row : {&o.m, &o.s, &o.t, &o.s2})
     if (!*row) *row = o.a.at;
+  // Dense rows without numbers of their columns are one row.
+  const bool dense = o.out_pitch == o.columns && o.a.pitch == o.columns && o.b.pitch == o.columns;
+  if (dense && !call.s) {
+    o.columns *= o.rows;
+    o.rows = 1;
+  }
   HWY_DYNAMIC_DISPATCH(Run)(o);
 }
 }  // namespace ballast::kernels
