@@ -241,24 +241,22 @@ Geometry geometry(const plan::Plan& plan, const plan::Value& v) {
 
 int tile_size(const Geometry& g) {
   // In multiply-adds of a product at its peak; fitted to times on one core of a Zen 3 (AVX2) over
-  // images of 1 to 56 pixels a side, 1 to 128 of them, and 1 to 512 channels. A tile costs its
-  // products, and for each coordinate its transforms (14 a channel) and 200 for the rest; a
-  // pixel of the direct convolution, for each tap, the gathering of its patch. Weights are
-  // transformed at 22 an element, every time in deep layers; elsewhere they are kept for as long as
-  // they stay the same, and 10 is what packing them for the direct convolution costs.
-  const auto in = static_cast<double>(g.in), out = static_cast<double>(g.out);
-  const double product = 1.2 * in * out, weight = g.in * g.out > kDeep ? 22 : 12;
-  // Of few channels, as images have, direct tiles make whole vectors of outputs at 100 for the
-  // rest.
-  const double direct = g.in < 8 ? 1.1 * in * static_cast<double>(ceil_div(g.out, 8) * 8) + 100
-                                 : product + 13 * in + 290;
-  double best = 9 * direct * static_cast<double>(g.images * g.out_height * g.out_width);
+  // images of 1 to 56 pixels a side, 1 to 128 of them, and 1 to 512 channels. Both algorithms make
+  // whole vectors of channels, products at 1/1.2 of the peak. A tile costs its products and, for
+  // each coordinate, its transforms (14 a channel) and 300 for the rest; a pixel of the direct
+  // convolution, for each tap, 90 for the rest. Weights are transformed at 22 an element, every
+  // time in deep layers; elsewhere they are kept for as long as they stay the same, and 10 is what
+  // packing them for the direct convolution costs.
+  const auto weights = static_cast<double>(g.in * g.out);
+  const auto product = 1.2 * static_cast<double>(g.in * round_up(g.out, 8));
+  const auto channels = static_cast<double>(round_up(g.in, 8) + round_up(g.out, 8));
+  const double weight = g.in * g.out > kDeep ? 22 : 12;
+  double best = 9 * (product + 90) * static_cast<double>(g.images * g.out_height * g.out_width);
   int chosen = 0;
   for (int m : {4, 2}) {
     const Tiling t(g, m);
-    const double cost =
-        t.coordinates() *
-        (weight * in * out + static_cast<double>(t.tiles()) * (product + 14 * (in + out) + 200));
+    const double cost = t.coordinates() * (weight * weights + static_cast<double>(t.tiles()) *
+                                                                  (product + 14 * channels + 300));
     if (cost < best) {
       best = cost;
       chosen = m;
