@@ -25,7 +25,9 @@ class NormalForm {
       Value v = std::move(old[i]);
       for (int& in : v.in) in = moved[in];
       const bool of_parts = v.op == &channel_moments_op() && joins_channels(plan_.values[v.in[0]]);
-      if (of_parts)
+      if (v.view() && !v.output && v.shape == plan_.values[v.in[0]].shape)
+        moved[i] = v.in[0];  // the same value by another name, as in-place operations leave behind
+      else if (of_parts)
         moved[i] = moments_of_parts(v);
       else if (!sum_of_norm_gradient(v, moved[i]))
         moved[i] = push(std::move(v));

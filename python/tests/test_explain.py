@@ -1,0 +1,47 @@
+"""What the recorder shows of plans that Python code makes."""
+
+import json
+
+import ballast as torch
+from ballast import _core, nn
+
+
+class Block(nn.Module):
+    """A residual block that adds in place, as torchvision's does."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+
+    def forward(self, x):
+        out = torch.relu(self.bn1(self.conv1(x)))
+        out += x
+        return self.conv2(torch.relu(out))
+
+
+def sweeps(function):
+    with _core.Recorder() as recorder:
+        function()
+    (plan,) = json.loads(recorder.json())["plans"]
+    return [sweep["name"] for sweep in plan["sweeps"]]
+
+
+def test_adding_in_place_is_part_of_the_convolution_before():
+    model, x = Block().eval(), torch.randn(2, 8, 6, 6)
+
+    def step():
+        with torch.no_grad():
+            model(x).numpy()
+
+    names = sweeps(step)
+    assert sum(name.startswith("conv2d") for name in names) == 2
+    assert names.count("convert_layout") == 1  # of the input
+    assert "relu" not in names and "add" not in names
+
+
+def test_a_record_has_tables():
+    with _core.Recorder() as recorder:
+        (torch.randn(4, 3) + 1).sum().item()
+    assert any("sum" in table for table in recorder.tables())
