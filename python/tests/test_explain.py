@@ -1,9 +1,9 @@
 """What the recorder shows of plans that Python code makes."""
 
-import json
+import pytest
 
 import ballast as torch
-from ballast import _core, nn
+from ballast import nn
 
 
 class Block(nn.Module):
@@ -21,13 +21,6 @@ class Block(nn.Module):
         return self.conv2(torch.relu(out))
 
 
-def sweeps(function):
-    with _core.Recorder() as recorder:
-        function()
-    (plan,) = json.loads(recorder.json())["plans"]
-    return [sweep["name"] for sweep in plan["sweeps"]]
-
-
 def test_adding_in_place_is_part_of_the_convolution_before():
     model, x = Block().eval(), torch.randn(2, 8, 6, 6)
 
@@ -35,13 +28,17 @@ def test_adding_in_place_is_part_of_the_convolution_before():
         with torch.no_grad():
             model(x).numpy()
 
-    names = sweeps(step)
+    (plan,) = torch.explain(step, runs=2).plans
+    assert plan["runs"] == 2
+    names = [sweep["name"] for sweep in plan["sweeps"]]
     assert sum(name.startswith("conv2d") for name in names) == 2
     assert names.count("convert_layout") == 1  # of the input
     assert "relu" not in names and "add" not in names
 
 
-def test_a_record_has_tables():
-    with _core.Recorder() as recorder:
-        (torch.randn(4, 3) + 1).sum().item()
-    assert any("sum" in table for table in recorder.tables())
+def test_an_explanation_prints_as_tables():
+    explanation = torch.explain(lambda: (torch.ones(4, 3) + 1).sum().item())
+    assert "sum" in str(explanation)
+    assert "1 plan" in repr(explanation)
+    with pytest.raises(ValueError, match="at least one run"):
+        torch.explain(lambda: None, runs=0)
