@@ -89,8 +89,10 @@ class Program(Side):
         self.turn(0.01)
 
     def turn(self, seconds: float) -> list[float]:
-        """Run the program; returns the mean time of a step."""
-        command = [*self.command, "--benchmark_format=json", f"--benchmark_min_time={seconds}"]
+        """Run the program; returns mean times of a step, over several parts of the turn."""
+        parts = 9
+        options = ["--benchmark_format=json", f"--benchmark_repetitions={parts}"]
+        command = [*self.command, *options, f"--benchmark_min_time={seconds / parts}"]
         run = subprocess.run(
             command,
             env={**os.environ, **self.environment},
@@ -98,8 +100,11 @@ class Program(Side):
             capture_output=True,
             text=True,
         )
-        result = json.loads(run.stdout)["benchmarks"][0]
-        return [result["real_time"] * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3}[result["time_unit"]]]
+        unit = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3}
+        results = json.loads(run.stdout)["benchmarks"]
+        return [
+            r["real_time"] * unit[r["time_unit"]] for r in results if r["run_type"] == "iteration"
+        ]
 
 
 def worker(python: str, library: str, name: str, variant: str, a, *more: str) -> Side:

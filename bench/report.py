@@ -80,8 +80,9 @@ def table(record: dict) -> str:
         columns = [x for x in libraries if any(fastest(e["times"], x) for e in chosen)]
         head = [title, "Ballast"]
         for library in columns:
-            version = record["versions"].get(library, "")
-            head += [f"{libraries[library]} {version}".strip(), "times faster"]
+            version = record["versions"].get(library, "").split()[:1]
+            number = version[0].split("+")[0] if version else ""
+            head += [f"{libraries[library]} {number}".strip(), "times faster"]
         head += ["memory", "PyTorch's memory"]
         rows = [head] + [r for e in chosen for r in rows_of(e, columns)]
         used = [c for c in range(len(head)) if any(r[c] for r in rows[1:])]
@@ -89,8 +90,9 @@ def table(record: dict) -> str:
         lines.insert(1, "|" + "---|" * len(used))
         blocks.append("\n".join(lines))
     machine = record["machine"]
+    vectors = record["versions"].get("ballast", "").split()[1:]
     note = (
-        f"{machine['cpu']}, {record['threads']} threads, vectors: {record['isa']}; medians of "
-        f"{record['rounds']} rounds in alternation, ratios with their quartiles"
+        f"{machine['cpu']}, {', '.join([str(record['threads']) + ' threads', *vectors])}; medians "
+        f"of {record['rounds']} rounds in alternation, ratios with their quartiles"
     )
     return "\n\n".join([*blocks, note])

@@ -76,8 +76,10 @@ def prepare(library_name: str, workload: Workload, variant: str, threads: int):
 
 
 def version_of(library_name: str) -> str:
-    """Tell the library's version."""
-    return importlib.import_module(library_name).__version__
+    """Tell the library's version and, where it says so, the vector instructions it uses."""
+    library = importlib.import_module(library_name)
+    cpu = getattr(getattr(library, "backends", None), "cpu", None)
+    return f"{library.__version__} {cpu.get_cpu_capability()}" if cpu else library.__version__
 
 
 def peak() -> int:

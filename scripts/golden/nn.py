@@ -9,35 +9,18 @@ every seventh, in the order of its state dict.
 """
 
 import json
-import pathlib
+import sys
+from pathlib import Path
 
 import torch
 from torch import nn
 
-FOLDER = pathlib.Path(__file__).parents[2] / "tests" / "golden"
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+from libraries import networks  # noqa: E402
 
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(10, 20)
-        self.bn1 = nn.BatchNorm1d(20)
-        self.fc2 = nn.Linear(20, 10)
-
-    def forward(self, x):
-        return self.fc2(torch.relu(self.bn1(self.fc1(x))))
-
-
-class CustomModel(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(64, 128)
-        self.bn1 = nn.BatchNorm1d(128)
-        self.fc2 = nn.Linear(128, 10)
-        self.bn2 = nn.BatchNorm1d(10)
-
-    def forward(self, x):
-        return self.bn2(self.fc2(torch.relu(self.bn1(self.fc1(x)))))
+FOLDER = ROOT / "tests/golden"
+CustomModel, Net = networks("torch").CustomModel, networks("torch").Net
 
 
 class MyModel(nn.Module):

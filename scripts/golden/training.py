@@ -8,6 +8,7 @@ Writes tests/golden/training.safetensors:
   conv.losses                    the losses
 """
 
+import sys
 from pathlib import Path
 
 import torch
@@ -15,31 +16,13 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+from libraries import networks  # noqa: E402
+
 STEPS = 50
 BATCH = 64
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(10, 20)
-        self.bn1 = nn.BatchNorm1d(20)
-        self.fc2 = nn.Linear(20, 10)
-
-    def forward(self, x):
-        return self.fc2(F.relu(self.bn1(self.fc1(x))))
-
-
-class CustomModel(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(64, 128)
-        self.bn1 = nn.BatchNorm1d(128)
-        self.fc2 = nn.Linear(128, 10)
-        self.bn2 = nn.BatchNorm1d(10)
-
-    def forward(self, x):
-        return self.bn2(self.fc2(F.relu(self.bn1(self.fc1(x)))))
+CustomModel, Net = networks("torch").CustomModel, networks("torch").Net
 
 
 class ConvNet(nn.Module):
@@ -102,7 +85,7 @@ def main():
     torch.manual_seed(0)
     out["custom.losses"] = curve(CustomModel(), 64)
     conv_steps(out)
-    save_file(out, Path(__file__).parents[2] / "tests/golden/training.safetensors")
+    save_file(out, ROOT / "tests/golden/training.safetensors")
 
 
 if __name__ == "__main__":

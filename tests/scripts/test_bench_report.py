@@ -11,7 +11,7 @@ RECORD = {
     "threads": 2,
     "isa": "best",
     "rounds": 3,
-    "versions": {"torch": "2.15"},
+    "versions": {"torch": "2.15.0+cpu AVX2", "ballast": "0.1.0 AVX2"},
     "workloads": {
         "net": {
             "label": "Net",
@@ -42,6 +42,8 @@ def test_a_table_has_medians_and_ratios_of_rounds_against_pytorch_at_its_best(tm
     record.write_text(json.dumps(RECORD))
     command = [sys.executable, str(BENCH / "compare.py"), "--table", str(record)]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert lines[0].startswith("| training step | Ballast | PyTorch 2.15.0 | times faster |")
+    assert lines[-1].startswith("A CPU, 2 threads, AVX2;")
     # Ratios of the rounds: 4, 2, 2.
     assert "| Net | 20.0 µs | 40.0 µs | 2.00 (2.00–3.00) | 1.00 MiB | 2.00 MiB |" in lines
     assert "| Net, from C++ | 10.0 µs | 40.0 µs | 4.00 (4.00–5.00) |  |  |" in lines
