@@ -2,7 +2,8 @@
 
     .venv/bin/python bench/winograd_accuracy.py [--seeds N] [--epochs N]
 
-Trains with the same seeds as it is and under BALLAST_CONV=direct, each in a process of its own, and prints test accuracies with the mean's 95 % interval (Student's t).
+Trains with the same seeds as it is and under BALLAST_CONV=direct, each in a process of its own, and
+prints test accuracies with the mean's 95 % interval (Student's t).
 """
 
 from __future__ import annotations

@@ -135,8 +135,8 @@ std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, b
   const int root = group.values[0];
   if (plan.values[root].view()) return std::make_unique<NothingSweep>();
   if (fast)
-    for (auto* builder :
-         {build_pointwise, build_matmul, build_winograd, build_depthwise, build_conv, build_pool, build_sums})
+    for (auto* builder : {build_pointwise, build_matmul, build_winograd, build_depthwise,
+                          build_conv, build_pool, build_sums})
       if (auto s = builder(plan, group)) return s;
   if (has_ends(plan, group)) return std::make_unique<WholeSweep>(plan, group, fast);
   if (fast)

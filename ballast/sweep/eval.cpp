@@ -144,10 +144,10 @@ class Needed {
     const auto kind = n.op->traits().kind;
     int full = 0;
     for (const auto& in : n.inputs) full += in->shape == n.shape;
-    const bool cheap = n.dtype == DType::kFloat32 &&
-                       ((kind == Traits::Kind::kPointwise && full == 1) ||
-                        kind == Traits::Kind::kConcatenate || kind == Traits::Kind::kSlice ||
-                        kind == Traits::Kind::kRepeat);
+    const bool cheap =
+        n.dtype == DType::kFloat32 &&
+        ((kind == Traits::Kind::kPointwise && full == 1) || kind == Traits::Kind::kConcatenate ||
+         kind == Traits::Kind::kSlice || kind == Traits::Kind::kRepeat);
     if (!cheap) {
       keep_[n.index] = 1;
       return;

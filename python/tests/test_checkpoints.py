@@ -71,7 +71,9 @@ def test_a_checkpoint_of_pytorchs_continues_here():
     before = [p.detach().numpy().copy() for p in model.parameters()]
     model(torch.ones(5, 3)).square().mean().backward()
     optimizer.step()
-    assert any((a != b.detach().numpy()).any() for a, b in zip(before, model.parameters(), strict=True))
+    assert any(
+        (a != b.detach().numpy()).any() for a, b in zip(before, model.parameters(), strict=True)
+    )
 
 
 def test_memory_shared_by_tensors_is_written_once_and_stays_one_object(tmp_path):
