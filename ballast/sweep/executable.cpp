@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "ballast/kernels/target.h"
 #include "ballast/sweep/record.h"
 
 namespace ballast::sweep {
@@ -88,6 +89,7 @@ void execute(Run& run) {
 Executable::Executable(std::vector<uint64_t> its_key, plan::Plan its_plan,
                        const plan::Options& options)
     : key(std::move(its_key)), plan(std::move(its_plan)) {
+  kernels::choose_target();
   plan::run_passes(plan, options);
   for (const plan::Group& g : plan.groups) {
     sweeps.push_back(build(plan, g, options.fast));

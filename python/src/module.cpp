@@ -1,6 +1,7 @@
 // The extension module: errors, and the parts in the order of the library's folders.
 #include "ballast/base/threads.h"
 #include "ballast/base/version.h"
+#include "ballast/kernels/target.h"
 #include "bind.h"
 
 namespace ballast::python {
@@ -38,6 +39,7 @@ NB_MODULE(_core, m) {
   m.attr("__version__") = std::string(ballast::version());
   m.def("get_num_threads", &ballast::num_threads, "Threads that an evaluation may use.");
   m.def("set_num_threads", &ballast::set_num_threads, "n"_a, "Sets how many threads are used.");
+  m.def("_target_name", &ballast::kernels::target_name, "Vector instructions in use.");
   bind_graph(m);
   bind_explain(m);
   bind_create(m);

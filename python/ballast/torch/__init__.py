@@ -31,6 +31,7 @@ _MODULES = (
     "autograd.functional",
     "autograd.gradcheck",
     "backends",
+    "backends.cpu",
     "backends.cuda",
     "backends.cudnn",
     "backends.mkl",
