@@ -55,7 +55,7 @@ std::vector<PlanReport> record(const Options& o, const Shape& sample) {
 int explain(const Options& o) {
   if (o.model.empty())
     throw UsageError(fmt::format("explain needs --model, one of {}", models::names()));
-  const Shape sample = o.input.empty() ? models::entry(o.model).digits : parse_shape(o.input);
+  const Shape sample = o.input.empty() ? models::entry(o.model).sample : parse_shape(o.input);
   const std::vector<PlanReport> plans = record(o, sample);
   if (o.json) {
     fmt::print("{}\n", to_json(plans));

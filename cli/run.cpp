@@ -143,7 +143,7 @@ data::ArrayDataset prepare_for(const Settings& s, const data::Preparation& prepa
   const models::Entry& e = models::entry(s.model);
   const Shape got = data::sample_shape(out.inputs);
   // Convolutions take images of any height and width, but as many channels as they were made for.
-  const Shape& expected = s.sample.rank() == 0 ? e.digits : s.sample;
+  const Shape& expected = s.sample.rank() == 0 ? e.sample : s.sample;
   const bool free = s.sample.rank() == 0 && e.any_size;
   check<FileError>(got.rank() == expected.rank() && (free || got[0] == expected[0]),
                    "{}: model {} expects samples of shape {}, got {}", source, s.model, expected,

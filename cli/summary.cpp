@@ -87,7 +87,7 @@ struct Options {
 int summarize(const Options& o) {
   if (o.model.empty())
     throw UsageError(fmt::format("summary needs --model, one of {}", models::names()));
-  const Shape sample = o.input.empty() ? models::entry(o.model).digits : parse_shape(o.input);
+  const Shape sample = o.input.empty() ? models::entry(o.model).sample : parse_shape(o.input);
   const auto model =
       models::make(o.model, sample, {.batch_norm = o.norm == "batch", .classes = o.classes});
   Shape input{o.batch};
@@ -122,7 +122,9 @@ int summarize(const Options& o) {
 Action add_summary(CLI::App& command) {
   const auto o = std::make_shared<Options>();
   command.add_option("--model", o->model, "Network: " + models::names())->type_name("NAME");
-  command.add_option("--input", o->input, "Shape of one sample, such as 1x8x8 (default: a digit)")
+  command
+      .add_option("--input", o->input,
+                  "Shape of one sample, such as 1x8x8 (default: what the network is for)")
       ->type_name("SHAPE");
   command.add_option("--batch", o->batch, "Samples in the batch (default 1)")
       ->type_name("N")

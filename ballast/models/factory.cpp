@@ -4,31 +4,104 @@
 #include <memory>
 
 #include "ballast/models/convolutional.h"
+#include "ballast/models/densenet.h"
+#include "ballast/models/mobilenet.h"
 #include "ballast/models/perceptrons.h"
 #include "ballast/models/resnet.h"
+#include "ballast/models/vgg.h"
 
 namespace ballast::models {
+namespace {
+
+using Block = ResNet::Block;
+
+/// A network that takes its options alone.
+template <class M>
+nn::ModulePtr plain(const Shape&, const Options& o) {
+  return std::make_shared<M>(o);
+}
+/// A network made for a number of features or channels.
+template <class M>
+nn::ModulePtr sized(const Shape& sample, const Options& o) {
+  return std::make_shared<M>(sample[0], o);
+}
+template <int64_t n>
+nn::ModulePtr cifar(const Shape& sample, const Options& o) {
+  return std::make_shared<CifarResNet>(n, sample[0], o);
+}
+template <Block block, std::array<int64_t, 4> blocks>
+nn::ModulePtr residual(const Shape&, const Options& o) {
+  return std::make_shared<ResNet>(block, blocks, o);
+}
+template <VggDepths depths, bool norms>
+nn::ModulePtr vgg(const Shape&, const Options& o) {
+  return std::make_shared<Vgg>(depths, norms, o);
+}
+template <bool small_images>
+nn::ModulePtr densenet(const Shape&, const Options& o) {
+  return std::make_shared<DenseNet>(DenseNetOptions{.small_images = small_images}, o);
+}
+
+constexpr std::array<int64_t, 4> k18{2, 2, 2, 2}, k34{3, 4, 6, 3}, k101{3, 4, 23, 3};
+
+}  // namespace
 
 std::span<const Entry> entries() {
+  static const Shape kDigit{1, 8, 8}, kColourDigit{3, 8, 8}, kLarge{3, 224, 224};
   static const Entry kEntries[] = {
-      {"net", "Linear 10-20-10, batch norm between", Input::kComponents, {10}, false},
-      {"custom", "Linear 64-128-10, batch norm after both", Input::kVector, {64}, false},
-      {"my",
-       "Conv 3-64, mean of pixels, Linear 64-10, batch norm after both",
-       Input::kColour,
-       {3, 8, 8},
-       false},
-      {"cnn",
-       "three Conv to 64 channels with batch norm, Linear 64-10",
-       Input::kImage,
-       {1, 8, 8},
-       true},
+      {"net", "Linear 10-20-10, batch norm between", Input::kComponents, {10}, false, plain<Net>},
+      {"custom",
+       "Linear 64-128-10, batch norm after both",
+       Input::kVector,
+       {64},
+       false,
+       plain<CustomModel>},
+      {"my", "Conv 3-64, mean of pixels, Linear 64-10, batch norm after both", Input::kColour,
+       kColourDigit, false, plain<MyModel>},
+      {"cnn", "three Conv to 64 channels with batch norm, Linear 64-10", Input::kImage, kDigit,
+       true, sized<Cnn>},
       {"mlp",
        "four Linear of width 512 with batch norm, Linear 512-10",
        Input::kVector,
        {64},
-       true},
-      {"resnet20", "residual network of 20 layers with batch norm", Input::kImage, {1, 8, 8}, true},
+       true,
+       sized<Mlp>},
+      {"resnet20", "CIFAR's residual network of 20 layers", Input::kImage, kDigit, true, cifar<3>},
+      {"resnet32", "CIFAR's residual network of 32 layers", Input::kImage, kDigit, true, cifar<5>},
+      {"resnet44", "CIFAR's residual network of 44 layers", Input::kImage, kDigit, true, cifar<7>},
+      {"resnet56", "CIFAR's residual network of 56 layers", Input::kImage, kDigit, true, cifar<9>},
+      {"resnet110", "CIFAR's residual network of 110 layers", Input::kImage, kDigit, true,
+       cifar<18>},
+      {"densenet121_cifar",
+       "DenseNet-121 for small images",
+       Input::kColour,
+       {3, 32, 32},
+       false,
+       densenet<true>},
+      {"resnet18", "residual network of 18 layers", Input::kColour, kLarge, false,
+       residual<Block::kBasic, k18>},
+      {"resnet34", "residual network of 34 layers", Input::kColour, kLarge, false,
+       residual<Block::kBasic, k34>},
+      {"resnet50", "residual network of 50 layers", Input::kColour, kLarge, false,
+       residual<Block::kBottleneck, k34>},
+      {"resnet101", "residual network of 101 layers", Input::kColour, kLarge, false,
+       residual<Block::kBottleneck, k101>},
+      {"mobilenet_v2", "MobileNetV2: inverted residuals", Input::kColour, kLarge, false,
+       plain<MobileNetV2>},
+      {"densenet121", "DenseNet-121: densely connected", Input::kColour, kLarge, false,
+       densenet<false>},
+      {"vgg11", "VGG of 11 layers, without batch norm", Input::kColour, kLarge, false,
+       vgg<kVgg11, false>},
+      {"vgg11_bn", "VGG of 11 layers", Input::kColour, kLarge, false, vgg<kVgg11, true>},
+      {"vgg13", "VGG of 13 layers, without batch norm", Input::kColour, kLarge, false,
+       vgg<kVgg13, false>},
+      {"vgg13_bn", "VGG of 13 layers", Input::kColour, kLarge, false, vgg<kVgg13, true>},
+      {"vgg16", "VGG of 16 layers, without batch norm", Input::kColour, kLarge, false,
+       vgg<kVgg16, false>},
+      {"vgg16_bn", "VGG of 16 layers", Input::kColour, kLarge, false, vgg<kVgg16, true>},
+      {"vgg19", "VGG of 19 layers, without batch norm", Input::kColour, kLarge, false,
+       vgg<kVgg19, false>},
+      {"vgg19_bn", "VGG of 19 layers", Input::kColour, kLarge, false, vgg<kVgg19, true>},
   };
   return kEntries;
 }
@@ -49,18 +122,13 @@ std::string names() {
 
 nn::ModulePtr make(const std::string& name, const Shape& sample, const Options& options) {
   const Entry& e = entry(name);
-  const Shape& x = sample.rank() == 0 ? e.digits : sample;
+  const Shape& x = sample.rank() == 0 ? e.sample : sample;
   // Images are told by their channels: their height and width may be anything.
-  check<ValueError>(x.rank() == e.digits.rank() && (e.any_size || x[0] == e.digits[0]),
-                    "model {} takes samples of shape {}, got {}", name, e.digits, x);
+  check<ValueError>(x.rank() == e.sample.rank() && (e.any_size || x[0] == e.sample[0]),
+                    "model {} takes samples of shape {}, got {}", name, e.sample, x);
   check<ValueError>(options.classes >= 1, "a model needs at least one class, got {}",
                     options.classes);
-  if (name == "net") return std::make_shared<Net>(options);
-  if (name == "custom") return std::make_shared<CustomModel>(options);
-  if (name == "my") return std::make_shared<MyModel>(options);
-  if (name == "cnn") return std::make_shared<Cnn>(x[0], options);
-  if (name == "mlp") return std::make_shared<Mlp>(x[0], options);
-  return std::make_shared<ResNet20>(x[0], options);
+  return e.build(x, options);
 }
 
 }  // namespace ballast::models

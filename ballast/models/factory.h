@@ -22,11 +22,12 @@ struct Entry {
   const char* name;
   const char* summary;  ///< its layers in a few words
   Input input;
-  Shape digits;   ///< shape of one sample, for the digits
-  bool any_size;  ///< whether the number of features or channels may be another than in `digits`
+  Shape sample;   ///< shape of one sample, unless another is asked for; images may have any size
+  bool any_size;  ///< whether the number of features or channels may be another than in `sample`
+  nn::ModulePtr (*build)(const Shape& sample, const Options& options);
 };
 
-/// All networks, smallest first.
+/// All networks: the examples, CIFAR's, those for large images.
 std::span<const Entry> entries();
 /// The network called `name`. Throws KeyError, which lists what there is.
 const Entry& entry(const std::string& name);
@@ -34,7 +35,7 @@ const Entry& entry(const std::string& name);
 std::string names();
 
 /// Builds a network with fresh initial values. `sample` is the shape of one sample, without the
-/// batch; empty: that of the digits. Throws KeyError for an unknown name, ValueError where the
+/// batch; empty: the entry's. Throws KeyError for an unknown name, ValueError where the
 /// network cannot take such samples.
 nn::ModulePtr make(const std::string& name, const Shape& sample = {}, const Options& options = {});
 

@@ -1,3 +1,4 @@
+#include "ballast/models/factory.h"
 #include "tests/cli/tool.h"
 
 namespace ballast::cli {
@@ -63,7 +64,7 @@ TEST_F(Usage, UnknownModelsAreListed) {
     std::vector<std::string> arguments = {command, "--model", "nett"};
     if (arguments[0] == "train") arguments.insert(arguments.end(), {"--out", folder_ / "run"});
     EXPECT_EQ(complaint_of(arguments, 2),
-              "there is no model \"nett\"; there are net, custom, my, cnn, mlp, resnet20");
+              "there is no model \"nett\"; there are " + models::names());
   }
 }
 

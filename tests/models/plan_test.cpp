@@ -67,11 +67,12 @@ TEST_P(Networks, AreTheSameWithAndWithoutFusion) {
   plan::options() = before;
   const Values values = step(name, sample);
   ASSERT_EQ(values.size(), expected.size());
+  const double limit = std::string_view(name) == "densenet121" ? 4e-2 : 1e-2;
   // Both are float32 computations of the same numbers that add in different orders. Through some
   // dozens of normalizations a rounding of 1e-7 grows by about a hundred, and decides for a few of
-  // some thousand elements on which side of zero a ReLU's input falls.
+  // some thousand elements on which side of zero a ReLU's input falls. DenseNet has 121 of them.
   for (size_t i = 0; i < values.size(); ++i)
-    EXPECT_LE(distance(values[i].second, expected[i].second), 1e-2) << values[i].first;
+    EXPECT_LE(distance(values[i].second, expected[i].second), limit) << values[i].first;
 }
 
 TEST_P(Networks, HaveTheSameBitsWithAnyNumberOfThreads) {
@@ -88,8 +89,11 @@ TEST_P(Networks, HaveTheSameBitsWithAnyNumberOfThreads) {
 
 INSTANTIATE_TEST_SUITE_P(Small, Networks,
                          testing::Values(Network{"my", {3, 32, 32}}, Network{"cnn", {1, 8, 8}},
-                                         Network{"mlp", {20}}, Network{"resnet20", {3, 32, 32}}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                                         Network{"mlp", {20}}, Network{"resnet20", {3, 32, 32}},
+                                         Network{"resnet18", {3, 64, 64}},
+                                         Network{"mobilenet_v2", {3, 64, 64}},
+                                         Network{"densenet121", {3, 64, 64}}),
+                         [](const auto& at) { return std::string(at.param.name); });
 
 }  // namespace
 }  // namespace ballast
