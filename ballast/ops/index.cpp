@@ -45,6 +45,7 @@ class IndexAddOp final : public Op {
       std::fill_n(out, c.out.shape.numel(), T{0});
       for (int64_t o = 0; o < to.outer; ++o)
         for (int64_t k = 0; k < count; ++k) {
+          check_index(index[k], to.n);
           T* row = out + (o * to.n + index[k]) * to.inner;
           for (int64_t i = 0; i < to.inner; ++i) row[i] = static_cast<T>(row[i] + *g++);
         }
@@ -72,9 +73,8 @@ class IndexSelectOp final : public Op {
         std::memcpy(out, in + (o * from.n + index[k]) * row, row);
   }
   Gradients gradient(const Backward& b) const override {
-    static const IndexAddOp op;
-    return {record(op, b.input_shape(0), b.grad().dtype(), {b.grad(), b.input(1)},
-                   b.attributes<DimAttributes>()),
+    const int64_t dim = b.attributes<DimAttributes>().dim;
+    return {index_sum(b.grad(), dim, b.input(1), b.input_shape(0)[static_cast<int>(dim)]),
             Tensor()};
   }
   uint32_t gradient_reads() const override { return 2; }
@@ -127,6 +127,31 @@ class ScatterAddOp final : public Op {
       }
       g[2] = from_index;
     }
+    return g;
+  }
+  uint32_t gradient_reads() const override { return 2; }
+};
+
+/// The first input with elements of the third put, not added, in their places.
+class ScatterOp final : public Op {
+ public:
+  ScatterOp() : Op("scatter") {}
+  void reference(const Call& c) const override {
+    dispatch(c.out.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const T* src = c.input<T>(2);
+      T* out = c.output<T>();
+      std::copy_n(c.input<T>(0), c.out.shape.numel(), out);
+      for_each_indexed(c.in[1], c.out.shape, c.attributes.as<DimAttributes>().dim,
+                       [&](int64_t i, int64_t to) { out[to] = src[i]; });
+    });
+  }
+  Gradients gradient(const Backward& b) const override {
+    const int64_t dim = b.attributes<DimAttributes>().dim;
+    Gradients g{Tensor(), Tensor(), Tensor()};
+    if (b.needs(0))
+      g[0] = scatter(b.grad(), dim, b.input(1), zeros(b.input_shape(1), b.grad().dtype()));
+    if (b.needs(2)) g[2] = gather(b.grad(), dim, b.input(1));
     return g;
   }
   uint32_t gradient_reads() const override { return 2; }
@@ -208,6 +233,59 @@ Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tens
         scatter_add(reshape(x, Shape{1}), 0, reshape(index, Shape{1}), reshape(src, Shape{1})),
         Shape{});
   return record(op, x.shape(), x.dtype(), {x, index, src}, DimAttributes{at});
+}
+
+Tensor index_sum(const Tensor& x, int64_t dim, const Tensor& index, int64_t size) {
+  static const IndexAddOp op;
+  check(x.dim() > 0, "index_add(): expected a tensor with at least one dimension");
+  check(index.dtype() == DType::kInt64, "index_add(): Expected dtype int64 for index but got: {}",
+        name_of(index.dtype()));
+  const int at = x.shape().normalize(dim);
+  check(
+      index.dim() <= 1 && index.numel() == x.shape()[at],
+      "index_add(): Number of indices ({}) should be equal to source.size(dim): ({}), for dim: {}",
+      index.numel(), x.shape()[at], at);
+  Shape s = x.shape();
+  s[at] = size;
+  return record(op, s, x.dtype(), {x, index}, DimAttributes{at});
+}
+
+Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source,
+                 double alpha) {
+  check(source.dtype() == x.dtype(),
+        "index_add(): self ({}) and source ({}) must have the same scalar type",
+        ops::scalar_type_name(x.dtype()), ops::scalar_type_name(source.dtype()));
+  if (x.dim() == 0) return x + index_add(reshape(x * 0, Shape{1}), 0, index, source, alpha);
+  const Tensor sums = index_sum(source, dim, index, x.size(dim));
+  check(sums.shape() == x.shape(),
+        "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
+        "self.shape = {} source.shape = {}",
+        x.shape(), source.shape());
+  return x + (alpha == 1 ? sums : cast(sums * alpha, x.dtype()));
+}
+
+Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src) {
+  static const ScatterOp op;
+  const int at = check_gather("scatter", x, dim, index);
+  check(src.dtype() == x.dtype(), "scatter(): Expected self.dtype to be equal to src.dtype");
+  check(src.dim() == x.dim(),
+        "scatter(): Index tensor must have the same number of dimensions as src tensor");
+  Tensor read = src;
+  for (int d = 0; d < x.dim(); ++d) {
+    check(index.shape()[d] <= src.shape()[d],
+          "Expected index {} to be no larger than src {} in all dimensions", index.shape(),
+          src.shape());
+    if (index.shape()[d] < src.shape()[d]) read = slice(read, d, 0, index.shape()[d]);
+  }
+  if (x.dim() == 0)
+    return reshape(
+        scatter(reshape(x, Shape{1}), 0, reshape(index, Shape{1}), reshape(src, Shape{1})),
+        Shape{});
+  return record(op, x.shape(), x.dtype(), {x, index, read}, DimAttributes{at});
+}
+
+Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, double value) {
+  return scatter(x, dim, index, full(index.shape(), value, x.dtype()));
 }
 
 Tensor one_hot(const Tensor& labels, int64_t num_classes) {

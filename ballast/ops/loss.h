@@ -9,6 +9,9 @@ namespace ballast {
 /// kl_div.
 enum class Reduction : uint8_t { kNone, kMean, kSum, kBatchMean };
 
+/// What a reduction leaves of a loss per element.
+Tensor reduce_loss(const Tensor& loss, Reduction reduction);
+
 struct CrossEntropyOptions {
   Tensor weight = {};  // (C), a factor per class; undefined: ones
   Reduction reduction = Reduction::kMean;

@@ -11,20 +11,6 @@
 namespace ballast {
 namespace {
 
-Tensor reduced(const Tensor& loss, Reduction reduction) {
-  switch (reduction) {
-    case Reduction::kNone:
-      return loss;
-    case Reduction::kMean:
-      return mean(loss);
-    case Reduction::kBatchMean:
-      return sum(loss) / (loss.dim() > 0 ? loss.size(0) : 1);
-    case Reduction::kSum:
-      break;
-  }
-  return sum(loss);
-}
-
 /// -(y log(p) + (1 - y) log(1 - p)) with logarithms no lower than -100, from p and y.
 class BinaryCrossEntropyOp final : public Op {
  public:
@@ -61,12 +47,26 @@ void check_sizes(const Tensor& input, const Tensor& target) {
 
 }  // namespace
 
+Tensor reduce_loss(const Tensor& loss, Reduction reduction) {
+  switch (reduction) {
+    case Reduction::kNone:
+      return loss;
+    case Reduction::kMean:
+      return mean(loss);
+    case Reduction::kBatchMean:
+      return sum(loss) / (loss.dim() > 0 ? loss.size(0) : 1);
+    case Reduction::kSum:
+      break;
+  }
+  return sum(loss);
+}
+
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  return reduced(square(input - target), reduction);
+  return reduce_loss(square(input - target), reduction);
 }
 
 Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  return reduced(abs(input - target), reduction);
+  return reduce_loss(abs(input - target), reduction);
 }
 
 Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduction, double beta) {
@@ -74,14 +74,14 @@ Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduc
   if (beta == 0) return l1_loss(input, target, reduction);
   const Tensor distance = abs(input - target);
   const Tensor near = minimum(distance, Scalar(beta).beside(distance));
-  return reduced(square(near) * (0.5 / beta) + (distance - near), reduction);
+  return reduce_loss(square(near) * (0.5 / beta) + (distance - near), reduction);
 }
 
 Tensor huber_loss(const Tensor& input, const Tensor& target, Reduction reduction, double delta) {
   check(delta > 0, "huber_loss does not support non-positive values for delta, got {}", delta);
   const Tensor distance = abs(input - target);
   const Tensor near = minimum(distance, Scalar(delta).beside(distance));
-  return reduced(square(near) * 0.5 + (distance - near) * delta, reduction);
+  return reduce_loss(square(near) * 0.5 + (distance - near) * delta, reduction);
 }
 
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,
@@ -92,7 +92,7 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
   if (options.pos_weight.defined()) miss = miss * ((options.pos_weight - 1.0) * target + 1.0);
   Tensor loss = (1.0 - target) * input + miss;
   if (options.weight.defined()) loss = loss * options.weight;
-  return reduced(loss, options.reduction);
+  return reduce_loss(loss, options.reduction);
 }
 
 Tensor binary_cross_entropy(const Tensor& input, const Tensor& target,
@@ -109,15 +109,15 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target,
   static const BinaryCrossEntropyOp op;
   Tensor loss = record(op, input.shape(), input.dtype(), {input, target});
   if (options.weight.defined()) loss = loss * options.weight;
-  return reduced(loss, options.reduction);
+  return reduce_loss(loss, options.reduction);
 }
 
 Tensor kl_div(const Tensor& input, const Tensor& target, Reduction reduction, bool log_target) {
-  if (log_target) return reduced(exp(target) * (target - input), reduction);
-  // 0 log(0) = 0
-  const Tensor counts = gt(target, 0);
+  if (log_target) return reduce_loss(exp(target) * (target - input), reduction);
+  // 0 log(0) = 0; negative targets give NaN.
+  const Tensor counts = ne(target, 0);
   const Tensor entropy = where(counts, target * log(where(counts, target, 1)), 0);
-  return reduced(entropy - target * input, reduction);
+  return reduce_loss(entropy - target * input, reduction);
 }
 
 }  // namespace ballast

@@ -28,8 +28,10 @@ from ._core import (
 )
 from ._types import Size, device
 
-from . import _tensor  # isort: skip
+from . import _tensor, _operations  # isort: skip
 from ._create import as_tensor, from_dlpack, from_numpy, normal, tensor
+from ._einsum import einsum
+from ._operations import *
 from .autograd import enable_grad, grad, inference_mode, no_grad, set_grad_enabled
 
 from . import autograd, backends, cuda, data, nn, optim, random, utils  # isort: skip

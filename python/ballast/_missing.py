@@ -48,7 +48,6 @@ HINTS = {
         "TransformerEncoder": _ATTENTION,
         "TransformerEncoderLayer": _ATTENTION,
         "TransformerDecoderLayer": _ATTENTION,
-        "SyncBatchNorm": "use BatchNorm2d: one process sees the whole batch",
         "parallel": _DISTRIBUTED,
     },
     "torch.nn.functional": {

@@ -63,11 +63,11 @@ class device:
         return hash("cpu")
 
 
-def _pair_type(name: str):
-    fields = namedtuple(name, ["values", "indices"], module=__name__)
+def _pair_type(name: str, first: str = "values", second: str = "indices"):
+    fields = namedtuple(name, [first, second], module=__name__)
 
     def show(self) -> str:
-        return f"torch.return_types.{name}(\nvalues={self.values},\nindices={self.indices})"
+        return f"torch.return_types.{name}(\n{first}={self[0]},\n{second}={self[1]})"
 
     return type(name, (fields,), {"__slots__": (), "__module__": __name__, "__repr__": show})
 
@@ -76,5 +76,8 @@ max = _pair_type("max")
 min = _pair_type("min")
 sort = _pair_type("sort")
 topk = _pair_type("topk")
+median = _pair_type("median")
+kthvalue = _pair_type("kthvalue")
+aminmax = _pair_type("aminmax", "min", "max")
 
 _core._register(Size, device("cpu"))

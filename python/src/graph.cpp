@@ -422,6 +422,7 @@ void bind_graph(nb::module_& m) {
           "gradient"_a = nb::none(), "retain_graph"_a = nb::none());
   bind_index(c);
   bind_ops(m, c);
+  bind_math(m, c);
   m.def("_from_memory", &from_memory, "address"_a, "shape"_a, "dtype"_a, "owner"_a);
   m.def("_from_dlpack", &from_dlpack, "array"_a);
 }

@@ -44,6 +44,9 @@ NB_MODULE(_core, m) {
   bind_explain(m);
   bind_create(m);
   bind_nn(m);
+  bind_layers_nd(m);
+  bind_margin_losses(m);
+  bind_composed_activations(m);
   bind_optim(m);
   bind_data(m);
   bind_io(m);

@@ -103,6 +103,19 @@ class RandomNetwork {
     return batch_norm(x, &state, parameter({c}), parameter({c}), training, 0.1, 1e-2);
   }
 
+  Tensor slice_of(const Tensor& x) {
+    const int64_t start = pick(0, x.size(1) - 1);
+    return slice(x, 1, start, pick(start + 1, x.size(1)));
+  }
+
+  /// Some channels are added, others joined (Chen et al. 2017, "Dual path networks").
+  Tensor both_paths(const Tensor& x) {
+    const int64_t c = x.size(1), d = pick(1, c - 1);
+    const Tensor y = norm(conv(relu(norm(conv(x, 1, 1, 1, c))), 3, 1, 1, c + 2));
+    return relu(
+        cat({slice(x, 1, 0, d) + slice(y, 1, 0, d), slice(x, 1, d, c), slice(y, 1, d, c + 2)}, 1));
+  }
+
   void layer() {
     const size_t at = recent();
     const Tensor x = use(at);
@@ -136,7 +149,7 @@ class RandomNetwork {
       }
       case 11:
         if (channels < 2) return add(tanh(x));
-        return add(slice(x, 1, pick(0, channels - 2), channels));
+        return add(pick(0, 1) ? both_paths(x) : slice_of(x));
       case 12:
         if (x.size(2) < 2) return add(x * 0.5);
         return add(pick(0, 1) ? max_pool2d(x, {2, 2}) : avg_pool2d(x, {2, 2}));

@@ -2,78 +2,222 @@
 
 from __future__ import annotations
 
-from .. import _core
 from .._core import (
     Tensor,
     _batch_norm,
-    adaptive_avg_pool1d,
-    avg_pool1d,
-    avg_pool2d,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    conv2d,
+    celu,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    cosine_embedding_loss,
+    cosine_similarity,
     cross_entropy,
     dropout,
     elu,
+    fold,
     gelu,
+    glu,
+    group_norm,
+    hardshrink,
     hardsigmoid,
     hardswish,
     hardtanh,
+    hinge_embedding_loss,
     huber_loss,
+    instance_norm,
     kl_div,
     l1_loss,
+    layer_norm,
     leaky_relu,
     linear,
-    max_pool1d,
-    max_pool2d,
+    local_response_norm,
+    logsigmoid,
+    margin_ranking_loss,
+    mish,
     mse_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
     nll_loss,
     one_hot,
+    pairwise_distance,
+    poisson_nll_loss,
+    prelu,
     relu6,
+    rms_norm,
+    rrelu,
+    selu,
     sigmoid,
     silu,
     smooth_l1_loss,
+    soft_margin_loss,
     softplus,
+    softshrink,
+    softsign,
     tanh,
+    tanhshrink,
+    threshold,
+    triplet_margin_loss,
+    unfold,
 )
 from .._core import _relu as relu
+from ._drop import (
+    alpha_dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    embedding,
+    embedding_bag,
+    feature_alpha_dropout,
+    gaussian_nll_loss,
+    triplet_margin_with_distance_loss,
+)
+from ._spatial import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    channel_shuffle,
+    conv1d,
+    conv2d,
+    conv3d,
+    interpolate,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool1d_with_indices,
+    max_pool2d,
+    max_pool2d_with_indices,
+    max_pool3d,
+    max_pool3d_with_indices,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+    pad,
+    pixel_shuffle,
+    pixel_unshuffle,
+    upsample,
+)
 
 __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "celu",
+    "celu_",
+    "channel_shuffle",
+    "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
+    "elu_",
+    "embedding",
+    "embedding_bag",
+    "feature_alpha_dropout",
+    "fold",
+    "gaussian_nll_loss",
     "gelu",
+    "glu",
+    "group_norm",
+    "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
+    "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
+    "leaky_relu_",
     "linear",
+    "local_response_norm",
     "log_softmax",
+    "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "margin_ranking_loss",
     "max_pool1d",
+    "max_pool1d_with_indices",
     "max_pool2d",
+    "max_pool2d_with_indices",
+    "max_pool3d",
+    "max_pool3d_with_indices",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+    "mish",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
     "one_hot",
+    "pad",
+    "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "poisson_nll_loss",
+    "prelu",
     "relu",
     "relu6",
+    "relu_",
+    "rms_norm",
+    "rrelu",
+    "rrelu_",
+    "selu",
+    "selu_",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
+    "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
+    "threshold_",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+    "unfold",
+    "upsample",
 ]
 
 
@@ -114,14 +258,6 @@ def batch_norm(
     )
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, int | None]) -> Tensor:
-    """Average over as many windows as `output_size` says; None keeps the size."""
-    if isinstance(output_size, (tuple, list)):
-        sizes = zip(output_size, input.shape[-2:], strict=True)
-        output_size = tuple(s if o is None else o for o, s in sizes)
-    return _core._adaptive_avg_pool2d(input, output_size)
-
-
 def _softmax_dim(rank: int) -> int:
     return 0 if rank in (0, 1, 3) else 1
 
@@ -139,3 +275,45 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Divide by the norm along `dim`."""
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps).expand_as(input)
+
+
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:
+    """softmax(-x) along `dim`."""
+    return softmax(-input, dim, dtype=dtype)
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y[o] = sum of x1[i] * weight[o, i, j] * x2[j], plus a bias."""
+    outputs, n1, n2 = weight.shape
+    lead = tuple(input1.shape)[:-1]
+    if lead != tuple(input2.shape)[:-1]:
+        raise RuntimeError(
+            "bilinear(): input batch dimensions do not match: got "
+            f"{list(lead)} and {list(input2.shape)[:-1]}"
+        )
+    if input1.shape[-1] != n1 or input2.shape[-1] != n2:
+        raise RuntimeError(
+            f"bilinear(): input sizes do not match weight: got {input1.shape[-1]} and "
+            f"{input2.shape[-1]}, weight has {n1} and {n2}"
+        )
+    left = input1.reshape(-1, n1)
+    mixed = left.matmul(weight.permute(1, 0, 2).reshape(n1, outputs * n2))
+    products = mixed.reshape(-1, outputs, n2) * input2.reshape(-1, 1, n2)
+    y = products.sum(-1)
+    if bias is not None:
+        y = y + bias
+    return y.reshape(*lead, outputs)
+
+
+def _in_place(function):
+    def method(input: Tensor, *args, **kwargs) -> Tensor:
+        return input.copy_(function(input, *args, **kwargs))
+
+    method.__name__ = method.__qualname__ = function.__name__ + "_"
+    method.__doc__ = f"In-place `{function.__name__}`."
+    return method
+
+
+celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_ = map(
+    _in_place, (celu, elu, hardtanh, leaky_relu, relu, rrelu, selu, threshold)
+)

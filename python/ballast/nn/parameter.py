@@ -34,10 +34,54 @@ class Buffer(Tensor):
         self.persistent = persistent
 
 
-class UninitializedParameter(Parameter):
-    """What lazy modules hold before they have seen an input; Ballast has no lazy modules."""
+class _Uninitialized:
+    """A tensor without elements or sizes, until `materialize` gives it some."""
 
-    def __init__(self, *args, **kwargs):
-        raise NotImplementedError(
-            "UninitializedParameter: lazy modules are not supported; give the sizes"
+    _becomes: type
+
+    def materialize(self, shape: tuple[int, ...], device=None, dtype=None) -> None:
+        """Take a shape, and become an ordinary tensor with unspecified elements."""
+        self.__class__ = self._becomes
+        self.data = _core.empty(shape, dtype=dtype or self.dtype)
+
+    @property
+    def shape(self):
+        """There is none: raises RuntimeError."""
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually "
+            "happens in `load_state_dict` when trying to load an uninitialized parameter into an "
+            "initialized one. Call `forward` to initialize the parameters before accessing their "
+            "attributes."
         )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    __str__ = __repr__
+
+    def __deepcopy__(self, memo: dict):
+        out = memo[id(self)] = type(self)(dtype=self.dtype)
+        return out
+
+
+class UninitializedParameter(_Uninitialized, Parameter):
+    """What a lazy module holds before it has seen an input."""
+
+    _becomes = Parameter
+
+    def __init__(self, requires_grad: bool = True, device=None, dtype=None):
+        super().__init__(_core.empty(0, dtype=dtype or _core.float32), requires_grad)
+
+
+class UninitializedBuffer(_Uninitialized, Buffer):
+    """The same for buffers."""
+
+    _becomes = Buffer
+
+    def __init__(self, requires_grad: bool = False, device=None, dtype=None, persistent=True):
+        super().__init__(_core.empty(0, dtype=dtype or _core.float32), persistent=persistent)
+
+
+def is_lazy(tensor) -> bool:
+    """Whether a tensor has no sizes yet."""
+    return isinstance(tensor, _Uninitialized)

@@ -1,6 +1,8 @@
-"""Layers without weights: activations, pooling, reshaping, losses."""
+"""Layers without weights: the common activations, dropout, reshaping."""
 
 from __future__ import annotations
+
+import math
 
 from .._core import Tensor
 from . import functional as F
@@ -215,6 +217,25 @@ class Flatten(_Simple):
         return input.flatten(self.start_dim, self.end_dim)
 
 
+def unflatten(input: Tensor, dim: int, sizes) -> Tensor:
+    """Split dimension `dim` into `sizes`, one of which may be -1."""
+    shape = tuple(input.shape)
+    if not -len(shape) <= dim < len(shape):
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-len(shape)}, "
+            f"{len(shape) - 1}], but got {dim})"
+        )
+    dim %= len(shape)
+    known = math.prod(n for n in sizes if n != -1)
+    if known != shape[dim] and (-1 not in sizes or known == 0 or shape[dim] % known):
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
+            f"({shape[dim]}) in the input tensor"
+        )
+    sizes = tuple(shape[dim] // known if n == -1 else n for n in sizes)
+    return input.reshape(shape[:dim] + sizes + shape[dim + 1 :])
+
+
 class Unflatten(_Simple):
     """Splits dimension `dim` into `unflattened_size`."""
 
@@ -223,262 +244,4 @@ class Unflatten(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """Split the dimension."""
-        shape = tuple(input.shape)
-        dim = self.dim % len(shape)
-        return input.reshape(shape[:dim] + tuple(self.unflattened_size) + shape[dim + 1 :])
-
-
-class MaxPool2d(_Simple):
-    """The largest element of sliding windows."""
-
-    _options = {
-        "kernel_size": _REQUIRED,
-        "stride": None,
-        "padding": 0,
-        "dilation": 1,
-        "return_indices": False,
-        "ceil_mode": False,
-    }
-    _shown = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        if self.stride is None:
-            self.stride = self.kernel_size
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Pool (N, C, H, W)."""
-        return F.max_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            self.return_indices,
-        )
-
-
-class MaxPool1d(MaxPool2d):
-    """The largest element of windows that slide along the last dimension."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Pool (N, C, L)."""
-        return F.max_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
-        )
-
-
-class AvgPool2d(_Simple):
-    """The mean of sliding windows."""
-
-    _options = {
-        "kernel_size": _REQUIRED,
-        "stride": None,
-        "padding": 0,
-        "ceil_mode": False,
-        "count_include_pad": True,
-    }
-    _shown = ("kernel_size", "stride", "padding")
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        if self.stride is None:
-            self.stride = self.kernel_size
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Pool (N, C, H, W)."""
-        return F.avg_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-        )
-
-
-class AvgPool1d(AvgPool2d):
-    """The mean of windows that slide along the last dimension."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Pool (N, C, L)."""
-        return F.avg_pool1d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-        )
-
-
-class AdaptiveAvgPool2d(_Simple):
-    """Means over as many windows as `output_size` says."""
-
-    _options = {"output_size": _REQUIRED}
-    _shown = ("output_size",)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Pool (N, C, H, W)."""
-        return F.adaptive_avg_pool2d(input, self.output_size)
-
-
-class AdaptiveAvgPool1d(AdaptiveAvgPool2d):
-    """Means over as many windows of the last dimension as `output_size` says."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Pool (N, C, L)."""
-        return F.adaptive_avg_pool1d(input, self.output_size)
-
-
-class _Loss(_Simple):
-    _options = {"size_average": None, "reduce": None, "reduction": "mean"}
-    _shown = ()
-
-
-class MSELoss(_Loss):
-    """(input - target)^2."""
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compare."""
-        return F.mse_loss(input, target, reduction=self.reduction)
-
-
-class L1Loss(_Loss):
-    """|input - target|."""
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compare."""
-        return F.l1_loss(input, target, reduction=self.reduction)
-
-
-class SmoothL1Loss(_Loss):
-    """d^2/(2 beta) where d = |input - target| < beta, else d - beta/2."""
-
-    _options = {"size_average": None, "reduce": None, "reduction": "mean", "beta": 1.0}
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compare."""
-        return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
-
-
-class HuberLoss(_Loss):
-    """d^2/2 where d = |input - target| < delta, else delta*(d - delta/2)."""
-
-    _options = {"reduction": "mean", "delta": 1.0}
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compare."""
-        return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
-
-
-class KLDivLoss(_Loss):
-    """Kullback-Leibler divergence; `input` holds log-probabilities."""
-
-    _options = {"size_average": None, "reduce": None, "reduction": "mean", "log_target": False}
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compare."""
-        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
-
-
-class _WeightedLoss(_Loss):
-    """A loss with tensors among its options: they are buffers."""
-
-    _tensors = ("weight",)
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        for name in self._tensors:
-            value = self.__dict__.pop(name)
-            self.register_buffer(name, value)
-
-
-class CrossEntropyLoss(_WeightedLoss):
-    """Cross-entropy of logits (N, C, ...) against class indices (N, ...) or probabilities.
-
-    Parameters
-    ----------
-    weight : Tensor, optional
-        (C), a factor per class.
-    ignore_index : int
-        Targets with this value do not count.
-    reduction : str
-        ``"mean"``, ``"sum"`` or ``"none"``.
-    label_smoothing : float
-        Weight spread over all classes.
-    """
-
-    _options = {
-        "weight": None,
-        "size_average": None,
-        "ignore_index": -100,
-        "reduce": None,
-        "reduction": "mean",
-        "label_smoothing": 0.0,
-    }
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self._plain = not args and not kwargs
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compare logits with targets."""
-        if self._plain:
-            return F.cross_entropy(input, target)
-        return F.cross_entropy(
-            input,
-            target,
-            self.weight,
-            None,
-            self.ignore_index,
-            None,
-            self.reduction,
-            self.label_smoothing,
-        )
-
-
-class NLLLoss(_WeightedLoss):
-    """The same from log-probabilities."""
-
-    _options = {
-        "weight": None,
-        "size_average": None,
-        "ignore_index": -100,
-        "reduce": None,
-        "reduction": "mean",
-    }
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compare log-probabilities with targets."""
-        return F.nll_loss(input, target, self.weight, None, self.ignore_index, None, self.reduction)
-
-
-class BCELoss(_WeightedLoss):
-    """Binary cross-entropy of probabilities."""
-
-    _options = {"weight": None, "size_average": None, "reduce": None, "reduction": "mean"}
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compare probabilities with targets."""
-        return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
-
-
-class BCEWithLogitsLoss(_WeightedLoss):
-    """Binary cross-entropy of logits."""
-
-    _tensors = ("weight", "pos_weight")
-    _options = {
-        "weight": None,
-        "size_average": None,
-        "reduce": None,
-        "reduction": "mean",
-        "pos_weight": None,
-    }
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compare logits with targets."""
-        return F.binary_cross_entropy_with_logits(
-            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
-        )
+        return unflatten(input, self.dim, self.unflattened_size)

@@ -1,0 +1,183 @@
+#include "ballast/ops/linear_algebra.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "ballast/ops/compare.h"
+#include "ballast/ops/create.h"
+#include "ballast/ops/index.h"
+#include "ballast/ops/loss_margin.h"
+#include "ballast/ops/matmul.h"
+#include "ballast/ops/pointwise.h"
+#include "ballast/ops/rearrange.h"
+#include "ballast/ops/reduce.h"
+#include "ballast/ops/shape_ops.h"
+
+namespace ballast {
+namespace {
+
+/// A number times x in x's type; x itself for 1.
+Tensor times(const Tensor& x, double factor) {
+  return factor == 1 ? x : cast(x * factor, x.dtype());
+}
+
+void check_vectors(const char* who, const Tensor& a, const Tensor& b) {
+  check(a.dim() == 1 && b.dim() == 1,
+        "{}: Expected 1-D argument self and vec2, but got {}-D and {}-D", who, a.dim(), b.dim());
+}
+
+}  // namespace
+
+Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  const Tensor product = times(mm(a, b), alpha);
+  const Tensor bias = expand(c, product.shape());
+  return beta == 0 ? product : times(bias, beta) + product;
+}
+
+Tensor baddbmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  const Tensor product = times(bmm(a, b), alpha);
+  const Tensor bias = expand(c, product.shape());
+  return beta == 0 ? product : times(bias, beta) + product;
+}
+
+Tensor mv(const Tensor& a, const Tensor& b) {
+  check(a.dim() == 2 && b.dim() == 1, "vector + matrix @ vector expected, got {}, {}, {}", 1,
+        a.dim(), b.dim());
+  return matmul(a, b);
+}
+
+Tensor dot(const Tensor& a, const Tensor& b) {
+  check(a.dim() == 1 && b.dim() == 1, "1D tensors expected, but got {}D and {}D tensors", a.dim(),
+        b.dim());
+  check(a.numel() == b.numel(),
+        "inconsistent tensor size, expected tensor [{}] and src [{}] to have the same number of "
+        "elements, but got {} and {} elements respectively",
+        a.numel(), b.numel(), a.numel(), b.numel());
+  return sum(a * b);
+}
+
+Tensor outer(const Tensor& a, const Tensor& b) {
+  check_vectors("outer", a, b);
+  return unsqueeze(a, 1) * b;
+}
+
+Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
+  const int first = x.shape().normalize(dim1), second = x.shape().normalize(dim2);
+  check(first != second, "diagonal dimensions cannot be identical {}, {}", dim1, dim2);
+  // The two dimensions, joined at the end, are read every columns + 1 elements.
+  const int64_t rows = x.shape()[first], columns = x.shape()[second];
+  std::vector<int64_t> order;
+  for (int d = 0; d < x.dim(); ++d)
+    if (d != first && d != second) order.push_back(d);
+  order.push_back(first);
+  order.push_back(second);
+  const Tensor last = permute(x, order);
+  const int64_t from_row = std::max<int64_t>(-offset, 0),
+                from_column = std::max<int64_t>(offset, 0);
+  const int64_t n = std::max<int64_t>(std::min(rows - from_row, columns - from_column), 0);
+  std::vector<int64_t> at;
+  for (int64_t i = 0; i < n; ++i) at.push_back((from_row + i) * columns + from_column + i);
+  return index_select(flatten(last, -2, -1), -1, Tensor::from(at, Shape{n}));
+}
+
+Tensor diag_embed(const Tensor& x, int64_t offset) {
+  check(x.dim() >= 1, "diag_embed: expected a tensor with at least one dimension");
+  const int64_t n = x.size(-1), size = n + std::abs(offset);
+  const int64_t from_row = std::max<int64_t>(-offset, 0),
+                from_column = std::max<int64_t>(offset, 0);
+  std::vector<int64_t> at;
+  for (int64_t i = 0; i < n; ++i) at.push_back((from_row + i) * size + from_column + i);
+  std::vector<int64_t> shape(x.shape().begin(), x.shape().end());
+  shape.back() = size;
+  shape.push_back(size);
+  return reshape(index_sum(x, -1, Tensor::from(at, Shape{n}), size * size), shape);
+}
+
+Tensor diag(const Tensor& x, int64_t offset) {
+  check(x.dim() == 1 || x.dim() == 2, "diag(): Supports 1D or 2D tensors. Got {}D", x.dim());
+  return x.dim() == 1 ? diag_embed(x, offset) : diagonal(x, offset);
+}
+
+Tensor trace(const Tensor& x) {
+  check(x.dim() == 2, "trace: expected a matrix, but got tensor with dim {}", x.dim());
+  return sum(diagonal(x));
+}
+
+Tensor cdist(const Tensor& a, const Tensor& b, double p) {
+  check(a.dim() >= 2 && b.dim() >= 2, "cdist only supports at least 2D tensors, X1 got: {}D",
+        std::min(a.dim(), b.dim()));
+  check(a.size(-1) == b.size(-1), "X1 and X2 must have the same number of columns. X1: {} X2: {}",
+        a.size(-1), b.size(-1));
+  check(p >= 0, "cdist only supports non-negative p values");
+  return vector_norm(unsqueeze(a, -2) - unsqueeze(b, -3), p, {-1});
+}
+
+Tensor roll(const Tensor& x, const std::vector<int64_t>& shifts, const std::vector<int64_t>& dims) {
+  check(!shifts.empty(), "`shifts` required");
+  if (dims.empty()) {
+    check(shifts.size() == 1, "shifts and dimensions must align. shifts: {}, dims:0",
+          shifts.size());
+    return reshape(roll(reshape(x, Shape{x.numel()}), shifts, {0}), x.shape());
+  }
+  check(shifts.size() == dims.size(), "shifts and dimensions must align. shifts: {}, dims:{}",
+        shifts.size(), dims.size());
+  Tensor y = x;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    const int64_t n = x.size(dims[i]);
+    if (n == 0) return x;
+    const int64_t shift = (shifts[i] % n + n) % n;
+    if (shift > 0)
+      y = cat({narrow(y, dims[i], n - shift, shift), narrow(y, dims[i], 0, n - shift)}, dims[i]);
+  }
+  return y;
+}
+
+Indexed kthvalue(const Tensor& x, int64_t k, int64_t dim, bool keepdim) {
+  const int at = x.shape().normalize(dim);
+  const int64_t n = x.dim() > 0 ? x.shape()[at] : 1;
+  check(k >= 1 && k <= n, "kthvalue(): selected number k out of range for dimension {}", at);
+  if (x.dim() == 0) return {x, zeros({}, DType::kInt64)};
+  const Tensor order = narrow(argsort(x, at), at, k - 1, 1);
+  const Tensor values = gather(x, at, order);
+  return keepdim ? Indexed{values, order} : Indexed{squeeze(values, at), squeeze(order, at)};
+}
+
+Indexed median(const Tensor& x, int64_t dim, bool keepdim) {
+  const int at = x.shape().normalize(dim);
+  const int64_t n = x.dim() > 0 ? x.shape()[at] : 1;
+  check<IndexError>(n > 0, "median(): Expected reduction dim {} to have non-zero size.", at);
+  return kthvalue(x, (n + 1) / 2, dim, keepdim);
+}
+
+Tensor median(const Tensor& x) {
+  check(x.numel() > 0, "median() input tensor cannot be empty");
+  return median(reshape(x, Shape{x.numel()}), 0).values;
+}
+
+Unique unique(const Tensor& x) {
+  return dispatch(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const auto data = x.data<T>();
+    const auto n = static_cast<int64_t>(data.size());
+    std::vector<int64_t> order(n), inverse(n), counts, first;
+    std::iota(order.begin(), order.end(), 0);
+    // NaN come last, each for itself.
+    const auto before = [](T a, T b) { return a < b || (a == a && b != b); };
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return before(data[a], data[b]); });
+    for (int64_t i : order) {
+      if (first.empty() || data[first.back()] != data[i]) {
+        first.push_back(i);
+        counts.push_back(0);
+      }
+      ++counts.back();
+      inverse[i] = static_cast<int64_t>(first.size()) - 1;
+    }
+    const Shape found{static_cast<int64_t>(first.size())};
+    const Tensor at = Tensor::from(first, found);
+    return Unique{index_select(reshape(x, Shape{n}), 0, at).detach(),
+                  Tensor::from(inverse, x.shape()), Tensor::from(counts, found)};
+  });
+}
+
+}  // namespace ballast

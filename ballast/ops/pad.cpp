@@ -1,0 +1,90 @@
+#include "ballast/ops/pad.h"
+
+#include "ballast/ops/create.h"
+#include "ballast/ops/index.h"
+#include "ballast/ops/rearrange.h"
+#include "ballast/ops/shape_ops.h"
+
+namespace ballast {
+namespace {
+
+Tensor pad_constant(Tensor x, int dim, int64_t before, int64_t after, double value) {
+  const int64_t n = x.size(dim);
+  check(n + before + after >= 0,
+        "The input size {}, plus negative padding {} and {} resulted in a negative output size, "
+        "which is invalid. Check dimension {} of your input.",
+        n, before, after, dim);
+  const int64_t from = before < 0 ? -before : 0, to = after < 0 ? n + after : n;
+  if (from > 0 || to < n) x = slice(x, dim, from, to);
+  Shape left = x.shape(), right = x.shape();
+  left[dim] = std::max<int64_t>(before, 0);
+  right[dim] = std::max<int64_t>(after, 0);
+  std::vector<Tensor> parts;
+  if (left[dim] > 0) parts.push_back(full(left, value, x.dtype()));
+  parts.push_back(x);
+  if (right[dim] > 0) parts.push_back(full(right, value, x.dtype()));
+  return parts.size() == 1 ? x : cat(parts, dim);
+}
+
+/// Which position of a dimension of n elements stands at position i of the padded one.
+int64_t source(int64_t i, int64_t n, PadMode mode) {
+  switch (mode) {
+    case PadMode::kReflect:
+      return i < 0 ? -i : i >= n ? 2 * n - 2 - i : i;
+    case PadMode::kReplicate:
+      return std::clamp<int64_t>(i, 0, n - 1);
+    default:
+      return (i % n + n) % n;
+  }
+}
+
+Tensor pad_from_inside(const Tensor& x, int dim, int64_t before, int64_t after, PadMode mode) {
+  const int64_t n = x.size(dim);
+  if (mode == PadMode::kReflect)
+    check(before < n && after < n,
+          "Argument #4: Padding size should be less than the corresponding input dimension, but "
+          "got: padding ({}, {}) at dimension {} of input {}",
+          before, after, dim, x.shape());
+  if (mode == PadMode::kCircular)
+    check(before <= n && after <= n, "Padding value causes wrapping around more than once.");
+  check(n + before + after > 0,
+        "input (dimension {} of {}) is too small for padding ({}, {}): the output would be empty",
+        dim, x.shape(), before, after);
+  std::vector<int64_t> from;
+  for (int64_t i = -before; i < n + after; ++i) from.push_back(source(i, n, mode));
+  return index_select(x, dim, Tensor::from(from, Shape{n + before + after}));
+}
+
+}  // namespace
+
+PadMode pad_mode_from(const std::string& name) {
+  if (name == "constant") return PadMode::kConstant;
+  if (name == "reflect") return PadMode::kReflect;
+  if (name == "replicate") return PadMode::kReplicate;
+  if (name == "circular") return PadMode::kCircular;
+  fail<NotImplementedError>("Unrecognised padding mode {}", name);
+}
+
+Tensor pad(const Tensor& x, const std::vector<int64_t>& amounts, PadMode mode, double value) {
+  check(amounts.size() % 2 == 0, "Padding length must be divisible by 2");
+  const int pairs = static_cast<int>(amounts.size() / 2);
+  check(pairs <= x.dim(),
+        "Padding length should be less than or equal to two times the input dimension but got "
+        "padding length {} and input of dimension {}",
+        amounts.size(), x.dim());
+  check<NotImplementedError>(
+      mode == PadMode::kConstant || (pairs <= 3 && (x.dim() == pairs + 1 || x.dim() == pairs + 2)),
+      "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now");
+  check(mode == PadMode::kConstant || value == 0.0, "Padding mode doesn't take in value argument");
+  Tensor y = x;
+  for (int i = 0; i < pairs; ++i) {
+    const int dim = x.dim() - 1 - i;
+    const int64_t before = amounts[2 * i], after = amounts[2 * i + 1];
+    if (before == 0 && after == 0) continue;
+    y = mode == PadMode::kConstant ? pad_constant(y, dim, before, after, value)
+                                   : pad_from_inside(y, dim, before, after, mode);
+  }
+  return y;
+}
+
+}  // namespace ballast
