@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/pointwise.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "hwy/cache_control.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
@@ -27,6 +28,13 @@ HWY_INLINE void store(V v, float* p, hn::Mask<D> mask) {
     hn::StoreU(v, D(), p);
 }
 
+/// Fetches the cache line that lies ahead of `at`.
+HWY_INLINE void fetch(const RowOperand& o, const float* at) {
+  // The address may lie beyond the operand, where fetching does nothing: it is no pointer to it.
+  hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<uintptr_t>(at) +
+                                               static_cast<uintptr_t>(o.ahead) * sizeof(float)));
+}
+
 /// Stores f(a, b) for every element.
 template <class F>
 HWY_INLINE void binary(const PointwiseCall& o, const F& f) {
@@ -36,8 +44,11 @@ HWY_INLINE void binary(const PointwiseCall& o, const F& f) {
     const float *a = o.a.at + r * o.a.pitch, *b = o.b.at + r * o.b.pitch;
     float* out = o.out + r * o.out_pitch;
     int64_t c = 0;
-    for (; c < whole; c += lanes)
+    for (; c < whole; c += lanes) {
+      fetch(o.a, a + c);
+      fetch(o.b, b + c);
       store<false>(f(load<false>(a + c, mask), load<false>(b + c, mask)), out + c, mask);
+    }
     if (c < o.columns)
       store<true>(f(load<true>(a + c, mask), load<true>(b + c, mask)), out + c, mask);
   }
@@ -68,11 +79,14 @@ HWY_INLINE void strip(const PointwiseCall& o, int64_t c, hn::Mask<D> mask, const
   for (int j = 0; j < NV; ++j) k[j] = Coefficients::at<kMasked>(o, c + j * lanes, mask);
   const float *a = o.a.at + c, *b = o.b.at + c;
   float* out = o.out + c;
-  for (int64_t r = 0; r < o.rows; ++r, a += o.a.pitch, b += o.b.pitch, out += o.out_pitch)
+  for (int64_t r = 0; r < o.rows; ++r, a += o.a.pitch, b += o.b.pitch, out += o.out_pitch) {
+    fetch(o.a, a);
+    fetch(o.b, b);
     for (int j = 0; j < NV; ++j)
       store<kMasked>(
           f(load<kMasked>(a + j * lanes, mask), load<kMasked>(b + j * lanes, mask), k[j]),
           out + j * lanes, mask);
+  }
 }
 
 template <class F>

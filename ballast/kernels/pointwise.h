@@ -7,10 +7,12 @@
 
 namespace ballast::kernels {
 
-/// A matrix operand: element (r, c) at at[r*pitch + c]. A pitch of 0 repeats one row.
+/// A matrix operand: element (r, c) at at[r*pitch + c]. A pitch of 0 repeats one row. What lies
+/// `ahead` floats further on will be read soon: it is fetched into the cache.
 struct RowOperand {
   const float* at = nullptr;
   int64_t pitch = 0;
+  int64_t ahead = 0;
 };
 
 /// One instruction over `rows` x `columns` elements. What it does not use may be null. m, s, t, s2

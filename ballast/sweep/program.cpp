@@ -11,6 +11,8 @@ using plan::OperandMode;
 // A block is what one instruction runs over: 2 KB, so that a dozen of them (operands, registers)
 // stay in a 32 KB L1 beside each other.
 constexpr int64_t kBlock = 512;
+// Operands in memory are fetched this many blocks before they are read.
+constexpr int64_t kAhead = 2;
 
 }  // namespace
 
@@ -379,7 +381,8 @@ void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t 
           case Operand::kMemory:
             return {reinterpret_cast<const float*>(p[o.index]) + row / o.repeat * o.pitch + all.c +
                         c + o.offset,
-                    o.repeat > 1 ? 0 : o.pitch};
+                    o.repeat > 1 ? 0 : o.pitch,
+                    o.pitch ? kAhead * (all.n > width ? width : height * o.pitch) : 0};
           case Operand::kRegister:
             return {registers + o.index * kBlock, n};
           case Operand::kScalar:
