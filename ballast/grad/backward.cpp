@@ -25,6 +25,7 @@ class ReverseWalk {
     const int32_t* edges = edges_.data() + edges_.size();
     for (size_t i = order_.size(); i-- > 0;) {
       Node& node = *order_[i];
+      if (node.slot && grads_[i].defined()) call_hooks(node, grads_[i]);
       if (node.grad_leaf) continue;
       edges -= node.inputs.size();
       const Tensor g = grads_[i];
@@ -48,19 +49,35 @@ class ReverseWalk {
 
   void accumulate_into_leaves() const {
     for (size_t i = 0; i < order_.size(); ++i) {
-      TensorImpl* owner = order_[i]->grad_leaf ? order_[i]->owner : nullptr;
-      if (!owner || !grads_[i].defined()) continue;
+      const Ref<GradSlot> slot = order_[i]->grad_leaf ? order_[i]->slot : Ref<GradSlot>();
+      if (!slot || !slot->owner || !grads_[i].defined()) continue;
+      const Ref<TensorImpl> owner(slot->owner);
       if (!owner->grad)
         owner->grad = Ref<TensorImpl>(new TensorImpl(Ref<Node>(&grads_[i].node())));
       else
         owner->grad->assign(Ref<Node>(&(Tensor(owner->grad) + grads_[i]).node()));
+      for (const auto& hook : std::vector(slot->accumulated)) {
+        Tensor tensor(owner);
+        hook->run(tensor);
+      }
     }
   }
 
-  /// The graph has served: what was kept for this walk may go.
+  /// The graph has served: what was kept for this walk may go. Parts whose rules read no value, down
+  /// to the leaves, can be walked again.
   void release() const {
-    for (Node* n : order_) {
+    std::vector<char> reads(order_.size());
+    const int32_t* edge = edges_.data();
+    for (size_t i = 0; i < order_.size(); ++i) {
+      Node* n = order_[i];
       if (n->grad_leaf) continue;
+      reads[i] = n->backward_reads() != 0;
+      for (int k = 0; k < n->inputs.size(); ++k, ++edge)
+        if (*edge >= 0) reads[i] |= reads[*edge];
+    }
+    for (size_t i = 0; i < order_.size(); ++i) {
+      Node* n = order_[i];
+      if (n->grad_leaf || !reads[i]) continue;
       n->released = true;
       if (n->evaluated()) {
         n->inputs.clear();
@@ -70,6 +87,24 @@ class ReverseWalk {
   }
 
  private:
+  /// Throws where the rule of `n` would read a leaf as it no longer is.
+  static void check_inputs(const Node& n) {
+    const uint32_t reads = n.backward_reads();
+    for (int k = 0; k < n.inputs.size() && k < 31; ++k)
+      check(!(reads >> k & 1) || !n.inputs[k]->overwritten,
+            "one of the variables needed for gradient computation has been modified by an inplace "
+            "operation: a tensor of shape {}. Hint: compute the loss again after changing its "
+            "parameters.",
+            n.inputs[k]->shape);
+  }
+
+  static void call_hooks(const Node& n, Tensor& grad) {
+    const Ref<GradSlot> slot = n.slot;
+    for (const auto& hook : std::vector(slot->hooks)) hook->run(grad);
+    if (!n.grad_leaf && slot->owner)
+      slot->owner->grad = Ref<TensorImpl>(new TensorImpl(Ref<Node>(&grad.node())));
+  }
+
   // Depth first, without recursion: graphs are as deep as the networks.
   void order_from(Node& root) {
     struct Frame {
@@ -88,11 +123,7 @@ class ReverseWalk {
             ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
             "through the "
             "graph a second time or if you need to access saved tensors after calling backward.");
-      check(!n.overwritten,
-            "one of the variables needed for gradient computation has been modified by an inplace "
-            "operation: a tensor of shape {}. Hint: compute the loss again after changing its "
-            "parameters.",
-            n.shape);
+      if (!n.grad_leaf) check_inputs(n);
       stack.push_back({&n, 0});
     };
     enter(root);

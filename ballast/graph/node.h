@@ -2,6 +2,7 @@
 #pragma once
 
 #include <mutex>
+#include <vector>
 
 #include "ballast/base/buffer.h"
 #include "ballast/graph/op.h"
@@ -9,6 +10,22 @@
 namespace ballast {
 
 class TensorImpl;
+class Tensor;
+
+/// Called with the gradient of a value when all of it has arrived; may replace it.
+class GradHook : public Counted<GradHook> {
+ public:
+  virtual ~GradHook() = default;
+  virtual void run(Tensor& grad) = 0;
+};
+
+/// Where the gradient of a value goes: to a tensor, past the hooks. All values that a leaf has had
+/// share one.
+struct GradSlot : public Counted<GradSlot> {
+  TensorImpl* owner = nullptr;  // whose grad to accumulate into (of a leaf) or to set
+  std::vector<Ref<GradHook>> hooks;
+  std::vector<Ref<GradHook>> accumulated;  // of a leaf: run once its grad has been accumulated
+};
 
 /// One value: a leaf (memory), or an operation on other nodes that has been recorded and perhaps
 /// not yet evaluated. Immutable as a value; evaluation fills in the memory and drops the inputs.
@@ -26,8 +43,8 @@ class Node : public Counted<Node> {
   Attributes attributes;
   Ref<Buffer> buffer;  // null until evaluated
 
-  TensorImpl* owner = nullptr;  // of a gradient leaf: whose grad to accumulate into
-  int depth = 0;                // longest chain of unevaluated nodes below this one
+  Ref<GradSlot> slot;  // null unless this is a gradient leaf, or somebody asked for its gradient
+  int depth = 0;       // longest chain of unevaluated nodes below this one
 
   // Scratch of the graph walk that runs now (under the graph lock); see sweep/eval.cpp.
   uint64_t walk = 0;
@@ -36,6 +53,13 @@ class Node : public Counted<Node> {
   bool evaluated() const { return static_cast<bool>(buffer); }
   std::byte* data() const { return buffer->data(); }
   int64_t numel() const { return shape.numel(); }
+  /// What the gradient rule will read, of the gradients that are asked for.
+  uint32_t backward_reads() const {
+    uint32_t needed = 0;
+    for (int i = 0; i < inputs.size() && i < 31; ++i)
+      needed |= uint32_t{inputs[i]->requires_grad} << i;
+    return op->reads_for(needed);
+  }
 
   static void destroy(Node* self);
 };

@@ -1,5 +1,6 @@
 #include "ballast/graph/tensor.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace ballast {
@@ -86,11 +87,123 @@ Ref<Node> make_leaf(const Shape& shape, DType dtype) {
   return node;
 }
 
+namespace {
+// Views come and go on any thread.
+std::mutex& views_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+}  // namespace
+
+bool View::contiguous() const {
+  int64_t n = 1;
+  for (int d = shape.rank() - 1; d >= 0; --d) {
+    if (shape[d] != 1 && strides[d] != n) return false;
+    n *= shape[d];
+  }
+  return true;
+}
+
+void ViewGroup::replace(Ref<Node> value) {
+  kept = std::move(value);
+  for (TensorImpl* v : views) v->drop();
+}
+
+TensorImpl::~TensorImpl() {
+  if (leaf_slot && leaf_slot->owner == this) leaf_slot->owner = nullptr;
+  if (node_ && node_->slot && node_->slot->owner == this) node_->slot->owner = nullptr;
+  leave();
+}
+
+/// Goes from the group of views: what the others need of a base stays with them, and the last view
+/// of a base that is gone stands alone.
+void TensorImpl::leave() {
+  Ref<ViewGroup> group = group_;
+  if (group) {
+    group_ = {};
+    std::lock_guard lock(views_mutex());
+    group->base = nullptr;
+    group->kept = node_;
+  } else if (is_view()) {
+    group = view->group;
+    std::lock_guard lock(views_mutex());
+    auto& views = group->views;
+    views.erase(std::find(views.rbegin(), views.rend(), this).base() - 1);
+    view->group = {};
+  }
+  if (!group || group->base || group->views.size() > 1) return;
+  if (group->views.size() == 1) {
+    TensorImpl* last = group->views.front();
+    last->node();
+    last->view->group = {};
+    group->views.clear();
+  }
+  group->kept = {};
+}
+
+void TensorImpl::forget_views() {
+  if (!group_) return;
+  for (TensorImpl* v : group_->views) v->drop();
+}
+
+void TensorImpl::drop() {
+  if (node_ && node_->grad_leaf) node_->overwritten = true;
+  node_ = {};
+}
+
+void TensorImpl::become_view(TensorImpl& base, View v) {
+  TensorImpl* root = &base;
+  if (base.is_view()) {
+    v.group = base.view->group;
+    root = nullptr;
+  }
+  std::lock_guard lock(views_mutex());
+  if (root) {
+    if (!root->group_) {
+      root->group_ = Ref<ViewGroup>(new ViewGroup);
+      root->group_->base = root;
+    }
+    v.group = root->group_;
+  }
+  v.group->views.push_back(this);
+  view = std::make_unique<View>(std::move(v));
+}
+
+GradSlot& TensorImpl::slot() {
+  Node& n = *node();
+  if (!n.slot) n.slot = Ref<GradSlot>(new GradSlot);
+  return *n.slot;
+}
+
 void TensorImpl::assign(Ref<Node> value) {
-  if (value.get() == node.get()) return;
-  if (node && node->owner == this) node->overwritten = true;
-  disown();
-  node = std::move(value);
+  if (value.get() == node_.get()) return;
+  if (is_view()) return assign_view(std::move(value));
+  forget_views();
+  drop();
+  node_ = std::move(value);
+}
+
+void TensorImpl::adopt(Node& leaf) {
+  if (!leaf_slot) {
+    leaf_slot = Ref<GradSlot>(new GradSlot);
+    leaf_slot->owner = this;
+  }
+  leaf.requires_grad = leaf.grad_leaf = true;
+  leaf.slot = leaf_slot;
+}
+
+void TensorImpl::set_leaf(Ref<Node> leaf, bool requires_grad) {
+  leaf_slot = {};
+  if (requires_grad) adopt(*leaf);
+  node_ = std::move(leaf);
+}
+
+void TensorImpl::rebind(Ref<Node> value) {
+  if (value.get() == node().get()) return;
+  leave();
+  view.reset();
+  drop();
+  node_ = std::move(value);
 }
 
 template <class T>
@@ -122,10 +235,7 @@ Tensor& Tensor::set_requires_grad(bool value) {
   eval();
   leaf->layout = n.layout;
   leaf->buffer = n.buffer;
-  leaf->requires_grad = leaf->grad_leaf = value;
-  leaf->owner = value ? impl_.get() : nullptr;
-  n.owner = nullptr;
-  impl_->assign(std::move(leaf));
+  impl_->set_leaf(std::move(leaf), value);
   return *this;
 }
 
@@ -154,7 +264,7 @@ std::vector<PendingState>& pending_state() {
 }
 
 void update_state(const Tensor& state, const Tensor& value) {
-  pending_state().push_back({Ref<TensorImpl>(state.impl()), state.impl()->node});
+  pending_state().push_back({Ref<TensorImpl>(state.impl()), state.impl()->node()});
   state.impl()->assign(Ref<Node>(&value.node()));
 }
 

@@ -1,6 +1,7 @@
 // Tensor: the handle users hold.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,22 +10,73 @@
 
 namespace ballast {
 
+/// What a tensor and its views share. Values belong to tensors and are never shared between them;
+/// a view that was left behind by a write to its base, or to another view of it, makes its value
+/// anew from the base when it is next looked at.
+struct ViewGroup : public Counted<ViewGroup> {
+  TensorImpl* base = nullptr;  // null once nobody holds the base any more
+  Ref<Node> kept;              // its value then, as long as two views or more are left
+  std::vector<TensorImpl*> views;
+
+  /// Gives a base that nobody holds another value.
+  void replace(Ref<Node> value);
+};
+
+/// Which elements of its base a view shows.
+struct View {
+  Ref<ViewGroup> group;  // null where the view has outlived all others: it stands alone
+  int64_t offset = 0;    // both in elements of the row-major base
+  std::array<int64_t, Shape::kMaxRank> strides{};
+  Shape shape;
+  bool detached = false;  // gradients do not flow back to the base
+
+  /// Whether the elements lie one after the other.
+  bool contiguous() const;
+};
+
 /// What all copies of a Tensor share: its present value, and its gradient.
 class TensorImpl : public Counted<TensorImpl> {
  public:
-  explicit TensorImpl(Ref<Node> value) : node(std::move(value)) {}
-  ~TensorImpl() { disown(); }
+  explicit TensorImpl(Ref<Node> value) : node_(std::move(value)) {}
+  ~TensorImpl();
 
-  /// Replaces the value; autograd follows the new one.
+  /// The present value.
+  const Ref<Node>& node() {
+    if (!node_) [[unlikely]]
+      derive();
+    return node_;
+  }
+  /// Replaces the value, in place: views show the new one, autograd follows it. Of a view: the part
+  /// of the base that it shows.
   void assign(Ref<Node> value);
+  /// Replaces the value by one of another place (and shape, perhaps): views keep showing the old.
+  void rebind(Ref<Node> value);
+  /// The value's memory is about to be written to: views must look again.
+  void forget_views();
+  /// Makes this a view of `base`, of which it shows what `view` says.
+  void become_view(TensorImpl& base, View view);
+  /// Whether writing to this tensor means writing to a base.
+  bool is_view() const { return view && view->group; }
+  /// Marks a value that this tensor is about to take as a leaf whose gradient it collects.
+  void adopt(Node& leaf);
+  /// Takes a leaf with the elements it has already, which collects gradients or does not.
+  void set_leaf(Ref<Node> leaf, bool requires_grad);
+  /// Where gradients go that reach the present value; made on demand.
+  GradSlot& slot();
 
-  Ref<Node> node;
   Ref<TensorImpl> grad;
+  std::unique_ptr<View> view;  // null for what is no view and has been none
+  Ref<GradSlot> leaf_slot;     // of a gradient leaf
 
  private:
-  void disown() {
-    if (node && node->owner == this) node->owner = nullptr;
-  }
+  friend struct ViewGroup;
+  void derive();  // defined in ops/, as is what `assign` does to a view
+  void assign_view(Ref<Node> value);
+  void leave();
+  void drop();
+
+  Ref<Node> node_;        // null: to be derived
+  Ref<ViewGroup> group_;  // of a base that has views
 };
 
 /// An n-dimensional array, as in PyTorch: copying the handle aliases. Operations are recorded when
@@ -120,7 +172,7 @@ class Tensor {
 
   Node& node() const {
     check(defined(), "an undefined tensor was used");
-    return *impl_->node;
+    return *impl_->node();
   }
   TensorImpl* impl() const { return impl_.get(); }
   /// Whether both handles alias the same tensor.

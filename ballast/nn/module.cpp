@@ -10,6 +10,7 @@
 
 #include "ballast/graph/eval.h"
 #include "ballast/nn/state.h"
+#include "ballast/ops/view.h"
 
 namespace ballast::nn {
 namespace {
@@ -28,9 +29,9 @@ Tensor copy_of(const Tensor& t) {
   if (!added) return it->second.second;
   // Memory is shared until one of the two is written to.
   t.eval();
-  Tensor copy = t.detach();
+  Tensor copy = clone(t.detach());
   if (t.requires_grad() && t.is_leaf()) copy.set_requires_grad();
-  if (t.grad().defined()) copy.set_grad(t.grad().eval().detach());
+  if (t.grad().defined()) copy.set_grad(clone(t.grad().eval().detach()));
   it->second = {t, copy};
   return copy;
 }
@@ -44,8 +45,7 @@ void set_value(const Tensor& t, const Tensor& value) {
   Ref<Node> node = make_leaf(fresh.shape(), fresh.dtype());
   node->buffer = fresh.node().buffer;
   node->layout = fresh.node().layout;
-  node->requires_grad = node->grad_leaf = leaf;
-  node->owner = leaf ? t.impl() : nullptr;
+  if (leaf) t.impl()->adopt(*node);
   t.impl()->assign(std::move(node));
 }
 

@@ -89,6 +89,9 @@ class Conv2dOp final : public Op {
   uint32_t by_rows(const Attributes&) const override { return 1 | Traits::kOutput; }
   Traits traits() const override { return {.channels_last = 1 | Traits::kOutput}; }
   uint32_t gradient_reads() const override { return 3; }
+  uint32_t reads_for(uint32_t needed) const override {
+    return (needed & 1) << 1 | (needed >> 1 & 1);
+  }
 };
 
 class Conv2dInputGradOp final : public Op {

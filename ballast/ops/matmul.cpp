@@ -51,6 +51,10 @@ class MatmulOp final : public Op {
     out[2] = sum(g, {0});
     return out;
   }
+  uint32_t gradient_reads() const override { return 3; }
+  uint32_t reads_for(uint32_t needed) const override {
+    return (needed & 1) << 1 | (needed >> 1 & 1);
+  }
 };
 
 class BmmOp final : public Op {
@@ -77,6 +81,10 @@ class BmmOp final : public Op {
     if (b.needs(0)) out[0] = ta ? bmm(y, g, tb, true) : bmm(g, y, false, !tb);
     if (b.needs(1)) out[1] = tb ? bmm(g, x, true, ta) : bmm(x, g, !ta, false);
     return out;
+  }
+  uint32_t gradient_reads() const override { return 3; }
+  uint32_t reads_for(uint32_t needed) const override {
+    return (needed & 1) << 1 | (needed >> 1 & 1);
   }
 };
 

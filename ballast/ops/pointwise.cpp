@@ -51,6 +51,12 @@ class PointwiseOp final : public Op {
 
   Traits traits() const override { return {Traits::Kind::kPointwise, F::kCode}; }
   uint32_t gradient_reads() const override { return F::kReads; }
+  uint32_t reads_for(uint32_t needed) const override {
+    if constexpr (requires { F::reads(needed); })
+      return F::reads(needed);
+    else
+      return F::kReads;
+  }
 
   static const PointwiseOp& get() {
     static const PointwiseOp op;
@@ -91,6 +97,7 @@ struct Mul {
   static T apply(T a, T b) {
     return static_cast<T>(a * b);
   }
+  static uint32_t reads(uint32_t needed) { return (needed & 1) << 1 | needed >> 1; }
   static Gradients gradient(const Backward& b) {
     Gradients g{Tensor(), Tensor()};
     if (b.needs(0)) g[0] = b.grad() * b.input(1);
@@ -108,6 +115,7 @@ struct Div {
     if constexpr (std::is_floating_point_v<T>) return a / b;
     return a;  // div() converts integers first
   }
+  static uint32_t reads(uint32_t needed) { return needed & 2 ? kAB : kAB & ~kA; }
   static Gradients gradient(const Backward& b) {
     Gradients g{Tensor(), Tensor()};
     const Tensor by = b.input(1);

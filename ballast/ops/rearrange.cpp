@@ -10,6 +10,7 @@
 #include "ballast/ops/create.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -177,7 +178,9 @@ Tensor permute(const Tensor& x, const std::vector<int64_t>& dims) {
   }
   if (in_order) return reshape(x, shape);
   static const PermuteOp op;
-  return record(op, shape, x.dtype(), {x}, a);
+  std::vector<int> order;
+  for (int64_t d : dims) order.push_back(x.shape().normalize(d));
+  return ops::permuted(record(op, shape, x.dtype(), {x}, a), x, order);
 }
 
 Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1) {

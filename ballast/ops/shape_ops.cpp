@@ -6,6 +6,7 @@
 
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -140,7 +141,7 @@ const Op& expand_pixels_op() {
 Tensor reshape(const Tensor& x, const Shape& shape) {
   check(shape.numel() == x.numel(), "shape '{}' is invalid for input of size {}", shape, x.numel());
   if (shape == x.shape()) return x;
-  return record(reshape_op(), shape, x.dtype(), {x});
+  return ops::reshaped(record(reshape_op(), shape, x.dtype(), {x}), x);
 }
 
 Tensor reshape(const Tensor& x, const std::vector<int64_t>& shape) {
@@ -188,7 +189,8 @@ Tensor slice(const Tensor& x, int64_t dim, int64_t start, int64_t end, int64_t s
   Shape s = x.shape();
   s[d] = (end - start + step - 1) / step;
   static const SliceOp op;
-  return record(op, s, x.dtype(), {x}, SliceAttributes{d, start, step});
+  return ops::sliced(record(op, s, x.dtype(), {x}, SliceAttributes{d, start, step}), x, d, start,
+                     step);
 }
 
 Tensor expand(const Tensor& x, const Shape& shape) {
@@ -198,7 +200,7 @@ Tensor expand(const Tensor& x, const Shape& shape) {
   static const ExpandOp plain(false);
   const bool pixels = x.dim() >= 3 && shape.rank() == x.dim() && x.shape()[0] == shape[0] &&
                       x.shape()[1] == shape[1] && x.shape().span_numel(2, x.dim()) == 1;
-  return record(pixels ? expand_pixels_op() : plain, shape, x.dtype(), {x});
+  return ops::expanded(record(pixels ? expand_pixels_op() : plain, shape, x.dtype(), {x}), x);
 }
 
 Tensor cast(const Tensor& x, DType dtype) {
@@ -223,20 +225,20 @@ Tensor Tensor::detach() const {
     leaf->dtype = dtype();
     leaf->layout = node().layout;
     leaf->buffer = node().buffer;
-    return Tensor(std::move(leaf));
+    return ops::detached(Tensor(std::move(leaf)), *this);
   }
-  return record(reshape_op(), shape(), dtype(), {*this});
+  return ops::detached(record(reshape_op(), shape(), dtype(), {*this}), *this);
 }
 
 void Tensor::copy_(const Tensor& source) {
   NoGrad off;
-  const Tensor value = expand(cast(source, dtype()), shape()).detach();
-  Node& n = value.node();
-  if (node().grad_leaf) {
-    n.requires_grad = n.grad_leaf = true;
-    n.owner = impl();
-  }
-  impl_->assign(Ref<Node>(&n));
+  Tensor value = expand(cast(source, dtype()), shape()).detach();
+  if (value.node().buffer && value.node().buffer->external()) value = clone(value);
+  const Node& now = node();
+  if (now.buffer && now.buffer->external()) return ops::write_memory(*this, value);
+  const Ref<Node> n = value.impl()->node();
+  if (now.grad_leaf) impl_->adopt(*n);
+  impl_->assign(n);
 }
 
 }  // namespace ballast

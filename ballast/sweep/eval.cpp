@@ -130,7 +130,7 @@ class Needed {
       if (n->evaluated()) continue;
       if (n->refs() > uses_[i]) keep_[i] = 1;
       if (!n->requires_grad || n->grad_leaf || n->released) continue;
-      const uint32_t reads = n->op->gradient_reads();
+      const uint32_t reads = n->backward_reads();
       if (reads & Op::kReadsOutput) keep_[i] = 1;
       for (int k = 0; k < n->inputs.size(); ++k)
         if (reads >> k & 1) keep(*n->inputs[k]);
@@ -260,12 +260,12 @@ void eval_nodes(std::span<Node* const> roots) {
 void settle_state() {
   const std::vector<PendingState> pending = std::exchange(pending_state(), {});
   std::vector<Node*> roots;
-  for (const PendingState& p : pending) roots.push_back(p.state->node.get());
+  for (const PendingState& p : pending) roots.push_back(p.state->node().get());
   try {
     eval_nodes(roots);
   } catch (...) {
     for (size_t i = pending.size(); i-- > 0;)
-      if (!pending[i].state->node->evaluated()) pending[i].state->assign(pending[i].before);
+      if (!pending[i].state->node()->evaluated()) pending[i].state->assign(pending[i].before);
   }
 }
 
@@ -276,7 +276,7 @@ void eval(std::span<const Tensor> tensors) {
   roots.clear();
   for (const Tensor& t : tensors) roots.push_back(&t.node());
   auto& pending = pending_state();
-  for (const PendingState& p : pending) roots.push_back(p.state->node.get());
+  for (const PendingState& p : pending) roots.push_back(p.state->node().get());
   try {
     eval_nodes(roots);
   } catch (...) {

@@ -38,14 +38,23 @@ std::span<const T> Tensor::data() const {
 
 template <class T>
 std::span<T> Tensor::mutable_data() {
+  if (impl_->is_view()) {
+    const View& v = *impl_->view;
+    check<NotImplementedError>(v.contiguous() && v.group->base,
+                               "mutable_data: the elements of this view do not lie one after the "
+                               "other; use copy_, or clone it");
+    const std::span<T> all = Tensor(Ref<TensorImpl>(v.group->base)).mutable_data<T>();
+    return all.subspan(v.offset, numel());
+  }
   data<T>();
+  impl_->forget_views();
   Node& n = node();
   if (n.buffer->refs() > 1 || n.buffer->external() || n.refs() > 1) {
     Ref<Node> own = make_leaf(n.shape, n.dtype);
     std::memcpy(own->data(), n.data(), n.numel() * sizeof(T));
     own->requires_grad = n.requires_grad;
     own->grad_leaf = n.grad_leaf;
-    own->owner = n.owner ? impl() : nullptr;
+    own->slot = n.slot;
     // It keeps its history, and with it its place in the graph.
     own->op = n.op;
     own->inputs = n.inputs;

@@ -6,6 +6,7 @@
 
 #include "ballast/base/threads.h"
 #include "ballast/kernels/update.h"
+#include "ballast/ops/view.h"
 #include "ballast/sweep/eval.h"
 
 namespace ballast::optim {
@@ -157,7 +158,7 @@ StateDict Optimizer::state_dict() const {
     out.emplace_back(prefix + "step", Tensor::from(std::span<const int64_t>(&s.step, 1), Shape{}));
     for (size_t k = 0; k < state_names().size(); ++k)
       if (s.state[k].defined())
-        out.emplace_back(prefix + state_names()[k], s.state[k].eval().detach());
+        out.emplace_back(prefix + state_names()[k], clone(s.state[k].eval().detach()));
   }
   for (size_t g = 0; g < num_groups_; ++g)
     for (const auto& [name, value] : settings(g))
@@ -185,7 +186,7 @@ void Optimizer::load_state_dict(const StateDict& state) {
       check(!t.defined() || t.shape() == s.param.shape(),
             "loaded optimizer state {} has shape {}, the parameter has shape {}", name,
             t.defined() ? t.shape() : Shape(), s.param.shape());
-      s.state[k] = t.defined() ? t.to(s.param.dtype()).eval().detach() : Tensor();
+      s.state[k] = t.defined() ? clone(t.to(s.param.dtype()).eval().detach()) : Tensor();
     }
   }
   std::vector<Settings> values;

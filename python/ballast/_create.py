@@ -56,7 +56,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
 def _convert(data: Any, dtype) -> Tensor:
     """Copy `data` into a new tensor."""
     if isinstance(data, Tensor):
-        out = Tensor(data)._clone()
+        out = data.detach().clone()
     else:
         import numpy as np
 

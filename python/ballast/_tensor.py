@@ -7,69 +7,54 @@ from typing import Any
 from . import _core
 from ._core import Tensor
 from ._types import device as _device
-from ._views import check_origin, link, register, write_back
-
-
-def _detach(self: Tensor) -> Tensor:
-    """Cut off from the graph; in-place operations on the result reach the original."""
-    out = self._detach()
-    link(out, self)
-    return out
-
-
-def _written(self: Tensor, value: Tensor) -> Tensor:
-    """Give `self` (and what it is an alias of) a new value; the one way in-place methods end."""
-    check_origin(self)
-    if self.shape != value.shape:
-        value = value.expand(self.shape)
-    if value.requires_grad:
-        if self.requires_grad and self.is_leaf:
-            raise RuntimeError(
-                "a leaf Variable that requires grad is being used in an in-place operation."
-            )
-        self._rebind(value._cast(self.dtype))
-    elif self.requires_grad and _core.is_grad_enabled():
-        if self.is_leaf:
-            raise RuntimeError(
-                "a leaf Variable that requires grad is being used in an in-place operation."
-            )
-        self._rebind(value._cast(self.dtype).detach())
-    else:
-        self._assign(value)
-    if hasattr(self, "_origin"):
-        write_back(self)
-    return self
 
 
 def _in_place(name: str):
+    function = getattr(Tensor, name)
+
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return _written(self, getattr(self, name)(*args, **kwargs))
+        self._written(function(self, *args, **kwargs))
+        return self
 
     method.__name__ = name + "_"
     method.__doc__ = f"In-place `{name}`."
     return method
 
 
-def _fill(self: Tensor, value: float) -> Tensor:
-    """Set all elements to `value`."""
-    if isinstance(value, Tensor):
-        value = value.item()
-    return _written(self, _core.full_like(self, value))
+def _reshaped_in_place(name: str):
+    function = getattr(Tensor, name)
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self.requires_grad and self.is_leaf and _core.is_grad_enabled():
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation."
+            )
+        self._become(function(self, *args, **kwargs))
+        return self
+
+    method.__name__ = name + "_"
+    method.__doc__ = f"In-place `{name}`."
+    return method
 
 
 def _uniform(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator=None, **kw) -> Tensor:
     """Fill with uniform numbers from [from, to)."""
-    return _written(self, _core._uniform(self, kw.get("from", from_), to, generator))
+    return self._uniform_(kw.get("from", from_), to, generator)
 
 
-def _normal(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None) -> Tensor:
-    """Fill with normal numbers."""
-    return _written(self, _core._normal(self, mean, std, generator))
+def _bernoulli(self: Tensor, p: float = 0.5, *, generator=None) -> Tensor:
+    """Fill with 1 with probability `p`, else 0."""
+    return self._bernoulli_(p, generator)
 
 
-def _copy(self: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
-    """Copy the values of `source`, broadcast to this tensor's shape."""
-    return _written(self, source)
+def _random(self: Tensor, *bounds: int, generator=None, **kw) -> Tensor:
+    """Fill with whole numbers from [from, to), or from 0 to what the type holds exactly."""
+    low, high = (kw.get("from", 0), kw["to"]) if "to" in kw else (0, *bounds)[-2:]
+    if high is None or not (bounds or kw):
+        raise NotImplementedError("random_: give the bounds, as in random_(0, 10)")
+    drawn = _core.randint(low, high, tuple(self.shape), generator=generator)
+    self._written(drawn._cast(self.dtype))
+    return self
 
 
 def _numpy(self: Tensor, *, force: bool = False):
@@ -84,25 +69,13 @@ def _numpy(self: Tensor, *, force: bool = False):
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
-    owner, aliases = _owner(self)
-    return owner._numpy(aliases)
+    return self._numpy()
 
 
 def _dlpack(self: Tensor, **kwargs: Any):
     if self.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-    owner, aliases = _owner(self)
-    return owner._dlpack(aliases).__dlpack__(**kwargs)
-
-
-def _owner(t: Tensor) -> tuple[Tensor, int]:
-    """Find the tensor whose memory `t` shows as a whole, and how many tensors do so."""
-    aliases = 0
-    origin = getattr(t, "_origin", None)
-    while origin is not None and origin[1] is None and origin[0].is_leaf:
-        t, aliases = origin[0], aliases + 1
-        origin = getattr(t, "_origin", None)
-    return t, aliases
+    return self._dlpack().__dlpack__(**kwargs)
 
 
 def _array(self: Tensor, dtype=None, copy=None):
@@ -149,6 +122,8 @@ class GradFunction:
 
     def name(self) -> str:
         """Name the operation as PyTorch names its derivative."""
+        if self._name.endswith("Backward"):
+            return self._name
         return "".join(w.capitalize() for w in self._name.split("_")) + "Backward0"
 
     def __repr__(self) -> str:
@@ -158,7 +133,8 @@ class GradFunction:
 def _grad_fn(self: Tensor) -> GradFunction | None:
     if self.is_leaf:
         return None
-    return GradFunction(self._op_name or "as_strided")
+    custom = getattr(self, "_function_name", None)
+    return GradFunction(self._op_name or "as_strided") if custom is None else GradFunction(custom)
 
 
 def _reduce(self: Tensor):
@@ -180,9 +156,9 @@ def _deepcopy(self: Tensor, memo: dict) -> Tensor:
         )
     if id(self) in memo:
         return memo[id(self)]
-    out = type(self)(Tensor(self)._clone(), self.requires_grad)
+    out = type(self)(Tensor(self).clone(), self.requires_grad)
     if self.grad is not None:
-        out.grad = Tensor(self.grad)._clone()
+        out.grad = Tensor(self.grad).clone()
     memo[id(self)] = out
     return out
 
@@ -235,21 +211,6 @@ def _type(self: Tensor, dtype=None) -> str | Tensor:
     return _TYPE_NAMES[self.dtype] if dtype is None else self._cast(dtype)
 
 
-def _set_data(self: Tensor, value: Tensor) -> None:
-    if value.shape == self.shape and value.dtype is self.dtype:
-        self._assign(value)
-    else:
-        grad = self.requires_grad
-        self._rebind(Tensor(value))
-        if grad:
-            self.requires_grad_()
-
-
-def _zero_(self: Tensor) -> Tensor:
-    """Set all elements to zero."""
-    return _fill(self, 0)
-
-
 def _new(function):
     def method(self: Tensor, *size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
         return function(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
@@ -268,6 +229,18 @@ def _floor_divide(self: Tensor, other: Tensor | float) -> Tensor:
 def _remainder(self: Tensor, other: Tensor | float) -> Tensor:
     """What division leaves, with the divisor's sign."""
     return self - _floor_divide(self, other) * other
+
+
+# Those whose in-place form is not worth a line of C++.
+_IN_PLACE = (
+    *("absolute", "acos", "addmm", "asin", "atan", "atan2", "ceil", "cos", "cosh", "cumsum"),
+    *("digamma", "divide", "eq", "erf", "erfc", "erfinv", "exp2", "expm1", "floor"),
+    *("floor_divide", "fmod", "frac", "ge", "gt", "hardshrink", "index_add", "index_copy"),
+    *("index_fill", "index_put", "le", "leaky_relu", "lgamma", "log10", "log1p", "log2"),
+    *("logical_and", "logical_not", "logical_or", "logical_xor", "logit", "lt", "masked_scatter"),
+    *("multiply", "nan_to_num", "ne", "negative", "remainder", "round", "scatter", "scatter_add"),
+    *("sgn", "sign", "sin", "sinc", "sinh", "subtract", "tan", "tril", "triu", "trunc", "xlogy"),
+)
 
 
 def _register_methods() -> None:
@@ -293,59 +266,31 @@ def _register_methods() -> None:
     t.cpu = lambda self: self
     t.cuda = _no_gpu
     t.type = _type
-    t.clone = lambda self, memory_format=None: self._clone()
-    t.contiguous = lambda self, memory_format=None: self
-    t.is_contiguous = lambda self, memory_format=None: True
     t.is_floating_point = lambda self: self.dtype.is_floating_point
-    t.detach = _detach
-    t.data = property(_detach, _set_data)
+    t.data = property(Tensor.detach, Tensor._set_data)
     t.grad_fn = property(_grad_fn)
     t.is_cuda = property(lambda self: False)
-    t.retain_grad = _retain_grad
-    t.detach_ = lambda self: self._rebind(Tensor(self)) or self
-    t.copy_ = _copy
-    t.fill_ = _fill
-    t.zero_ = _zero_
+    t.detach_ = _detach_in_place
     t.uniform_ = _uniform
-    t.normal_ = _normal
+    t.bernoulli_ = _bernoulli
+    t.random_ = _random
     t.new_zeros = _new(_core.zeros)
     t.new_ones = _new(_core.ones)
     t.new_empty = _new(_core.empty)
     t.new_tensor = _new_tensor
     t.equal = lambda self, other: self.shape == other.shape and bool((self == other).all())
     t.half = t.bfloat16 = _no_half
-    for name in [
-        "add",
-        "sub",
-        "mul",
-        "div",
-        "pow",
-        "clamp",
-        "exp",
-        "log",
-        "sqrt",
-        "abs",
-        "neg",
-        "relu",
-        "sigmoid",
-        "tanh",
-        "square",
-        "masked_fill",
-        "reciprocal",
-        "rsqrt",
-        "squeeze",
-        "unsqueeze",
-    ]:
-        setattr(t, name + "_", _in_place(name))
-    for op, name in (("i" + n, n) for n in ("add", "sub", "mul")):
-        setattr(t, f"__{op}__", _in_place(name))
-    t.__itruediv__ = _in_place("div")
     t.clamp_min = lambda self, min: self.clamp(min=min)
     t.clamp_max = lambda self, max: self.clamp(max=max)
     t.floor_divide = t.__floordiv__ = _floor_divide
     t.remainder = t.__mod__ = _remainder
     t.subtract, t.multiply, t.divide = t.sub, t.mul, t.div
     t.absolute, t.negative = t.abs, t.neg
+    for name in _IN_PLACE:
+        if hasattr(t, name) and not hasattr(t, name + "_"):
+            setattr(t, name + "_", _in_place(name))
+    for name in ("squeeze", "unsqueeze", "t", "transpose"):
+        setattr(t, name + "_", _reshaped_in_place(name))
 
 
 def _math_log(base: float) -> float:
@@ -360,11 +305,12 @@ def _new_tensor(self: Tensor, data, dtype=None) -> Tensor:
     return tensor(data, dtype=dtype or self.dtype)
 
 
-def _retain_grad(self: Tensor) -> None:
-    if not self.is_leaf:
-        raise NotImplementedError(
-            "retain_grad: gradients of values in between come from autograd.grad"
-        )
+def _detach_in_place(self: Tensor) -> Tensor:
+    """Cut this tensor off from the graph."""
+    if self._is_view:
+        raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+    self._set_data(self)
+    return self.requires_grad_(False)
 
 
 def _no_gpu(self: Tensor, device=None, **kwargs) -> Tensor:
@@ -380,4 +326,3 @@ def _no_half(self: Tensor) -> Tensor:
 
 
 _register_methods()
-register()

@@ -65,8 +65,6 @@ inline void eval_released(const Tensor& t) {
   nb::gil_scoped_release release;
   t.eval();
 }
-/// The same value as a new one, which shares nothing with memory of others; recorded by autograd.
-Tensor copy_of(const Tensor& x);
 /// The row-major elements of `t`, evaluated.
 std::byte* row_major(const Tensor& t);
 /// A leaf over `buffer`.
@@ -78,6 +76,8 @@ Ref<Buffer> wrap_memory(void* data, size_t bytes, nb::object owner);
 void bind_graph(nb::module_& m);
 void bind_explain(nb::module_& m);
 void bind_index(nb::class_<Tensor>& c);
+void bind_autograd(nb::module_& m, nb::class_<Tensor>& c);
+void bind_in_place(nb::class_<Tensor>& c);
 void bind_ops(nb::module_& m, nb::class_<Tensor>& c);
 void bind_math(nb::module_& m, nb::class_<Tensor>& c);
 void bind_create(nb::module_& m);

@@ -4,10 +4,10 @@
 #include <mutex>
 
 #include "ballast/base/random.h"
-#include "ballast/grad/grad.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 #include "ballast/sweep/eval.h"
 #include "bind.h"
 
@@ -59,27 +59,34 @@ struct Releases {
 };
 
 /// Row-major memory of `t` that others may write to from now on: the tensor reads it as it is when
-/// an operation is called. Where other values (but `aliases` that are meant to) live in the same
-/// memory, or a recorded operation will read it, t moves to memory of its own.
-Ref<Buffer> shared_memory(Tensor& t, int64_t aliases) {
+/// an operation is called. Where other values live in the same memory, or a recorded operation will
+/// read it, t moves to memory of its own.
+Ref<Buffer> shared_memory(Tensor& t) {
+  t.impl()->forget_views();
   row_major(t);
   Node& n = t.node();
   if (n.buffer->external()) return n.buffer;
-  if (n.refs() > 1 || n.buffer->refs() > 1 + aliases)
+  if (n.refs() > 1 || n.buffer->refs() > 1)
     dispatch(t.dtype(), [&](auto zero) { t.mutable_data<decltype(zero)>(); });
   Ref<Buffer> inner = t.node().buffer;
   return t.node().buffer = Buffer::wrap(inner->data(), inner->bytes(), [inner] {});
 }
 
+/// An array over the memory of `t`; of a view, over the part of its base's that it shows.
 template <class... Framework>
-nb::object to_array(Tensor& t, int64_t aliases) {
-  auto* keep = new Ref<Buffer>(shared_memory(t, aliases));
+nb::object to_array(Tensor& t) {
+  const View* v =
+      t.impl()->is_view() && t.impl()->view->group->base ? t.impl()->view.get() : nullptr;
+  Tensor base = v ? Tensor(Ref<TensorImpl>(v->group->base)) : t;
+  auto* keep = new Ref<Buffer>(shared_memory(base));
   nb::capsule owner(keep, [](void* p) noexcept { delete static_cast<Ref<Buffer>*>(p); });
   std::vector<size_t> shape(t.shape().begin(), t.shape().end());
+  const std::vector<int64_t> steps = strides(t);
   return dispatch(t.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    return nb::cast(
-        nb::ndarray<Framework..., T>(t.node().data(), shape.size(), shape.data(), owner));
+    return nb::cast(nb::ndarray<Framework..., T>((*keep)->data() + (v ? v->offset : 0) * sizeof(T),
+                                                 shape.size(), shape.data(), owner,
+                                                 v ? steps.data() : nullptr));
   });
 }
 
@@ -156,27 +163,6 @@ void bind_generator(nb::module_& m) {
       "seed"_a, "Seeds the default generator.");
 }
 
-void bind_autograd(nb::module_& m) {
-  m.def("is_grad_enabled", &grad_enabled);
-  m.def("_set_grad_enabled", &set_grad_enabled);
-  m.def("_grad", [](const Tensor& output, const std::vector<Tensor>& inputs,
-                    std::optional<Tensor> weight, bool retain_graph, bool create_graph,
-                    bool allow_unused) {
-    std::vector<Tensor> g;
-    {
-      nb::gil_scoped_release release;
-      g = grad(output, inputs, tensor_or_none(weight), retain_graph, create_graph, allow_unused);
-    }
-    nb::list out;
-    for (const Tensor& t : g) out.append(none_if_undefined(t));
-    return nb::tuple(out);
-  });
-  m.def("_eval", [](const std::vector<Tensor>& tensors) {
-    nb::gil_scoped_release release;
-    eval(tensors);
-  });
-}
-
 /// A parameter over the value of `source`; it shares the memory.
 Ref<Node> leaf_sharing(const Tensor& source, bool requires_grad) {
   check(!requires_grad || is_floating(source.dtype()),
@@ -188,7 +174,6 @@ Ref<Node> leaf_sharing(const Tensor& source, bool requires_grad) {
   leaf->dtype = n.dtype;
   leaf->layout = n.layout;
   leaf->buffer = n.buffer;
-  leaf->requires_grad = leaf->grad_leaf = requires_grad;
   return leaf;
 }
 
@@ -220,10 +205,14 @@ nb::object item(const Tensor& t) {
   }
 }
 
-/// Copies `source` into `t`, also where others may write to its memory.
-void assign_value(Tensor& t, const Tensor& source) {
-  const Node& n = source.node();
-  t.copy_(n.buffer && n.buffer->external() ? copy_of(source) : source);
+/// The tensor gets a value of another place, and of another shape and type perhaps.
+void set_data(Tensor& t, const Tensor& value) {
+  check(is_floating(value.dtype()) || !t.requires_grad(),
+        "data set to a tensor that requires gradients must be floating point or complex dtype");
+  eval_released(value);
+  Ref<Node> leaf = leaf_sharing(value, false);
+  if (t.requires_grad()) t.impl()->adopt(*leaf);
+  t.impl()->rebind(std::move(leaf));
 }
 
 nb::list nested_list(const Tensor& t, int dim, int64_t& at) {
@@ -337,11 +326,6 @@ nb::object size_object(const Shape& shape) {
   return nb::borrow(g_size_type)(tuple);
 }
 
-Tensor copy_of(const Tensor& x) {
-  const Shape line{x.numel()}, row{1, x.numel()};
-  return reshape(reshape(x, x.shape() == line ? row : line), x.shape());
-}
-
 std::byte* row_major(const Tensor& t) {
   nb::gil_scoped_release release;
   dispatch(t.dtype(), [&](auto zero) { t.data<decltype(zero)>(); });
@@ -364,14 +348,13 @@ Ref<Buffer> wrap_memory(void* data, size_t bytes, nb::object owner) {
 void bind_graph(nb::module_& m) {
   bind_types(m);
   bind_generator(m);
-  bind_autograd(m);
   nb::class_<Tensor> c(m, "Tensor", nb::dynamic_attr(), nb::is_weak_referenceable(),
                        "An n-dimensional array, as torch.Tensor.");
   c.def(
       "__init__",
       [](Tensor* self, const Tensor& source, bool requires_grad) {
         new (self) Tensor(leaf_sharing(source, requires_grad));
-        if (requires_grad) self->node().owner = self->impl();
+        if (requires_grad) self->impl()->adopt(self->node());
       },
       "data"_a, "requires_grad"_a = false);
   c.def("__init__", [](Tensor* self, nb::args args) { new (self) Tensor(from_arguments(args)); });
@@ -380,13 +363,11 @@ void bind_graph(nb::module_& m) {
       .def("data_ptr", [](const Tensor& t) { return reinterpret_cast<uintptr_t>(row_major(t)); })
       .def("size", [](const Tensor& t) { return size_object(t.shape()); })
       .def("size", &Tensor::size, "dim"_a)
-      .def("stride",
-           [](const Tensor& t) {
-             const auto strides = ops::strides_of(t.shape());
-             nb::list out;
-             for (int d = 0; d < t.dim(); ++d) out.append(strides[d]);
-             return nb::tuple(out);
-           })
+      .def("stride", [](const Tensor& t) { return nb::tuple(nb::cast(strides(t))); })
+      .def(
+          "stride",
+          [](const Tensor& t, int64_t dim) { return strides(t)[t.shape().normalize(dim)]; },
+          "dim"_a)
       .def("dim", &Tensor::dim)
       .def("numel", &Tensor::numel)
       .def("nelement", &Tensor::numel)
@@ -398,10 +379,10 @@ void bind_graph(nb::module_& m) {
              int64_t at = 0;
              return nested_list(t, 0, at);
            })
-      .def("_numpy", &to_array<nb::numpy>, "aliases"_a = 0)
-      .def("_dlpack", &to_array<nb::array_api>, "aliases"_a = 0)
+      .def("_numpy", &to_array<nb::numpy>)
+      .def("_dlpack", &to_array<nb::array_api>)
       .def("__dlpack_device__", [](const Tensor&) { return nb::make_tuple(1, 0); })
-      .def("_detach", &Tensor::detach)
+      .def("detach", &Tensor::detach)
       .def_prop_ro("_evaluated", [](const Tensor& t) { return t.node().evaluated(); })
       .def(
           "requires_grad_",
@@ -410,16 +391,24 @@ void bind_graph(nb::module_& m) {
             return nb::borrow(self);
           },
           "requires_grad"_a = true)
-      .def("_assign", &assign_value, "source"_a)
-      .def("_rebind", [](Tensor& t, const Tensor& o) { t.impl()->assign(Ref<Node>(&o.node())); })
+      .def("_set_data", &set_data)
+      .def("_become", [](Tensor& t, const Tensor& o) { t.impl()->rebind(Ref<Node>(&o.node())); })
+      .def("_written", [](Tensor& t, const Tensor& value) { write(t, value); })
       .def("_same_as", &Tensor::is)
+      .def_prop_ro("_is_view", [](const Tensor& t) { return t.impl()->is_view(); })
       .def(
-          "backward",
-          [](const Tensor& t, std::optional<Tensor> gradient, std::optional<bool> retain_graph) {
-            nb::gil_scoped_release release;
-            t.backward(tensor_or_none(gradient), retain_graph.value_or(false));
-          },
-          "gradient"_a = nb::none(), "retain_graph"_a = nb::none());
+          "is_contiguous", [](const Tensor& t, nb::object) { return is_contiguous(t); },
+          "memory_format"_a = nb::none())
+      .def(
+          "contiguous", [](const Tensor& t, nb::object) { return contiguous(t); },
+          "memory_format"_a = nb::none())
+      .def(
+          "clone", [](const Tensor& t, nb::object) { return clone(t); }, nb::kw_only(),
+          "memory_format"_a = nb::none())
+      .def("storage_offset",
+           [](const Tensor& t) { return t.impl()->is_view() ? t.impl()->view->offset : 0; });
+  bind_autograd(m, c);
+  bind_in_place(c);
   bind_index(c);
   bind_ops(m, c);
   bind_math(m, c);

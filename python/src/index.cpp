@@ -10,6 +10,7 @@
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 #include "bind.h"
 
 namespace ballast::python {
@@ -202,9 +203,15 @@ struct Region {
   }
 };
 
-/// The selected elements, read now: memory that belongs to someone else would otherwise be copied
-/// as a whole.
+/// The selected elements of memory that belongs to someone else, as a view: shared where they lie
+/// one after the other, else read now (a recorded operation would read all of the memory).
 Tensor read_region(const Tensor& t, const Region& r) {
+  View v;
+  v.offset = r.offset;
+  v.strides = r.strides;
+  v.shape = r.shape;
+  if (v.contiguous())
+    return ops::as_view(ops::part_of_memory(t.node().buffer, t.dtype(), v), t, v);
   Tensor out = empty(r.shape, t.dtype());
   dispatch(t.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -212,7 +219,7 @@ Tensor read_region(const Tensor& t, const Region& r) {
     T* to = reinterpret_cast<T*>(out.node().data());
     r.for_each([&](int64_t i, int64_t o) { to[i] = from[o]; });
   });
-  return out;
+  return ops::as_view(out, t, v);
 }
 
 /// Rows of a tensor, read now for the same reason.
@@ -299,9 +306,10 @@ Tensor get(const Tensor& t, const Key& key) {
 /// Copies row-major elements of `value` to memory of `t` that nobody shares (or, where it belongs
 /// to someone else, to that), at the places that `for_each` names.
 template <class ForEach>
-void write(Tensor& t, const Tensor& value, ForEach&& for_each) {
+void write_places(Tensor& t, const Tensor& value, ForEach&& for_each) {
   row_major(t);
   row_major(value);
+  t.impl()->forget_views();
   dispatch(t.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = reinterpret_cast<const T*>(value.node().data());
@@ -321,30 +329,24 @@ Tensor put_recorded(const Tensor& t, const Tensor& at, const Tensor& v) {
 }
 
 /// Replaces the elements at flat positions `at` (each at most once).
-void put(Tensor& t, const Tensor& at, const Tensor& value) {
+void put(const Tensor& t, const Tensor& at, const Tensor& value) {
   const Tensor v = expand(cast(value, t.dtype()), at.shape());
   if (grad_enabled() && (t.requires_grad() || v.requires_grad())) {
-    t.impl()->assign(Ref<Node>(&put_recorded(t, at, v).node()));
+    write(t, put_recorded(t, at, v));
     return;
   }
   row_major(at);
   const auto offsets = at.data<int64_t>();
-  write(t, v.detach(), [&](auto&& copy) {
+  Tensor own = t.impl()->is_view() ? clone(t) : t;
+  write_places(own, v.detach(), [&](auto&& copy) {
     for (size_t i = 0; i < offsets.size(); ++i) copy(static_cast<int64_t>(i), offsets[i]);
   });
+  if (!own.is(t)) write(t, own);
 }
 
-void set(Tensor& t, const Key& key, const Tensor& value) {
-  const bool recorded = grad_enabled() && (t.requires_grad() || value.requires_grad());
-  check(!(recorded && t.requires_grad() && t.is_leaf()),
-        "a view of a leaf Variable that requires grad is being used in an in-place operation.");
-  if (recorded || !key.basic()) {
-    put(t, get(reshape(arange(Scalar(t.numel())), t.shape()), key), value);
-    return;
-  }
-  const Region region(t.shape(), key.parts());
-  write(t, expand(cast(value, t.dtype()), region.shape).detach(),
-        [&](auto&& copy) { region.for_each(copy); });
+void set(const Tensor& t, const Key& key, const Tensor& value) {
+  if (key.basic()) return write(get(t, key), value);
+  put(t, get(reshape(arange(Scalar(t.numel())), t.shape()), key), value);
 }
 
 }  // namespace
@@ -356,15 +358,17 @@ void bind_index(nb::class_<Tensor>& c) {
       nb::arg().none());
   c.def(
       "__setitem__",
-      [](Tensor& t, nb::handle key, nb::handle value) {
+      [](const Tensor& t, nb::handle key, nb::handle value) {
         const Key k(t.shape(), key);
-        set(t, k,
-            is_tensor(value)
-                ? nb::cast<Tensor>(value)
-                : nb::cast<Tensor>(nb::module_::import_("ballast").attr("as_tensor")(value)));
+        Scalar number = 0;
+        if (is_tensor(value))
+          set(t, k, nb::cast<Tensor>(value));
+        else if (nb::try_cast(value, number))
+          set(t, k, full(Shape{}, number, t.dtype()));
+        else
+          set(t, k, nb::cast<Tensor>(nb::module_::import_("ballast").attr("as_tensor")(value)));
       },
       nb::arg().none(), nb::arg());
-  c.def("_put", &put);
   c.def("nonzero", [](const Tensor& t) {
     check(t.dim() > 0, "nonzero: a tensor of at least one dimension is needed");
     return stack(nonzero(cast(t, DType::kBool)), 1);

@@ -13,6 +13,7 @@
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/softmax.h"
 #include "ballast/ops/statistics.h"
+#include "ballast/ops/view.h"
 #include "bind.h"
 
 namespace ballast::python {
@@ -263,13 +264,20 @@ void bind_extremes(nb::module_& m, Class& c) {
       "k"_a, "dim"_a = -1, "largest"_a = true, "sorted"_a = true);
 }
 
+/// reshape, but where that would copy it throws, as PyTorch does.
+Tensor viewed(const Tensor& x, const std::vector<int64_t>& sizes) {
+  const Tensor out = reshape(x, sizes);
+  ops::check_viewable(x, out.shape());
+  return out;
+}
+
 void bind_shapes(nb::module_& m, Class& c) {
   using T = const Tensor&;
   c.def("view", [](T x, DType t) {
     check<NotImplementedError>(t == x.dtype(), "view: reinterpreting elements as another dtype");
     return x;
   });
-  c.def("view", [](T x, nb::args sizes) { return reshape(x, sizes_from(sizes)); })
+  c.def("view", [](T x, nb::args sizes) { return viewed(x, sizes_from(sizes)); })
       .def("reshape", [](T x, nb::args sizes) { return reshape(x, sizes_from(sizes)); })
       .def("view_as", [](T x, T o) { return reshape(x, o.shape()); })
       .def("reshape_as", [](T x, T o) { return reshape(x, o.shape()); })
@@ -285,6 +293,12 @@ void bind_shapes(nb::module_& m, Class& c) {
              return expand(x, shape_from(s));
            })
       .def("expand_as", [](T x, T o) { return expand(x, o.shape()); });
+  c.def(
+      "as_strided",
+      [](T x, const Dims& size, const Dims& stride, int64_t offset) {
+        return as_strided(x, shape_from(size.values), stride.values, offset);
+      },
+      "size"_a, "stride"_a, "storage_offset"_a = 0);
   m.def(
       "reshape", [](T x, const Dims& d) { return reshape(x, d.values); }, "input"_a, "shape"_a);
   m.def(
@@ -356,7 +370,6 @@ void bind_types(Class& c) {
   using T = const Tensor&;
   c.def("_cast", [](T x, DType t) { return cast(x, t); })
       .def("type_as", [](T x, T o) { return cast(x, o.dtype()); })
-      .def("_clone", &copy_of)
       .def("_str", [](T x) {
         nb::gil_scoped_release release;
         return to_string(x);

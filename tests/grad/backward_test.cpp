@@ -98,13 +98,27 @@ TEST(Backward, GraphsDeeperThanTheBoundOnPendingOnes) {
 TEST(Backward, AParameterOverwrittenInBetweenIsAnError) {
   Tensor p = Tensor::from({1.0f, 2.0f});
   p.set_requires_grad();
-  const Tensor loss = sum(p * p), other = sum(p * 3.0);
+  const Tensor loss = sum(p * p), other = sum(p * p), linear = sum(p * 3.0);
   loss.backward();
   p.copy_(Tensor::from({5.0f, 6.0f}));
   const std::string error = testing::error_of<Error>([&] { other.backward(); });
   EXPECT_NE(error.find("modified by an inplace operation"), std::string::npos) << error;
   sum(p * p).backward();  // on top of the gradient from before
   EXPECT_EQ(p.grad().values<float>(), (std::vector<float>{12, 16}));
+  linear.backward();  // whose rule does not read what p was
+  EXPECT_EQ(p.grad().values<float>(), (std::vector<float>{15, 19}));
+}
+
+TEST(Backward, AGraphWhoseRulesReadNothingCanBeWalkedAgain) {
+  Tensor x = Tensor::from({1.0f, 2.0f});
+  x.set_requires_grad();
+  const Tensor y = sum(x + 1.0), z = sum(square(x));
+  y.backward();
+  y.backward();
+  EXPECT_EQ(x.grad().values<float>(), (std::vector<float>{2, 2}));
+  z.backward();
+  const std::string error = testing::error_of<Error>([&] { z.backward(); });
+  EXPECT_NE(error.find("a second time"), std::string::npos) << error;
 }
 
 TEST(Backward, WritingIntoAnIntermediateValueKeepsItsHistory) {

@@ -6,7 +6,6 @@ import math
 
 from .. import _core
 from .._core import Generator, Tensor
-from .._tensor import _written
 from ..autograd import no_grad
 
 
@@ -44,7 +43,7 @@ def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Fill with uniform numbers from [a, b)."""
-    return _written(tensor, _core._uniform(tensor, a, b, generator))
+    return tensor._uniform_(a, b, generator)
 
 
 @no_grad()
@@ -52,7 +51,7 @@ def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Fill with normal numbers."""
-    return _written(tensor, _core._normal(tensor, mean, std, generator))
+    return tensor.normal_(mean, std, generator=generator)
 
 
 @no_grad()
@@ -76,7 +75,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """Fill a matrix with the identity."""
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    return _written(tensor, _core.eye(*tensor.shape, dtype=tensor.dtype))
+    return tensor.copy_(_core.eye(*tensor.shape, dtype=tensor.dtype))
 
 
 def xavier_uniform_(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 
-from . import _core
-from ._core import Tensor, is_grad_enabled
+from .. import _core
+from .._core import Tensor, is_grad_enabled
 
 __all__ = [
     "enable_grad",
@@ -104,6 +104,22 @@ def _list(tensors: Tensor | Sequence[Tensor]) -> list[Tensor]:
     return [tensors] if isinstance(tensors, Tensor) else list(tensors)
 
 
+def _joined(outputs, weights) -> tuple[Tensor, Tensor | None]:
+    """Sum several outputs, weighed, to one."""
+    outs = _list(outputs)
+    if isinstance(weights, Tensor):
+        weights = [weights]
+    given = [None] * len(outs) if weights is None else list(weights)
+    if len(outs) == 1:
+        return outs[0], given[0]
+    terms = []
+    for out, weight in zip(outs, given, strict=True):
+        if weight is None and out.numel() != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        terms.append(out.sum() if weight is None else (out * weight).sum())
+    return sum(terms[1:], terms[0]), None
+
+
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
@@ -130,12 +146,8 @@ def grad(
     tuple of Tensor
         One gradient per input, of its shape.
     """
-    outs, ins = _list(outputs), _list(inputs)
-    weights = [None] * len(outs) if grad_outputs is None else _list(grad_outputs)
-    if len(outs) == 1:
-        output, weight = outs[0], weights[0]
-    else:
-        terms = [o if w is None else (o * w).sum() for o, w in zip(outs, weights, strict=True)]
-        output, weight = sum(terms[1:], terms[0]), None
+    ins = _list(inputs)
+    with set_grad_enabled(True):
+        output, weight = _joined(outputs, grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph
     return _core._grad(output, ins, weight, retain, create_graph, bool(allow_unused))

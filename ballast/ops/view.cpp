@@ -1,0 +1,390 @@
+#include "ballast/ops/view.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "ballast/ops/compare.h"
+#include "ballast/ops/create.h"
+#include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
+
+namespace ballast {
+namespace {
+
+using Strides = std::array<int64_t, Shape::kMaxRank>;
+
+/// Which elements of a row-major tensor: the attributes hold one dimension less than tensors may
+/// have.
+struct RegionAttributes {
+  int64_t offset;
+  int64_t strides[Shape::kMaxRank - 1];
+};
+
+RegionAttributes region(const Shape& shape, int64_t offset, const Strides& strides) {
+  check<NotImplementedError>(shape.rank() < Shape::kMaxRank,
+                             "views of {} dimensions cannot be written to", shape.rank());
+  RegionAttributes a{offset, {}};
+  std::copy_n(strides.begin(), shape.rank(), a.strides);
+  return a;
+}
+
+Strides strides_in(const RegionAttributes& a) {
+  Strides s{};
+  std::ranges::copy(a.strides, s.begin());
+  return s;
+}
+
+/// base with the elements of a region replaced by `value`.
+class WriteRegionOp final : public Op {
+ public:
+  WriteRegionOp() : Op("copy_slices") {}
+  void reference(const Call& c) const override {
+    const auto& a = c.attributes.as<RegionAttributes>();
+    dispatch(c.out.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      T* out = c.output<T>();
+      std::memcpy(out, c.in[0].data, c.out.shape.numel() * sizeof(T));
+      const T* value = c.input<T>(1);
+      ops::for_each_offset(c.in[1].shape, strides_in(a),
+                           [&](int64_t offset) { out[a.offset + offset] = *value++; });
+    });
+  }
+  Gradients gradient(const Backward& b) const override;
+  uint32_t gradient_reads() const override { return 0; }
+};
+
+/// The elements of a region.
+class ReadRegionOp final : public Op {
+ public:
+  ReadRegionOp() : Op("as_strided") {}
+  void reference(const Call& c) const override {
+    const auto& a = c.attributes.as<RegionAttributes>();
+    dispatch(c.out.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const T* in = c.input<T>(0);
+      T* out = c.output<T>();
+      ops::for_each_offset(c.out.shape, strides_in(a),
+                           [&](int64_t offset) { *out++ = in[a.offset + offset]; });
+    });
+  }
+  Gradients gradient(const Backward& b) const override;
+  uint32_t gradient_reads() const override { return 0; }
+};
+
+/// The sum of what a region's overlapping elements received: the gradient of reading it.
+class AddRegionOp final : public Op {
+ public:
+  AddRegionOp() : Op("as_strided_backward") {}
+  void reference(const Call& c) const override {
+    const auto& a = c.attributes.as<RegionAttributes>();
+    dispatch_floating(c.out.dtype, "as_strided", [&](auto zero) {
+      using T = decltype(zero);
+      T* out = c.output<T>();
+      std::fill_n(out, c.out.shape.numel(), T(0));
+      const T* in = c.input<T>(0);
+      ops::for_each_offset(c.in[0].shape, strides_in(a),
+                           [&](int64_t offset) { out[a.offset + offset] += *in++; });
+    });
+  }
+  Gradients gradient(const Backward& b) const override;
+  uint32_t gradient_reads() const override { return 0; }
+};
+
+Tensor write_region(const Tensor& base, const Tensor& value, const RegionAttributes& a) {
+  static const WriteRegionOp op;
+  return record(op, base.shape(), base.dtype(), {base, value}, a);
+}
+Tensor read_region(const Tensor& x, const Shape& shape, const RegionAttributes& a) {
+  static const ReadRegionOp op;
+  return record(op, shape, x.dtype(), {x}, a);
+}
+Tensor add_region(const Tensor& g, const Shape& shape, const RegionAttributes& a) {
+  static const AddRegionOp op;
+  return record(op, shape, g.dtype(), {g}, a);
+}
+
+Gradients WriteRegionOp::gradient(const Backward& b) const {
+  const auto& a = b.attributes<RegionAttributes>();
+  Gradients g{Tensor(), Tensor()};
+  if (b.needs(0)) g[0] = write_region(b.grad(), zeros(b.input_shape(1), b.grad().dtype()), a);
+  if (b.needs(1)) g[1] = read_region(b.grad(), b.input_shape(1), a);
+  return g;
+}
+Gradients ReadRegionOp::gradient(const Backward& b) const {
+  return {add_region(b.grad(), b.input_shape(0), b.attributes<RegionAttributes>())};
+}
+Gradients AddRegionOp::gradient(const Backward& b) const {
+  return {read_region(b.grad(), b.input_shape(0), b.attributes<RegionAttributes>())};
+}
+
+/// Strides under which elements that lie at `from` can be seen in another shape; none where they
+/// cannot. Old dimensions that lie evenly make a run, which new dimensions must fill exactly.
+std::optional<Strides> strides_under(const Shape& shape, const Shape& old, const Strides& from) {
+  if (shape.numel() == 0) return ops::strides_of(shape);
+  Strides out{};
+  int d = shape.rank() - 1;
+  int64_t base = old.rank() ? from[old.rank() - 1] : 1, run = 1, filled = 1;
+  for (int o = old.rank() - 1; o >= 0; --o) {
+    run *= old[o];
+    if (o > 0 && (old[o - 1] == 1 || from[o - 1] == run * base)) continue;
+    while (d >= 0 && (filled < run || shape[d] == 1)) {
+      out[d] = filled * base;
+      filled *= shape[d--];
+    }
+    if (filled != run) return std::nullopt;
+    if (o > 0) base = from[o - 1], run = filled = 1;
+  }
+  while (d >= 0) out[d--] = 1;
+  return out;
+}
+
+Strides own_strides(const Tensor& x) {
+  return x.impl()->view ? x.impl()->view->strides : ops::strides_of(x.shape());
+}
+
+bool shares_elements(const View& v) {
+  for (int d = 0; d < v.shape.rank(); ++d)
+    if (v.shape[d] > 1 && v.strides[d] == 0) return true;
+  return false;
+}
+
+Tensor value_of(const ViewGroup& group) {
+  return Tensor(group.base ? group.base->node() : group.kept);
+}
+
+bool shows_all(const View& v, const Shape& base) {
+  return v.offset == 0 && v.contiguous() && v.shape.numel() == base.numel();
+}
+
+/// Writes to the memory of a base, which nobody else reads afterwards.
+void write_memory(TensorImpl& base, const View& v, const Tensor& value) {
+  value.eval();
+  Tensor whole{Ref<TensorImpl>(&base)};
+  dispatch(value.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = value.data<T>().data();
+    whole.eval();
+    const Node& n = whole.node();
+    // Memory that belongs to someone else is theirs to see.
+    T* to = n.buffer->external() ? reinterpret_cast<T*>(n.data()) : whole.mutable_data<T>().data();
+    base.forget_views();
+    ops::for_each_offset(v.shape, v.strides,
+                         [&](int64_t offset) { to[v.offset + offset] = *from++; });
+  });
+}
+
+/// The value of a view's base once the view has been given `value`; null where that can be written
+/// to its memory.
+Ref<Node> base_written(const View& v, const Ref<Node>& value) {
+  const Tensor base = value_of(*v.group);
+  const bool follows = !v.detached && grad_enabled() &&
+                       ((value->requires_grad && !value->grad_leaf) || !base.is_leaf());
+  if (!follows && v.group->base) return {};
+  NoGrad off(!follows);
+  const Tensor from = follows ? base : base.detach();
+  const Tensor now = follows ? Tensor(value) : Tensor(value).detach();
+  const Tensor whole = shows_all(v, base.shape())
+                           ? reshape(now, base.shape())
+                           : write_region(from, now, region(v.shape, v.offset, v.strides));
+  return whole.impl()->node();
+}
+
+}  // namespace
+
+void TensorImpl::derive() {
+  const View& v = *view;
+  const bool before = grad_enabled();
+  set_grad_enabled(!v.detached);
+  const Tensor base = value_of(*v.group);
+  Tensor value;
+  const Ref<Buffer>& memory = base.node().buffer;
+  if (memory && memory->external() && v.contiguous() && (v.detached || !base.requires_grad()))
+    value = ops::part_of_memory(memory, base.dtype(), v);
+  else if (!shows_all(v, base.shape()))
+    value = read_region(base, v.shape, region(v.shape, v.offset, v.strides));
+  else if (v.detached)
+    value = base.detach();
+  if (!value.defined() || value.shape() != v.shape)
+    value = reshape(value.defined() ? value : base, v.shape);
+  set_grad_enabled(before);
+  if (!leaf_slot) {
+    node_ = Ref<Node>(&value.node());
+    return;
+  }
+  value.eval();
+  Ref<Node> leaf(new Node);
+  leaf->shape = v.shape;
+  leaf->dtype = value.dtype();
+  leaf->layout = value.node().layout;
+  leaf->buffer = value.node().buffer;
+  adopt(*leaf);
+  node_ = std::move(leaf);
+}
+
+void TensorImpl::assign_view(Ref<Node> value) {
+  const View& v = *view;
+  check(!shares_elements(v),
+        "unsupported operation: more than one element of the written-to tensor refers to a single "
+        "memory location. Please clone() the tensor before performing the operation.");
+  const Ref<ViewGroup> group = v.group;
+  const Ref<Node> whole = base_written(v, value);
+  if (!whole)
+    write_memory(*group->base, v, Tensor(value).detach());
+  else if (group->base)
+    group->base->assign(whole);
+  else
+    group->replace(whole);
+  // What needs a gradient, seen through a view that gives none to its base, starts here.
+  if (v.detached && value->requires_grad) node_ = std::move(value);
+}
+
+Tensor as_strided(const Tensor& x, const Shape& shape, const std::vector<int64_t>& strides,
+                  int64_t offset) {
+  check(static_cast<int>(strides.size()) == shape.rank(),
+        "mismatch in length of strides and shape");
+  View v;
+  v.offset = offset;
+  v.shape = shape;
+  int64_t last = offset;
+  for (int d = 0; d < shape.rank(); ++d) {
+    check(strides[d] >= 0, "as_strided: Negative strides are not supported at the moment, got {}",
+          strides[d]);
+    v.strides[d] = strides[d];
+    last += (shape[d] - 1) * strides[d];
+  }
+  check(offset >= 0 && (shape.numel() == 0 || last < x.numel()),
+        "as_strided: elements up to {} of a tensor of {}", last, x.numel());
+  const Tensor out = read_region(x, shape, region(shape, offset, v.strides));
+  return is_contiguous(x) ? ops::as_view(out, x, v) : out;
+}
+
+std::vector<int64_t> strides(const Tensor& x) {
+  const Strides s = own_strides(x);
+  return {s.begin(), s.begin() + x.dim()};
+}
+
+bool is_contiguous(const Tensor& x) { return !x.impl()->view || x.impl()->view->contiguous(); }
+
+Tensor contiguous(const Tensor& x) { return is_contiguous(x) ? x : clone(x); }
+
+Tensor clone(const Tensor& x) {
+  const Node& n = x.node();
+  // Values never change: where no gradient must tell the two apart, they can share one.
+  if (!n.requires_grad && !(n.buffer && n.buffer->external())) return Tensor(x.impl()->node());
+  const Shape line{x.numel()}, row{1, x.numel()};
+  const Tensor other = reshape(x, x.shape() == line ? row : line);
+  return Tensor(reshape(other, x.shape()).impl()->node());
+}
+
+void write(const Tensor& x, const Tensor& value) {
+  Tensor v = value;
+  if (v.shape() != x.shape()) {
+    check(broadcast(x.shape(), v.shape()) == x.shape(),
+          "output with shape {} doesn't match the broadcast shape {}", x.shape(),
+          broadcast(x.shape(), v.shape()));
+    v = expand(v, x.shape());
+  }
+  v = cast(v, x.dtype());
+  if (!grad_enabled() || !(x.requires_grad() || v.requires_grad())) return Tensor(x).copy_(v);
+  check(!(x.requires_grad() && x.is_leaf()),
+        "a leaf Variable that requires grad is being used in an in-place operation.");
+  TensorImpl& impl = *x.impl();
+  if (impl.is_view() && !impl.view->detached) {
+    check(!value_of(*impl.view->group).node().grad_leaf,
+          "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+  }
+  impl.assign(Ref<Node>(&v.node()));
+}
+
+namespace ops {
+
+Tensor as_view(Tensor out, const Tensor& x, View v) {
+  if (out.is(x)) return out;
+  v.shape = out.shape();
+  const View* own = x.impl()->is_view() ? x.impl()->view.get() : nullptr;
+  if (own) {
+    v.offset += own->offset;
+    v.detached |= own->detached;
+  }
+  v.detached |= x.requires_grad() && !out.requires_grad();
+  out.impl()->become_view(*x.impl(), std::move(v));
+  return out;
+}
+
+namespace {
+/// Strides of x's elements in its base.
+Strides base_strides(const Tensor& x) {
+  return x.impl()->is_view() ? x.impl()->view->strides : ops::strides_of(x.shape());
+}
+}  // namespace
+
+Tensor reshaped(Tensor out, const Tensor& x) {
+  View v;
+  if (x.impl()->is_view()) {
+    const auto s = strides_under(out.shape(), x.shape(), base_strides(x));
+    if (!s) return out;
+    v.strides = *s;
+  } else {
+    v.strides = ops::strides_of(out.shape());
+  }
+  return as_view(std::move(out), x, std::move(v));
+}
+
+Tensor permuted(Tensor out, const Tensor& x, std::span<const int> dims) {
+  View v;
+  const Strides from = base_strides(x);
+  for (size_t d = 0; d < dims.size(); ++d) v.strides[d] = from[dims[d]];
+  return as_view(std::move(out), x, std::move(v));
+}
+
+Tensor sliced(Tensor out, const Tensor& x, int dim, int64_t start, int64_t step) {
+  View v;
+  v.strides = base_strides(x);
+  v.offset = start * v.strides[dim];
+  v.strides[dim] *= step;
+  return as_view(std::move(out), x, std::move(v));
+}
+
+Tensor expanded(Tensor out, const Tensor& x) {
+  View v;
+  const Strides from = base_strides(x);
+  const int lead = out.dim() - x.dim();
+  for (int d = 0; d < x.dim(); ++d)
+    v.strides[lead + d] = x.shape()[d] == out.shape()[lead + d] ? from[d] : 0;
+  return as_view(std::move(out), x, std::move(v));
+}
+
+Tensor detached(Tensor out, const Tensor& x) {
+  View v;
+  v.strides = base_strides(x);
+  v.detached = true;
+  return as_view(std::move(out), x, std::move(v));
+}
+
+Tensor part_of_memory(const Ref<Buffer>& memory, DType dtype, const View& v) {
+  const size_t size = size_of(dtype);
+  Ref<Node> leaf(new Node);
+  leaf->shape = v.shape;
+  leaf->dtype = dtype;
+  leaf->buffer =
+      Buffer::wrap(memory->data() + v.offset * size, v.shape.numel() * size, [memory] {});
+  return Tensor(std::move(leaf));
+}
+
+void write_memory(const Tensor& x, const Tensor& value) {
+  View all;
+  all.shape = x.shape();
+  all.strides = ops::strides_of(x.shape());
+  ballast::write_memory(*x.impl(), all, value);
+}
+
+void check_viewable(const Tensor& x, const Shape& shape) {
+  if (x.numel() != shape.numel() || is_contiguous(x)) return;
+  check(strides_under(shape, x.shape(), own_strides(x)).has_value(),
+        "view size is not compatible with input tensor's size and stride (at least one dimension "
+        "spans across two contiguous subspaces). Use .reshape(...) instead.");
+}
+
+}  // namespace ops
+}  // namespace ballast

@@ -1,0 +1,49 @@
+// Views: tensors that show elements of another one, and what writing to them means.
+//
+// `reshape`, `permute`, `slice` and what is made of them give views where PyTorch's do: writing to a
+// view changes its base, writing to a base changes its views.
+#pragma once
+
+#include "ballast/graph/tensor.h"
+
+namespace ballast {
+
+/// Elements of the row-major elements of x: element (i, j, ...) of the result is the one at
+/// `offset` + i*strides[0] + j*strides[1] + ... Throws Error where one would lie outside.
+Tensor as_strided(const Tensor& x, const Shape& shape, const std::vector<int64_t>& strides,
+                  int64_t offset = 0);
+
+/// Distances between neighbours along each dimension, in elements of the base where x is a view.
+std::vector<int64_t> strides(const Tensor& x);
+bool is_contiguous(const Tensor& x);
+/// x itself, or a copy where it is a view whose elements are not one after the other.
+Tensor contiguous(const Tensor& x);
+/// The same elements in a tensor of its own; recorded by autograd.
+Tensor clone(const Tensor& x);
+
+/// x's elements become those of `value`, broadcast to x's shape and converted to its type, as by
+/// every in-place operation of PyTorch: recorded where gradients are on and either needs them.
+/// Throws PyTorch's error for a leaf that requires a gradient (or a view of one), for a shape that
+/// does not fit and for views whose elements share memory.
+void write(const Tensor& x, const Tensor& value);
+
+namespace ops {
+
+/// `out`, made of x, as the view of it that `view` describes; offset and strides count in x's
+/// elements.
+Tensor as_view(Tensor out, const Tensor& x, View view);
+/// The views of x that the operations of the same name make.
+Tensor reshaped(Tensor out, const Tensor& x);
+Tensor permuted(Tensor out, const Tensor& x, std::span<const int> dims);
+Tensor sliced(Tensor out, const Tensor& x, int dim, int64_t start, int64_t step);
+Tensor expanded(Tensor out, const Tensor& x);
+Tensor detached(Tensor out, const Tensor& x);
+/// A leaf over the contiguous part of memory that a view of it shows.
+Tensor part_of_memory(const Ref<Buffer>& memory, DType dtype, const View& view);
+/// Writes to the memory of x itself, which is no view.
+void write_memory(const Tensor& x, const Tensor& value);
+/// Throws PyTorch's error unless x can be viewed under `shape` without a copy.
+void check_viewable(const Tensor& x, const Shape& shape);
+
+}  // namespace ops
+}  // namespace ballast
