@@ -46,10 +46,21 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Go on to the next epoch."""
-        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+        if epoch is None:
+            self.last_epoch += 1
+            self._set(self.get_lr())
+        else:
+            self.last_epoch = epoch
+            self._set(self._closed_form())
+
+    def _closed_form(self) -> list[float]:
+        """Compute the rates of epoch `last_epoch` from the initial ones, where that can be."""
+        return self.get_lr()
+
+    def _set(self, rates: list[float]) -> None:
+        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = lr
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        self._last_lr = self._rates()
 
     def state_dict(self) -> dict[str, Any]:
         """Collect what the schedule continues from."""
@@ -107,6 +118,9 @@ class StepLR(LRScheduler):
             return self._rates()
         return [lr * self.gamma for lr in self._rates()]
 
+    def _closed_form(self) -> list[float]:
+        return [base * self.gamma ** (self.last_epoch // self.step_size) for base in self.base_lrs]
+
 
 class MultiStepLR(LRScheduler):
     """Times `gamma` at every one of the `milestones`."""
@@ -127,6 +141,10 @@ class MultiStepLR(LRScheduler):
         times = self.milestones.get(self.last_epoch, 0)
         return [lr * self.gamma**times for lr in self._rates()] if times else self._rates()
 
+    def _closed_form(self) -> list[float]:
+        times = sum(n for at, n in self.milestones.items() if at <= self.last_epoch)
+        return [base * self.gamma**times for base in self.base_lrs]
+
 
 class ExponentialLR(LRScheduler):
     """Times `gamma` every epoch."""
@@ -140,6 +158,9 @@ class ExponentialLR(LRScheduler):
         if self.last_epoch == 0:
             return self._rates()
         return [lr * self.gamma for lr in self._rates()]
+
+    def _closed_form(self) -> list[float]:
+        return [base * self.gamma**self.last_epoch for base in self.base_lrs]
 
 
 class LinearLR(LRScheduler):
@@ -175,6 +196,11 @@ class LinearLR(LRScheduler):
         before = self.total_iters * self.start_factor + (self.last_epoch - 1) * span
         return [lr * (1.0 + span / before) for lr in self._rates()]
 
+    def _closed_form(self) -> list[float]:
+        part = min(self.total_iters, self.last_epoch) / self.total_iters
+        factor = self.start_factor + (self.end_factor - self.start_factor) * part
+        return [base * factor for base in self.base_lrs]
+
 
 class CosineAnnealingLR(LRScheduler):
     """Half a cosine from the initial rate down to `eta_min` in `T_max` epochs."""
@@ -203,6 +229,10 @@ class CosineAnnealingLR(LRScheduler):
             ]
         ratio = (1 + math.cos(math.pi * t / period)) / (1 + math.cos(math.pi * (t - 1) / period))
         return [ratio * (lr - low) + low for lr in self._rates()]
+
+    def _closed_form(self) -> list[float]:
+        way = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
+        return [self.eta_min + (base - self.eta_min) * way for base in self.base_lrs]
 
 
 class ReduceLROnPlateau:
@@ -290,3 +320,8 @@ class ReduceLROnPlateau:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from what `state_dict` gave."""
         self.__dict__.update(state_dict)
+
+
+_LRScheduler = LRScheduler  # the name in early versions of PyTorch
+
+from .schedules import *  # noqa: E402, F403 (they build on the classes above)

@@ -1,4 +1,4 @@
-"""SGD, Adam and AdamW."""
+"""What optimizers share; SGD, Adam and AdamW."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from .. import _core
 from .._core import Tensor
-from ..autograd import enable_grad
+from ..autograd import enable_grad, no_grad
+from ..nn._hooks import RemovableHandle, _add
 
 
 def _tensors(params: Any) -> list[Tensor]:
@@ -26,6 +27,19 @@ def _tensors(params: Any) -> list[Tensor]:
     return params
 
 
+def check_option(name: str, value: float) -> None:
+    """Raise PyTorch's error for an option that is negative (or not a number)."""
+    if not 0.0 <= value:
+        raise ValueError(f"Invalid {name}: {value}")
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    """Raise PyTorch's error for betas outside [0, 1)."""
+    for i, beta in enumerate(betas):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+
+
 class Optimizer:
     """Base of the optimizers.
 
@@ -38,20 +52,21 @@ class Optimizer:
         The options of groups that say nothing else.
     """
 
-    _native: type
-    _options: tuple[str, ...] = ()
-
     def __init__(self, params: Iterable, defaults: dict[str, Any]):
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, "
                 f"but got {type(params).__name__}"
             )
-        if not 0.0 <= defaults["lr"]:
-            raise ValueError(f"Invalid learning rate: {defaults['lr']}")
+        if "lr" in defaults:
+            if isinstance(defaults["lr"], Tensor):
+                defaults["lr"] = defaults["lr"].item()
+            check_option("learning rate", defaults["lr"])
         self.defaults = defaults
+        self.state: dict[Tensor, dict[str, Any]] = {}
         self.param_groups: list[dict[str, Any]] = []
-        self._native_groups: list[Any] = []
+        self._pre_hooks: dict[int, Callable] = {}
+        self._post_hooks: dict[int, Callable] = {}
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -62,27 +77,22 @@ class Optimizer:
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with options of their own."""
-        group = {**self.defaults, **param_group, "params": _tensors(param_group["params"])}
+        group = {**param_group, "params": _tensors(param_group["params"])}
+        for name, value in self.defaults.items():
+            group.setdefault(name, value)
         known = {id(p) for g in self.param_groups for p in g["params"]}
         if any(id(p) in known for p in group["params"]):
             raise ValueError("some parameters appear in more than one parameter group")
-        native = self._native(group["params"], *self._values(group))
         self.param_groups.append(group)
-        self._native_groups.append(native)
 
-    def _values(self, group: dict[str, Any]) -> list[Any]:
-        return [group[name] for name in self._options]
+    def _parameters(self) -> list[Tensor]:
+        return [p for group in self.param_groups for p in group["params"]]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set them to zero."""
-        if set_to_none:
-            for native in self._native_groups:
-                native.zero_grad()
-            return
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    p.grad = _core.zeros_like(p)
+        for p in self._parameters():
+            if p.grad is not None:
+                p.grad = None if set_to_none else _core.zeros_like(p.detach())
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters.
@@ -97,25 +107,34 @@ class Optimizer:
         Tensor or None
             What `closure` returned.
         """
+        for hook in list(self._pre_hooks.values()):
+            hook(self, (closure,), {})
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        natives = self._native_groups
-        if len(natives) > 1:
-            params = (p for group in self.param_groups for p in group["params"])
-            _core._eval([g for g in (p.grad for p in params) if g is not None])
-        for native, group in zip(natives, self.param_groups, strict=True):
-            native.set(*[group[name] for name in self._options])
-            native.step()
+        with no_grad():
+            self._step_groups()
+        for hook in list(self._post_hooks.values()):
+            hook(self, (closure,), {})
         return loss
 
-    @property
-    def state(self) -> dict[Tensor, dict[str, Any]]:
-        """What is kept for every parameter: copies."""
-        packed = self.state_dict()["state"]
-        params = [p for group in self.param_groups for p in group["params"]]
-        return {p: packed.get(i, {}) for i, p in enumerate(params)}
+    def _step_groups(self) -> None:
+        raise NotImplementedError
+
+    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before every step."""
+        return _add(self._pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after every step."""
+        return _add(self._post_hooks, hook)
+
+    def _pull_state(self) -> None:
+        """Bring `state` up to date where something else holds it."""
+
+    def _push_state(self) -> None:
+        """Hand `state` on where something else holds it."""
 
     def state_dict(self) -> dict[str, Any]:
         """Collect what training continues from.
@@ -125,27 +144,22 @@ class Optimizer:
         dict
             ``"state"``: by number of the parameter; ``"param_groups"``: options and numbers.
         """
-        state: dict[int, dict[str, Any]] = {}
+        self._pull_state()
+        numbers = {p: i for i, p in enumerate(self._parameters())}
+        state = {numbers[p]: dict(kept) for p, kept in self.state.items() if p in numbers and kept}
         packed = []
-        first = 0
-        for native, group in zip(self._native_groups, self.param_groups, strict=True):
-            for name, value in native.state_dict():
-                kind, number, key = name.split(".", 2)
-                if kind == "state":
-                    state.setdefault(first + int(number), {})[key] = value
+        for group in self.param_groups:
             options = {k: v for k, v in group.items() if k != "params"}
-            n = len(group["params"])
-            packed.append({**options, "params": list(range(first, first + n))})
-            first += n
-        return {"state": state, "param_groups": packed}
+            packed.append({**options, "params": [numbers[p] for p in group["params"]]})
+        return {"state": dict(sorted(state.items())), "param_groups": packed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from what `state_dict` gave.
+        """Continue from what `state_dict` (or PyTorch's) gave.
 
         Raises
         ------
         ValueError
-            Where the groups do not fit.
+            Where the groups do not fit; nothing has been changed then.
         """
         saved = state_dict["param_groups"]
         if len(saved) != len(self.param_groups):
@@ -156,19 +170,19 @@ class Optimizer:
                 "loaded state dict contains a parameter group that doesn't match the size of "
                 "optimizer's group"
             )
-        for native, group, new in zip(self._native_groups, self.param_groups, saved, strict=True):
+        numbers = [n for group in saved for n in group["params"]]
+        loaded = {}
+        for number, p in zip(numbers, self._parameters(), strict=True):
+            kept = state_dict["state"].get(number)
+            if kept is not None:
+                loaded[p] = self._loaded(p, kept)
+        for group, new in zip(self.param_groups, saved, strict=True):
             group.update({k: v for k, v in new.items() if k != "params"})
-            native.set(*self._values(group))
-            named = dict(native.state_dict())
-            entries = [(n, v) for n, v in named.items() if not n.startswith("state.")]
-            for i, number in enumerate(new["params"]):
-                kept = state_dict["state"].get(number, {})
-                entries += [
-                    (f"state.{i}.{k}", v if isinstance(v, Tensor) else _core.full((), v))
-                    for k, v in kept.items()
-                    if v is not None
-                ]
-            native.load_state_dict(entries)
+        self.state = loaded
+        self._push_state()
+
+    def _loaded(self, p: Tensor, kept: dict[str, Any]) -> dict[str, Any]:
+        return dict(kept)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -178,7 +192,86 @@ class Optimizer:
         return "\n".join(lines) + "\n)"
 
 
-class SGD(Optimizer):
+class NativeOptimizer(Optimizer):
+    """Base of optimizers whose step is compiled: one object of the extension per group."""
+
+    _native: type
+    _options: tuple[str, ...] = ()
+    _counts_steps = True
+
+    def __init__(self, params: Iterable, defaults: dict[str, Any]):
+        self._native_groups: list[Any] = []
+        self._state: dict[Tensor, dict[str, Any]] = {}
+        super().__init__(params, defaults)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters with options of their own."""
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        try:
+            native = self._native(group["params"], *self._values(group))
+        except BaseException:
+            self.param_groups.pop()
+            raise
+        self._native_groups.append(native)
+
+    def _values(self, group: dict[str, Any]) -> list[Any]:
+        return [group[name] for name in self._options]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients, or set them to zero."""
+        if not set_to_none:
+            super().zero_grad(False)
+            return
+        for native in self._native_groups:
+            native.zero_grad()
+
+    def _step_groups(self) -> None:
+        natives = self._native_groups
+        if len(natives) > 1:
+            _core._eval([g for g in (p.grad for p in self._parameters()) if g is not None])
+        for native, group in zip(natives, self.param_groups, strict=True):
+            native.set(*[group[name] for name in self._options])
+            native.step()
+
+    @property
+    def state(self) -> dict[Tensor, dict[str, Any]]:
+        """What is kept for every parameter: copies."""
+        if self._native_groups:
+            self._pull_state()
+        return self._state
+
+    @state.setter
+    def state(self, value: dict[Tensor, dict[str, Any]]) -> None:
+        self._state = value
+
+    def _pull_state(self) -> None:
+        self._state = {}
+        for native, group in zip(self._native_groups, self.param_groups, strict=True):
+            for name, value in native.state_dict():
+                kind, number, key = name.split(".", 2)
+                if kind != "state" or (key == "step" and not self._counts_steps):
+                    continue
+                kept = self._state.setdefault(group["params"][int(number)], {})
+                kept[key] = value.float() if key == "step" else value
+
+    def _push_state(self) -> None:
+        for native, group in zip(self._native_groups, self.param_groups, strict=True):
+            native.set(*self._values(group))
+            entries = [(n, v) for n, v in native.state_dict() if not n.startswith("state.")]
+            for i, p in enumerate(group["params"]):
+                kept = {k: v for k, v in self._state.get(p, {}).items() if v is not None}
+                if kept and not self._counts_steps:
+                    kept = {**kept, "step": 1}
+                for key, value in kept.items():
+                    tensor = value if isinstance(value, Tensor) else _core.full((), value)
+                    if key == "step":
+                        tensor = tensor.long()
+                    entries.append((f"state.{i}.{key}", tensor))
+            native.load_state_dict(entries)
+
+
+class SGD(NativeOptimizer):
     """Stochastic gradient descent.
 
     Parameters
@@ -200,6 +293,7 @@ class SGD(Optimizer):
     """
 
     _native = _core._SGD
+    _counts_steps = False
     _options = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
 
     def __init__(
@@ -225,11 +319,14 @@ class SGD(Optimizer):
                 "weight_decay": weight_decay,
                 "nesterov": nesterov,
                 "maximize": maximize,
+                "foreach": foreach,
+                "differentiable": differentiable,
+                "fused": fused,
             },
         )
 
 
-class Adam(Optimizer):
+class Adam(NativeOptimizer):
     """Adam (Kingma and Ba, 2015).
 
     Parameters
@@ -253,6 +350,7 @@ class Adam(Optimizer):
     """
 
     _native = _core._Adam
+    _decoupled = False
     _options = ("lr", "betas", "eps", "weight_decay", "amsgrad", "maximize")
 
     def __init__(
@@ -279,6 +377,11 @@ class Adam(Optimizer):
                 "weight_decay": weight_decay,
                 "amsgrad": amsgrad,
                 "maximize": maximize,
+                "foreach": foreach,
+                "capturable": capturable,
+                "differentiable": differentiable,
+                "fused": fused,
+                "decoupled_weight_decay": self._decoupled,
             },
         )
 
@@ -291,6 +394,7 @@ class AdamW(Adam):
     """
 
     _native = _core._AdamW
+    _decoupled = True
 
     def __init__(
         self,
@@ -307,4 +411,16 @@ class AdamW(Adam):
         differentiable: bool = False,
         fused: bool | None = None,
     ):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            maximize=maximize,
+            foreach=foreach,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+        )

@@ -1,0 +1,527 @@
+"""More learning rates that change; `lr_scheduler` has them all."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from .lr_scheduler import LRScheduler, ReduceLROnPlateau
+from .optimizer import Optimizer
+
+
+def _per_group(optimizer: Optimizer, value: Any, name: str) -> list[float]:
+    """One number for every group."""
+    n = len(optimizer.param_groups)
+    if isinstance(value, (list, tuple)):
+        if len(value) != n:
+            raise ValueError(f"expected {n} values for {name}, got {len(value)}")
+        return list(value)
+    return [value] * n
+
+
+class MultiplicativeLR(LRScheduler):
+    """Times ``lr_lambda(epoch)`` every epoch."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
+        last_epoch: int = -1,
+    ):
+        n = len(optimizer.param_groups)
+        functions = [lr_lambda] * n if callable(lr_lambda) else list(lr_lambda)
+        if len(functions) != n:
+            raise ValueError(f"Expected {n} lr_lambdas, but got {len(functions)}")
+        self.lr_lambdas = functions
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """Compute the rates of epoch `last_epoch` from the present ones."""
+        if self.last_epoch == 0:
+            return self._rates()
+        pairs = zip(self._rates(), self.lr_lambdas, strict=True)
+        return [lr * f(self.last_epoch) for lr, f in pairs]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Collect what the schedule continues from; functions are not among it."""
+        return {k: v for k, v in super().state_dict().items() if k != "lr_lambdas"}
+
+
+class ConstantLR(LRScheduler):
+    """The initial rate times `factor` for the first `total_iters` epochs."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        factor: float = 1.0 / 3,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ):
+        if factor > 1.0 or factor < 0:
+            raise ValueError("Constant multiplicative factor expected to be between 0 and 1.")
+        self.factor = factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """Compute the rates of epoch `last_epoch` from the present ones."""
+        if self.last_epoch == 0:
+            return [lr * self.factor for lr in self._rates()]
+        if self.last_epoch != self.total_iters:
+            return self._rates()
+        return [lr * (1.0 / self.factor) for lr in self._rates()]
+
+    def _closed_form(self) -> list[float]:
+        times = 1 if self.last_epoch >= self.total_iters else self.factor
+        return [base * times for base in self.base_lrs]
+
+
+class PolynomialLR(LRScheduler):
+    """The initial rate times ``(1 - epoch/total_iters)**power``."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_iters: int = 5,
+        power: float = 1.0,
+        last_epoch: int = -1,
+    ):
+        self.total_iters = total_iters
+        self.power = power
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """Compute the rates of epoch `last_epoch` from the present ones."""
+        t, total = self.last_epoch, self.total_iters
+        if t == 0 or t > total:
+            return self._rates()
+        decay = ((1.0 - t / total) / (1.0 - (t - 1) / total)) ** self.power
+        return [lr * decay for lr in self._rates()]
+
+    def _closed_form(self) -> list[float]:
+        left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
+        return [base * left**self.power for base in self.base_lrs]
+
+
+class CosineAnnealingWarmRestarts(LRScheduler):
+    """Half a cosine from the initial rate to `eta_min` in `T_0` epochs, again and again.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose rates.
+    T_0 : int
+        Epochs until the first restart.
+    T_mult : int
+        How many times longer every next period is.
+    eta_min : float
+        The lowest rate.
+    last_epoch : int
+        The epoch to continue after; -1 to start.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_0: int,  # noqa: N803 (PyTorch's name)
+        T_mult: int = 1,  # noqa: N803
+        eta_min: float = 0.0,
+        last_epoch: int = -1,
+    ):
+        if T_0 <= 0 or not isinstance(T_0, int):
+            raise ValueError(f"Expected positive integer T_0, but got {T_0}")
+        if T_mult < 1 or not isinstance(T_mult, int):
+            raise ValueError(f"Expected integer T_mult >= 1, but got {T_mult}")
+        self.T_0 = self.T_i = T_0
+        self.T_mult = T_mult
+        self.eta_min = eta_min
+        self.T_cur = last_epoch
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """Compute the rates of the present place in the period."""
+        way = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
+        return [self.eta_min + (base - self.eta_min) * way for base in self.base_lrs]
+
+    def step(self, epoch: float | None = None) -> None:
+        """Go on to the next epoch, or to `epoch`, which may be a fraction."""
+        if epoch is None and self.last_epoch < 0:
+            epoch = 0
+        if epoch is None:
+            epoch = self.last_epoch + 1
+            self.T_cur = self.T_cur + 1
+            if self.T_cur >= self.T_i:
+                self.T_cur = self.T_cur % self.T_i
+                self.T_i = self.T_i * self.T_mult
+        elif epoch < 0:
+            raise ValueError(f"Expected non-negative epoch, but got {epoch}")
+        elif epoch < self.T_0:
+            self.T_i, self.T_cur = self.T_0, epoch
+        elif self.T_mult == 1:
+            self.T_cur = epoch % self.T_0
+        else:
+            n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
+            self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)
+            self.T_i = self.T_0 * self.T_mult**n
+        self.last_epoch = math.floor(epoch)
+        self._set(self.get_lr())
+
+
+class _WithMomentum(LRScheduler):
+    """What schedules share that move the momentum against the rate."""
+
+    def _momentum_of(self, group: dict[str, Any]) -> float:
+        return group["betas"][0] if "betas" in group else group["momentum"]
+
+    def _set_momentum(self, group: dict[str, Any], momentum: float) -> None:
+        if "betas" in group:
+            group["betas"] = (momentum, *group["betas"][1:])
+        else:
+            group["momentum"] = momentum
+
+    def _check_momentum(self, optimizer: Optimizer) -> None:
+        if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
+            raise ValueError(
+                "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
+            )
+
+
+class OneCycleLR(_WithMomentum):
+    """Up to `max_lr` and down again, once, with the momentum the other way (Smith, 2018).
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose rates.
+    max_lr : float or list
+        The largest rate.
+    total_steps, epochs, steps_per_epoch : int
+        The length: `total_steps`, or the product of the other two.
+    pct_start : float
+        The part of it that goes up.
+    anneal_strategy : str
+        ``"cos"`` or ``"linear"``.
+    cycle_momentum : bool
+        Whether to move the momentum (or Adam's first beta) too.
+    base_momentum, max_momentum : float or list
+        Its bounds.
+    div_factor, final_div_factor : float
+        The first rate is ``max_lr/div_factor``, the last that over `final_div_factor`.
+    three_phase : bool
+        Whether to come down in two phases.
+    last_epoch : int
+        The step to continue after; -1 to start.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: float | list[float],
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: float | list[float] = 0.85,
+        max_momentum: float | list[float] = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+        last_epoch: int = -1,
+    ):
+        if total_steps is None:
+            if epochs is None or steps_per_epoch is None:
+                raise ValueError(
+                    "You must define either total_steps OR (epochs AND steps_per_epoch)"
+                )
+            total_steps = epochs * steps_per_epoch
+        if total_steps <= 0 or not isinstance(total_steps, int):
+            raise ValueError(f"Expected positive integer total_steps, but got {total_steps}")
+        if not 0 <= pct_start <= 1:
+            raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(
+                "anneal_strategy must be one of 'cos' or 'linear', instead got " + anneal_strategy
+            )
+        self.total_steps = total_steps
+        self._anneal_func_type = anneal_strategy
+        self.cycle_momentum = cycle_momentum
+        up = float(pct_start * total_steps) - 1
+        end = total_steps - 1
+        if three_phase:
+            self._schedule_phases = [
+                (up, "initial_lr", "max_lr", "max_momentum", "base_momentum"),
+                (2 * up, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
+                (end, "initial_lr", "min_lr", "max_momentum", "max_momentum"),
+            ]
+        else:
+            self._schedule_phases = [
+                (up, "initial_lr", "max_lr", "max_momentum", "base_momentum"),
+                (end, "max_lr", "min_lr", "base_momentum", "max_momentum"),
+            ]
+        if last_epoch == -1:
+            rates = _per_group(optimizer, max_lr, "max_lr")
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["initial_lr"] = rate / div_factor
+                group["max_lr"] = rate
+                group["min_lr"] = group["initial_lr"] / final_div_factor
+        if cycle_momentum:
+            self._check_momentum(optimizer)
+            if last_epoch == -1:
+                highs = _per_group(optimizer, max_momentum, "max_momentum")
+                lows = _per_group(optimizer, base_momentum, "base_momentum")
+                for group, high, low in zip(optimizer.param_groups, highs, lows, strict=True):
+                    self._set_momentum(group, high)
+                    group["max_momentum"], group["base_momentum"] = high, low
+        super().__init__(optimizer, last_epoch)
+
+    def _anneal(self, start: float, end: float, part: float) -> float:
+        if self._anneal_func_type == "cos":
+            return end + (start - end) / 2.0 * (math.cos(math.pi * part) + 1)
+        return (end - start) * part + start
+
+    def get_lr(self) -> list[float]:
+        """Compute the rates (and set the momenta) of step `last_epoch`."""
+        t = self.last_epoch
+        if t > self.total_steps:
+            raise ValueError(
+                f"Tried to step {t} times. The specified number of total steps is "
+                f"{self.total_steps}"
+            )
+        start = 0.0
+        phase = self._schedule_phases[-1]
+        for candidate in self._schedule_phases:
+            phase = candidate
+            if t <= candidate[0] or candidate is self._schedule_phases[-1]:
+                break
+            start = candidate[0]
+        end, lr_from, lr_to, m_from, m_to = phase
+        part = (t - start) / (end - start)
+        rates = []
+        for group in self.optimizer.param_groups:
+            rates.append(self._anneal(group[lr_from], group[lr_to], part))
+            if self.cycle_momentum:
+                self._set_momentum(group, self._anneal(group[m_from], group[m_to], part))
+        return rates
+
+
+class CyclicLR(_WithMomentum):
+    """Up and down between two rates (Smith, 2017).
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose rates.
+    base_lr, max_lr : float or list
+        The bounds.
+    step_size_up, step_size_down : int
+        Steps of the way up, and down (the same, where not given).
+    mode : str
+        ``"triangular"``, ``"triangular2"`` (half as high each cycle) or ``"exp_range"`` (times
+        ``gamma**step``).
+    gamma : float
+        Of ``"exp_range"``.
+    scale_fn : callable, optional
+        The height as a function of the cycle, in place of `mode`.
+    scale_mode : str
+        ``"cycle"`` or ``"iterations"``: what `scale_fn` is a function of.
+    cycle_momentum : bool
+        Whether to move the momentum the other way.
+    base_momentum, max_momentum : float or list
+        Its bounds.
+    last_epoch : int
+        The step to continue after; -1 to start.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        base_lr: float | list[float],
+        max_lr: float | list[float],
+        step_size_up: int = 2000,
+        step_size_down: int | None = None,
+        mode: str = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable[[float], float] | None = None,
+        scale_mode: str = "cycle",
+        cycle_momentum: bool = True,
+        base_momentum: float | list[float] = 0.8,
+        max_momentum: float | list[float] = 0.9,
+        last_epoch: int = -1,
+    ):
+        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
+            raise ValueError("mode is invalid and scale_fn is None")
+        lows = _per_group(optimizer, base_lr, "base_lr")
+        if last_epoch == -1:
+            for lr, group in zip(lows, optimizer.param_groups, strict=True):
+                group["lr"] = lr
+        self.max_lrs = _per_group(optimizer, max_lr, "max_lr")
+        up = float(step_size_up)
+        down = up if step_size_down is None else float(step_size_down)
+        self.total_size = up + down
+        self.step_ratio = up / self.total_size
+        self.mode, self.gamma = mode, gamma
+        self._scale_fn = scale_fn
+        self.scale_mode = "iterations" if scale_fn is None and mode == "exp_range" else scale_mode
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            self._check_momentum(optimizer)
+            self.base_momentums = _per_group(optimizer, base_momentum, "base_momentum")
+            self.max_momentums = _per_group(optimizer, max_momentum, "max_momentum")
+            if last_epoch == -1:
+                for m, group in zip(self.max_momentums, optimizer.param_groups, strict=True):
+                    self._set_momentum(group, m)
+        super().__init__(optimizer, last_epoch)
+        self.base_lrs = lows
+
+    def scale_fn(self, x: float) -> float:
+        """Compute the height of a cycle (or step)."""
+        if self._scale_fn is not None:
+            return self._scale_fn(x)
+        if self.mode == "triangular2":
+            return 1 / (2.0 ** (x - 1))
+        return self.gamma**x if self.mode == "exp_range" else 1.0
+
+    def get_lr(self) -> list[float]:
+        """Compute the rates (and set the momenta) of step `last_epoch`."""
+        cycle = math.floor(1 + self.last_epoch / self.total_size)
+        x = 1.0 + self.last_epoch / self.total_size - cycle
+        way = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
+        scale = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        rates = [
+            low + (high - low) * way * scale
+            for low, high in zip(self.base_lrs, self.max_lrs, strict=True)
+        ]
+        if self.cycle_momentum:
+            bounds = zip(
+                self.optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True
+            )
+            for group, low, high in bounds:
+                self._set_momentum(group, high - (high - low) * way * scale)
+        return rates
+
+    def state_dict(self) -> dict[str, Any]:
+        """Collect what the schedule continues from; functions are not among it."""
+        return {k: v for k, v in super().state_dict().items() if k != "_scale_fn"}
+
+
+class SequentialLR(LRScheduler):
+    """One schedule after the other.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose rates; that of all schedules.
+    schedulers : list of LRScheduler
+        In their order.
+    milestones : list of int
+        The epochs at which the next one begins.
+    last_epoch : int
+        The epoch to continue after; -1 to start.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        schedulers: list[LRScheduler],
+        milestones: list[int],
+        last_epoch: int = -1,
+    ):
+        if len(schedulers) < 1:
+            raise ValueError("SequentialLR expects at least one scheduler to be chained.")
+        for i, s in enumerate(schedulers):
+            if s.optimizer is not optimizer:
+                raise ValueError(
+                    f"SequentialLR expects all schedulers to belong to the same optimizer, but got "
+                    f"scheduler {type(s).__name__} at index {i} of another one."
+                )
+        if len(milestones) != len(schedulers) - 1:
+            raise ValueError(
+                "Sequential Schedulers expects number of schedulers provided to be one more than "
+                f"the number of milestone points, but got number of schedulers {len(schedulers)} "
+                f"and the number of milestones to be equal to {len(milestones)}"
+            )
+        self._schedulers = schedulers
+        self._milestones = milestones
+        self.last_epoch = last_epoch + 1
+        self.optimizer = optimizer
+        # Making them has taken each to its first epoch; only the first one is there yet.
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"]
+        for s in schedulers:
+            s.last_epoch -= 1
+        schedulers[0].step()
+        self._last_lr = schedulers[0].get_last_lr()
+
+    def step(self, epoch: int | None = None) -> None:
+        """Go on to the next epoch."""
+        self.last_epoch += 1
+        i = bisect_right(self._milestones, self.last_epoch)
+        scheduler = self._schedulers[i]
+        if i > 0 and self._milestones[i - 1] == self.last_epoch:
+            scheduler.step(0)
+        else:
+            scheduler.step()
+        self._last_lr = scheduler.get_last_lr()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Collect what the schedules continue from."""
+        state = {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "_schedulers")}
+        return {**state, "_schedulers": [s.state_dict() for s in self._schedulers]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""
+        own = {k: v for k, v in state_dict.items() if k != "_schedulers"}
+        self.__dict__.update(own)
+        for s, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
+            s.load_state_dict(state)
+
+
+class ChainedScheduler(LRScheduler):
+    """Several schedules at once, each on top of the others.
+
+    Parameters
+    ----------
+    schedulers : sequence of LRScheduler
+        All of one optimizer.
+    optimizer : Optimizer, optional
+        That one.
+    """
+
+    def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):
+        if len(schedulers) < 1:
+            raise ValueError("ChainedScheduler expects at least one scheduler to be chained.")
+        optimizer = optimizer or schedulers[0].optimizer
+        if any(s.optimizer is not optimizer for s in schedulers):
+            raise ValueError(
+                "ChainedScheduler expects all schedulers to belong to the same optimizer"
+            )
+        if any(isinstance(s, ReduceLROnPlateau) for s in schedulers):
+            raise TypeError("ChainedScheduler: ReduceLROnPlateau needs a metric at every step")
+        self._schedulers = list(schedulers)
+        self.optimizer = optimizer
+        self._last_lr = self._rates()
+
+    def step(self, epoch: int | None = None) -> None:
+        """Go on to the next epoch."""
+        for s in self._schedulers:
+            s.step()
+        self._last_lr = self._rates()
+
+    state_dict = SequentialLR.state_dict
+    load_state_dict = SequentialLR.load_state_dict
+
+
+__all__: Iterable[str] = [
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "SequentialLR",
+]
