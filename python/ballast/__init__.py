@@ -34,7 +34,7 @@ from ._einsum import einsum
 from ._operations import *
 from .autograd import enable_grad, grad, inference_mode, no_grad, set_grad_enabled
 
-from . import autograd, backends, cuda, data, nn, optim, random, utils  # isort: skip
+from . import autograd, backends, cuda, data, nn, onnx, optim, random, utils  # isort: skip
 from ._explain import explain
 from ._serialization import load, save
 from .random import get_rng_state, initial_seed, seed, set_rng_state

@@ -124,7 +124,26 @@ def as_tensor(data: Any, dtype=None, device=None) -> Tensor:
 
 
 def from_dlpack(data: Any) -> Tensor:
-    """Wrap anything that speaks DLPack without copying it."""
+    """Wrap anything that speaks DLPack, without copying it where its elements lie row by row.
+
+    Parameters
+    ----------
+    data : object
+        With ``__dlpack__``, on the CPU. float32, float64, int64, bool and uint8 share memory; other
+        types are copied into the nearest, as by `from_numpy`.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape. Operations read the memory as it is when they are called.
+    """
+    if not hasattr(data, "__dlpack__"):
+        raise TypeError(f"from_dlpack: {type(data).__name__} has no __dlpack__")
+    dtype = str(getattr(data, "dtype", "")).rpartition(".")[2]
+    if dtype and dtype not in _DTYPES:
+        import numpy as np
+
+        return from_numpy(np.from_dlpack(data))
     return _core._from_dlpack(data)
 
 

@@ -88,6 +88,7 @@ void bind_composed_activations(nb::module_& m);
 void bind_optim(nb::module_& m);
 void bind_data(nb::module_& m);
 void bind_io(nb::module_& m);
+void bind_onnx(nb::module_& m);
 
 }  // namespace ballast::python
 

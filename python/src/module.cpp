@@ -50,4 +50,5 @@ NB_MODULE(_core, m) {
   bind_optim(m);
   bind_data(m);
   bind_io(m);
+  bind_onnx(m);
 }

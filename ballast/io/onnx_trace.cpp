@@ -1,0 +1,129 @@
+#include "ballast/io/onnx_trace.h"
+
+#include <cstring>
+
+#include "ballast/io/state.h"
+
+namespace ballast::io {
+namespace {
+
+/// `rows` rows of the example, over and over; with `other`, other values where they are floats.
+Tensor input_like(const Tensor& example, int64_t rows, bool other) {
+  const Array from = to_array(example);
+  Shape shape = from.shape;
+  if (rows > 0 && shape.rank() > 0) {
+    check<ValueError>(shape[0] > 0, "onnx: an input of shape {} has no rows", shape);
+    shape[0] = rows;
+  }
+  Array to = Array::empty(from.dtype, shape);
+  dispatch(from.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto in = from.as<T>();
+    const auto out = to.as<T>();
+    for (size_t i = 0; i < out.size(); ++i) {
+      out[i] = in[i % in.size()];
+      if constexpr (std::is_floating_point_v<T>)
+        if (other) out[i] = T{0.5} * out[i] + T{0.25};
+    }
+  });
+  return to_tensor(to);
+}
+
+/// Lists the nodes that depend on the inputs, in order. (Graphs can be deep: no recursion.)
+void list_nodes(Trace& t) {
+  std::unordered_map<const Node*, bool> depends;  // of what has been finished
+  for (const Tensor& x : t.inputs) {
+    check<ValueError>(depends.emplace(&x.node(), true).second, "onnx: one tensor is two inputs");
+    t.position.emplace(&x.node(), t.nodes.size());
+    t.nodes.push_back(&x.node());
+  }
+  std::vector<std::pair<Node*, int>> path;
+  for (const Tensor& y : t.outputs) {
+    path.emplace_back(&y.node(), 0);
+    while (!path.empty()) {
+      auto& [node, next] = path.back();
+      if (!depends.contains(node) && !node->evaluated() && next < node->inputs.size()) {
+        path.emplace_back(node->inputs[next++].get(), 0);
+        continue;
+      }
+      Node* const done = node;
+      path.pop_back();
+      if (depends.contains(done)) continue;
+      bool any = false;
+      if (!done->evaluated())
+        for (const Ref<Node>& in : done->inputs) any |= depends[in.get()];
+      depends[done] = any;
+      if (!any) continue;
+      t.position.emplace(done, t.nodes.size());
+      t.nodes.push_back(done);
+      for (const Ref<Node>& in : done->inputs) ++t.uses[in.get()];
+    }
+    ++t.uses[&y.node()];
+  }
+}
+
+Trace record(const OnnxFunction& f, std::span<const Tensor> examples, int64_t rows, bool other) {
+  Trace t;
+  for (const Tensor& x : examples) t.inputs.push_back(input_like(x, rows, other));
+  NoGrad off;
+  t.outputs = f(t.inputs);
+  list_nodes(t);
+  return t;
+}
+
+void check_constant(const Node& a, const Node& b) {
+  const auto array = [](const Node& n) {
+    return to_array(Tensor(Ref<Node>(const_cast<Node*>(&n))));
+  };
+  const Array x = array(a), y = array(b);
+  const bool same = x.dtype == y.dtype && x.shape == y.shape &&
+                    (x.bytes() == 0 || std::memcmp(x.data->data(), y.data->data(), x.bytes()) == 0);
+  check<ValueError>(same,
+                    "onnx: the computation holds a constant of shape {} that changes with the "
+                    "input's values or batch size; is a value looked at on the way?",
+                    x.shape);
+}
+
+/// Whether two nodes do the same to the same.
+void check_same(const Trace& a, const Trace& b, size_t i) {
+  const Node &x = *a.nodes[i], &y = *b.nodes[i];
+  const auto xa = x.attributes.bytes(), ya = y.attributes.bytes();
+  bool same = x.op == y.op && x.dtype == y.dtype && x.shape.rank() == y.shape.rank() &&
+              xa.size() == ya.size() && std::memcmp(xa.data(), ya.data(), xa.size()) == 0 &&
+              x.inputs.size() == y.inputs.size();
+  for (int k = 0; same && k < x.inputs.size(); ++k) {
+    const Node &in_x = *x.inputs[k], &in_y = *y.inputs[k];
+    same = a.depends(in_x) == b.depends(in_y);
+    if (!same) break;
+    if (a.depends(in_x))
+      same = a.position.at(&in_x) == b.position.at(&in_y);
+    else
+      check_constant(in_x, in_y);
+  }
+  check<ValueError>(same,
+                    "onnx: the computation depends on the input's values or batch size (at "
+                    "operation '{}')",
+                    x.op ? x.op->name() : "input");
+}
+
+}  // namespace
+
+Trace trace(const OnnxFunction& f, std::span<const Tensor> examples, bool dynamic_batch) {
+  // Sizes of one are special to broadcasting, so the batches have two rows and three.
+  Trace a = record(f, examples, dynamic_batch ? 2 : 0, false);
+  const Trace b = record(f, examples, dynamic_batch ? 3 : 0, true);
+  check<ValueError>(a.nodes.size() == b.nodes.size() && a.outputs.size() == b.outputs.size(),
+                    "onnx: the computation depends on the input's values or batch size");
+  for (size_t i = 0; i < a.nodes.size(); ++i) {
+    if (i >= a.inputs.size()) check_same(a, b, i);
+    uint32_t varies = 0;
+    for (int d = 0; d < a.nodes[i]->shape.rank(); ++d)
+      if (a.nodes[i]->shape[d] != b.nodes[i]->shape[d]) varies |= 1u << d;
+    a.varies.push_back(varies);
+  }
+  for (size_t i = 0; i < a.outputs.size(); ++i)
+    if (!a.depends(a.outputs[i].node())) check_constant(a.outputs[i].node(), b.outputs[i].node());
+  return a;
+}
+
+}  // namespace ballast::io
