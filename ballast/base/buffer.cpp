@@ -1,5 +1,7 @@
 #include "ballast/base/buffer.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -12,6 +14,9 @@ namespace ballast {
 namespace {
 
 constexpr size_t kAlign = 64;
+// Blocks of this size and more ask for large pages: sweeps walk several of them at a time, and an
+// address translated for 4 KB at a time costs as much as the memory it is for.
+constexpr size_t kLarge = size_t{4} << 20, kLargePage = size_t{2} << 20;
 
 // AddressSanitizer sees overruns and late reads only of blocks that come from, and go back to, the
 // system.
@@ -29,6 +34,16 @@ size_t round_up(size_t bytes) {
   bytes = std::max(bytes, kAlign);
   const size_t step = kPooled ? std::max(std::bit_floor(bytes) / 8, kAlign) : kAlign;
   return (bytes + step - 1) / step * step;
+}
+
+/// Memory from the system, or null.
+std::byte* from_system(size_t bytes) {
+  const bool large = kPooled && bytes >= kLarge;
+  void* data = std::aligned_alloc(large ? kLargePage : kAlign, bytes);
+#ifdef MADV_HUGEPAGE
+  if (large && data) madvise(data, bytes, MADV_HUGEPAGE);  // only a wish: failing costs speed
+#endif
+  return static_cast<std::byte*>(data);
 }
 
 struct Pool {
@@ -61,7 +76,7 @@ Ref<Buffer> Buffer::allocate(size_t bytes) {
     p.use.peak = std::max(p.use.peak, p.use.live);
   }
   if (!data) {
-    data = static_cast<std::byte*>(std::aligned_alloc(kAlign, capacity));
+    data = from_system(capacity);
     if (!data) {
       std::lock_guard lock(p.mutex);
       p.use.live -= capacity;
