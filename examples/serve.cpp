@@ -16,38 +16,14 @@
 
 using namespace ballast;
 
-struct ResNet18 : nn::Module {
-  explicit ResNet18(int64_t classes) : fc(add("fc", nn::Linear(512, classes))) {}
-
-  Tensor forward(const Tensor& x) override {
-    const Tensor stem =
-        max_pool2d(relu(bn1(conv1(x))), {3, 3}, {.stride = {{2, 2}}, .padding = {1, 1}});
-    const Tensor y = layer4(layer3(layer2(layer1(stem))));
-    return fc(adaptive_avg_pool2d(y, {1, 1}).flatten(1));
-  }
-
-  static nn::Sequential stage(int64_t in, int64_t out, int64_t stride) {
-    return nn::Sequential(models::ResidualBlock(in, out, stride, {}),
-                          models::ResidualBlock(out, out, 1, {}));
-  }
-
-  nn::Conv2d conv1 = add("conv1", nn::Conv2d(3, 64, 7, {.stride = 2, .padding = 3, .bias = false}));
-  nn::BatchNorm2d bn1 = add("bn1", nn::BatchNorm2d(64));
-  nn::Sequential layer1 = add("layer1", stage(64, 64, 1));
-  nn::Sequential layer2 = add("layer2", stage(64, 128, 2));
-  nn::Sequential layer3 = add("layer3", stage(128, 256, 2));
-  nn::Sequential layer4 = add("layer4", stage(256, 512, 2));
-  nn::Linear fc;
-};
-
-ResNet18 load_network(const std::string& path) {
+models::ResNet load_network(const std::string& path) {
   const io::Object file = io::read_checkpoint(path);
   const io::Object* model = file.find("model");
   const StateDict state = io::state_dict_of(model ? *model : file);
   int64_t classes = 0;
   for (const auto& [name, t] : state)
     if (name == "fc.bias") classes = t.numel();
-  ResNet18 net(classes);
+  models::ResNet net(models::ResNet::Block::kBasic, {2, 2, 2, 2}, {.classes = classes});
   net.load_state_dict(state);
   net.eval();
   return net;
@@ -58,7 +34,7 @@ int main(int argc, char** argv) try {
     std::fprintf(stderr, "usage: serve CHECKPOINT IMAGE.npy...\n");
     return 2;
   }
-  ResNet18 net = load_network(argv[1]);
+  models::ResNet net = load_network(argv[1]);
   NoGrad off;
   for (int i = 2; i < argc; ++i) {
     Tensor image = io::to_tensor(io::read_npy(argv[i])).to(DType::kFloat32);
