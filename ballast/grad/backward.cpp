@@ -63,8 +63,8 @@ class ReverseWalk {
     }
   }
 
-  /// The graph has served: what was kept for this walk may go. Parts whose rules read no value, down
-  /// to the leaves, can be walked again.
+  /// The graph has served: what was kept for this walk may go. Parts whose rules read no value,
+  /// down to the leaves, can be walked again.
   void release() const {
     std::vector<char> reads(order_.size());
     const int32_t* edge = edges_.data();

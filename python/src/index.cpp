@@ -210,8 +210,7 @@ Tensor read_region(const Tensor& t, const Region& r) {
   v.offset = r.offset;
   v.strides = r.strides;
   v.shape = r.shape;
-  if (v.contiguous())
-    return ops::as_view(ops::part_of_memory(t.node().buffer, t.dtype(), v), t, v);
+  if (v.contiguous()) return ops::as_view(ops::part_of_memory(t.node().buffer, t.dtype(), v), t, v);
   Tensor out = empty(r.shape, t.dtype());
   dispatch(t.dtype(), [&](auto zero) {
     using T = decltype(zero);

@@ -104,9 +104,8 @@ void bind_windows(nb::module_& m) {
 }
 
 void bind_sums(nb::module_& m) {
-  m.def("_index_sum", [](T x, int64_t dim, T index, int64_t size) {
-    return index_sum(x, dim, index, size);
-  });
+  m.def("_index_sum",
+        [](T x, int64_t dim, T index, int64_t size) { return index_sum(x, dim, index, size); });
 }
 
 void bind_normalizations(nb::module_& m) {
