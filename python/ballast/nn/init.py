@@ -124,3 +124,35 @@ def kaiming_normal_(
     fan = _calculate_correct_fan(tensor, mode)
     std = calculate_gain(nonlinearity, a) / math.sqrt(fan)
     return normal_(tensor, 0.0, std, generator)
+
+
+@no_grad()
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Fill with normal numbers between `a` and `b`: what falls outside is drawn again.
+
+    Raises NotImplementedError where less than 30 % of the distribution lies between them; PyTorch
+    draws uniform candidates there.
+    """
+    scale = std * math.sqrt(2.0)
+    inside = (math.erf((b - mean) / scale) - math.erf((a - mean) / scale)) / 2
+    if inside <= 0.3:
+        raise NotImplementedError(
+            f"trunc_normal_: [{a}, {b}] holds {100 * inside:.0f} % of a normal distribution with "
+            f"mean {mean} and std {std}; at least 30 % are supported"
+        )
+    values = _core.empty_like(tensor).normal_(mean, std, generator=generator)
+    while True:
+        outside = (values < a) | (values > b)
+        if not outside.any().item():
+            break
+        again = _core.empty_like(tensor).normal_(mean, std, generator=generator)
+        values = _core.where(outside, again, values)
+    tensor.copy_(values)
+    return tensor
