@@ -54,7 +54,14 @@ class Ref {
   explicit operator bool() const { return p_ != nullptr; }
   bool operator==(const Ref& o) const = default;
 
+  /// Replaces a pointer that other threads look at by `published`: whoever finds it there finds all
+  /// that was written before.
+  void publish(Ref o) { o.p_ = atomic().exchange(o.p_, std::memory_order_acq_rel); }
+  bool published() const { return atomic().load(std::memory_order_acquire) != nullptr; }
+
  private:
+  std::atomic_ref<T*> atomic() const { return std::atomic_ref<T*>(const_cast<T*&>(p_)); }
+
   T* p_ = nullptr;
 };
 

@@ -1,6 +1,7 @@
 // Nodes of the lazy graph.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct GradSlot : public Counted<GradSlot> {
 
 /// One value: a leaf (memory), or an operation on other nodes that has been recorded and perhaps
 /// not yet evaluated. Immutable as a value; evaluation fills in the memory and drops the inputs.
+/// Threads may share a node: what an evaluation changes is written under the graph lock, the memory
+/// last, and may be read without the lock once `evaluated()`.
 class Node : public Counted<Node> {
  public:
   const Op* op = nullptr;  // null for leaves, also once evaluated and not needed by autograd
@@ -50,7 +53,13 @@ class Node : public Counted<Node> {
   uint64_t walk = 0;
   int32_t index = 0;
 
-  bool evaluated() const { return static_cast<bool>(buffer); }
+  bool evaluated() const { return buffer.published(); }
+  /// Of an evaluated node. Looking at its elements brings channels-last memory into row-major
+  /// order, in a buffer of its own; row-major memory stays in place.
+  bool row_major() const { return atomic_layout().load(std::memory_order_acquire) == Layout(); }
+  void publish_row_major() { atomic_layout().store(Layout(), std::memory_order_release); }
+  /// Whether someone else may change the memory at any time.
+  bool external() const { return evaluated() && row_major() && buffer->external(); }
   std::byte* data() const { return buffer->data(); }
   int64_t numel() const { return shape.numel(); }
   /// What the gradient rule will read, of the gradients that are asked for.
@@ -62,10 +71,17 @@ class Node : public Counted<Node> {
   }
 
   static void destroy(Node* self);
+
+ private:
+  std::atomic_ref<Layout> atomic_layout() const {
+    return std::atomic_ref<Layout>(const_cast<Layout&>(layout));
+  }
 };
 
 /// A leaf with unspecified contents.
 Ref<Node> make_leaf(const Shape& shape, DType dtype);
+/// A leaf that shares the memory of an evaluated node.
+Ref<Node> leaf_over(const Node& node);
 
 /// Walks over the graph use the scratch fields of shared nodes: one walk at a time. Recursive,
 /// because recording an operation during a walk may evaluate.

@@ -15,7 +15,7 @@ constexpr int kMaxDepth = 4096;
 void add_input(Node& node, const Tensor& t) {
   Node& in = t.node();
   // Memory that someone else may change is read as it is now.
-  if (in.buffer && in.buffer->external()) {
+  if (in.external()) {
     Ref<Node> copy = make_leaf(in.shape, in.dtype);
     std::memcpy(copy->data(), in.data(), in.numel() * size_of(in.dtype));
     copy->layout = in.layout;
@@ -85,6 +85,16 @@ Ref<Node> make_leaf(const Shape& shape, DType dtype) {
   node->dtype = dtype;
   node->buffer = Buffer::allocate(shape.numel() * size_of(dtype));
   return node;
+}
+
+Ref<Node> leaf_over(const Node& node) {
+  Ref<Node> leaf(new Node);
+  leaf->shape = node.shape;
+  leaf->dtype = node.dtype;
+  std::lock_guard lock(graph_mutex());
+  leaf->layout = node.layout;
+  leaf->buffer = node.buffer;
+  return leaf;
 }
 
 namespace {
@@ -229,12 +239,7 @@ Tensor& Tensor::set_requires_grad(bool value) {
   check(is_leaf(), "you can only change requires_grad flags of leaf variables.");
   if (value == n.requires_grad) return *this;
   // The node may be shared with graphs recorded before: they keep the value as it was.
-  Ref<Node> leaf(new Node);
-  leaf->shape = n.shape;
-  leaf->dtype = n.dtype;
-  eval();
-  leaf->layout = n.layout;
-  leaf->buffer = n.buffer;
+  Ref<Node> leaf = leaf_over(eval().node());
   impl_->set_leaf(std::move(leaf), value);
   return *this;
 }

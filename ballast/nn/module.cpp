@@ -42,9 +42,7 @@ void set_value(const Tensor& t, const Tensor& value) {
   const bool leaf = t.requires_grad();
   Tensor fresh = value.detach();
   fresh.eval();
-  Ref<Node> node = make_leaf(fresh.shape(), fresh.dtype());
-  node->buffer = fresh.node().buffer;
-  node->layout = fresh.node().layout;
+  Ref<Node> node = leaf_over(fresh.node());
   if (leaf) t.impl()->adopt(*node);
   t.impl()->assign(std::move(node));
 }

@@ -188,7 +188,6 @@ void check_reduction(const CrossEntropyOptions& options, const char* who) {
                     "batchmean is not a valid value for reduction of {}", who);
 }
 
-/// Checks that target (N, ...) fits x (N, C, ...).
 /// Labels that are known already are told at the call, where a user can see which batch is wrong.
 void check_known_labels(const Tensor& target, int64_t classes, int64_t ignore_index) {
   if (!target.node().evaluated()) return;
@@ -197,6 +196,7 @@ void check_known_labels(const Tensor& target, int64_t classes, int64_t ignore_in
                       "Target {} is out of bounds.", label);
 }
 
+/// Checks that target (N, ...) fits x (N, C, ...).
 void check_labels(const Tensor& x, const Tensor& target, int64_t ignore_index, const char* who) {
   check(target.dtype() == DType::kInt64, "{}: expected target of dtype int64, got {}", who,
         name_of(target.dtype()));

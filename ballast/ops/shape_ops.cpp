@@ -219,23 +219,17 @@ Tensor Tensor::to(DType dtype) const { return cast(*this, dtype); }
 
 Tensor Tensor::detach() const {
   NoGrad off;
-  if (node().evaluated()) {
-    Ref<Node> leaf(new Node);
-    leaf->shape = shape();
-    leaf->dtype = dtype();
-    leaf->layout = node().layout;
-    leaf->buffer = node().buffer;
-    return ops::detached(Tensor(std::move(leaf)), *this);
-  }
-  return ops::detached(record(reshape_op(), shape(), dtype(), {*this}), *this);
+  const Tensor value = node().evaluated() ? Tensor(leaf_over(node()))
+                                          : record(reshape_op(), shape(), dtype(), {*this});
+  return ops::detached(value, *this);
 }
 
 void Tensor::copy_(const Tensor& source) {
   NoGrad off;
   Tensor value = expand(cast(source, dtype()), shape()).detach();
-  if (value.node().buffer && value.node().buffer->external()) value = clone(value);
+  if (value.node().external()) value = clone(value);
   const Node& now = node();
-  if (now.buffer && now.buffer->external()) return ops::write_memory(*this, value);
+  if (now.external()) return ops::write_memory(*this, value);
   const Ref<Node> n = value.impl()->node();
   if (now.grad_leaf) impl_->adopt(*n);
   impl_->assign(n);

@@ -217,13 +217,12 @@ void commit(Run& run) {
   for (size_t i = 0; i < run.outputs.size(); ++i) {
     Node& n = *run.outputs[i];
     if (n.evaluated()) continue;  // by another thread meanwhile: its memory may be in use
-    n.buffer = run.made[i];
     n.layout = p.values[p.outputs[i]].layout;
-    n.depth = 0;
     if (!n.requires_grad || n.grad_leaf || n.released) {
       n.inputs.clear();
       n.op = nullptr;
     }
+    n.buffer.publish(run.made[i]);
   }
 }
 

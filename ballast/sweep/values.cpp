@@ -19,7 +19,7 @@ std::span<const T> Tensor::data() const {
                    name_of(dtype_of<T>), name_of(dtype()));
   eval();
   Node& n = node();
-  if (n.layout == Layout::kChannelsLast) {
+  if (!n.row_major()) {
     std::lock_guard lock(graph_mutex());
     if (n.layout == Layout::kChannelsLast && !plan::layouts_coincide(n.shape)) {
       Ref<Buffer> b = Buffer::allocate(n.buffer->bytes());
@@ -29,9 +29,9 @@ std::span<const T> Tensor::data() const {
         sweep::convert_layout(n.shape, false, in.as<float>(), out.as<float>());
       else
         plan::convert_layout_op().reference(Call{{&in, 1}, out, to_row_major});
-      n.buffer = b;
+      n.buffer.publish(b);
     }
-    n.layout = Layout::kRowMajor;
+    n.publish_row_major();
   }
   return {reinterpret_cast<const T*>(n.data()), static_cast<size_t>(n.numel())};
 }
