@@ -145,8 +145,8 @@ class Op {
   /// Which values the gradient rule reads: bit i for input i, kReadsOutput for the output. What it
   /// reads is kept when a value is looked at before `backward()`.
   virtual uint32_t gradient_reads() const { return ~kReadsOutput; }
-  /// The same where only the gradients of some inputs are asked for: those of `needed` (bit i: input
-  /// i).
+  /// The same where only the gradients of some inputs are asked for: those of `needed` (bit i:
+  /// input i).
   virtual uint32_t reads_for(uint32_t /*needed*/) const { return gradient_reads(); }
   static constexpr uint32_t kReadsOutput = 1u << 31;
 

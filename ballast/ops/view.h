@@ -1,7 +1,7 @@
 // Views: tensors that show elements of another one, and what writing to them means.
 //
-// `reshape`, `permute`, `slice` and what is made of them give views where PyTorch's do: writing to a
-// view changes its base, writing to a base changes its views.
+// `reshape`, `permute`, `slice` and what is made of them give views where PyTorch's do: writing to
+// a view changes its base, writing to a base changes its views.
 #pragma once
 
 #include "ballast/graph/tensor.h"
