@@ -104,29 +104,13 @@ class ScatterAddOp final : public Op {
       const T* src = c.input<T>(2);
       T* out = c.output<T>();
       std::copy_n(c.input<T>(0), c.out.shape.numel(), out);
-      // The source may be larger than the index: it is read with its own strides.
-      std::vector<int64_t> at;
-      at.reserve(c.in[1].shape.numel());
-      ops::for_each_offset(c.in[1].shape, ops::strides_of(c.in[2].shape),
-                           [&](int64_t offset) { at.push_back(offset); });
-      for_each_indexed(
-          c.in[1], c.out.shape, c.attributes.as<DimAttributes>().dim,
-          [&](int64_t i, int64_t to) { out[to] = static_cast<T>(out[to] + src[at[i]]); });
+      for_each_indexed(c.in[1], c.out.shape, c.attributes.as<DimAttributes>().dim,
+                       [&](int64_t i, int64_t to) { out[to] = static_cast<T>(out[to] + src[i]); });
     });
   }
   Gradients gradient(const Backward& b) const override {
     Gradients g{b.grad(), Tensor(), Tensor()};
-    if (b.needs(2)) {
-      Tensor from_index = gather(b.grad(), b.attributes<DimAttributes>().dim, b.input(1));
-      const Shape &read = b.input_shape(1), &whole = b.input_shape(2);
-      for (int d = 0; d < whole.rank(); ++d) {  // what the index does not reach has no gradient
-        if (read[d] == whole[d]) continue;
-        Shape rest = from_index.shape();
-        rest[d] = whole[d] - read[d];
-        from_index = cat({from_index, zeros(rest, from_index.dtype())}, d);
-      }
-      g[2] = from_index;
-    }
+    if (b.needs(2)) g[2] = gather(b.grad(), b.attributes<DimAttributes>().dim, b.input(1));
     return g;
   }
   uint32_t gradient_reads() const override { return 2; }
@@ -193,6 +177,25 @@ int check_gather(const char* who, const Tensor& x, int64_t dim, const Tensor& in
   return at;
 }
 
+/// Records scatter or scatter_add. Of a source larger than the index, the part under it is read.
+Tensor scattered(const Op& op, const Tensor& x, int64_t dim, const Tensor& index,
+                 const Tensor& src) {
+  const int at = check_gather(op.name(), x, dim, index);
+  check(src.dtype() == x.dtype(), "scatter(): Expected self.dtype to be equal to src.dtype");
+  check(src.dim() == x.dim(),
+        "{}(): Index tensor must have the same number of dimensions as src tensor", op.name());
+  Tensor read = src;
+  for (int d = 0; d < x.dim(); ++d) {
+    check(index.shape()[d] <= src.shape()[d],
+          "Expected index {} to be no larger than src {} in all dimensions", index.shape(),
+          src.shape());
+    if (index.shape()[d] < src.shape()[d]) read = slice(read, d, 0, index.shape()[d]);
+  }
+  if (x.dim() > 0) return record(op, x.shape(), x.dtype(), {x, index, read}, DimAttributes{at});
+  auto line = [](const Tensor& t) { return reshape(t, Shape{1}); };
+  return reshape(scattered(op, line(x), 0, line(index), line(src)), Shape{});
+}
+
 }  // namespace
 
 Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
@@ -220,19 +223,7 @@ Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
 
 Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src) {
   static const ScatterAddOp op;
-  const int at = check_gather("scatter_add", x, dim, index);
-  check(src.dtype() == x.dtype(), "scatter(): Expected self.dtype to be equal to src.dtype");
-  check(src.dim() == x.dim(),
-        "scatter_add(): Index tensor must have the same number of dimensions as src tensor");
-  for (int d = 0; d < x.dim(); ++d)
-    check(index.shape()[d] <= src.shape()[d],
-          "Expected index {} to be no larger than src {} in all dimensions", index.shape(),
-          src.shape());
-  if (x.dim() == 0)
-    return reshape(
-        scatter_add(reshape(x, Shape{1}), 0, reshape(index, Shape{1}), reshape(src, Shape{1})),
-        Shape{});
-  return record(op, x.shape(), x.dtype(), {x, index, src}, DimAttributes{at});
+  return scattered(op, x, dim, index, src);
 }
 
 Tensor index_sum(const Tensor& x, int64_t dim, const Tensor& index, int64_t size) {
@@ -266,22 +257,7 @@ Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor
 
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src) {
   static const ScatterOp op;
-  const int at = check_gather("scatter", x, dim, index);
-  check(src.dtype() == x.dtype(), "scatter(): Expected self.dtype to be equal to src.dtype");
-  check(src.dim() == x.dim(),
-        "scatter(): Index tensor must have the same number of dimensions as src tensor");
-  Tensor read = src;
-  for (int d = 0; d < x.dim(); ++d) {
-    check(index.shape()[d] <= src.shape()[d],
-          "Expected index {} to be no larger than src {} in all dimensions", index.shape(),
-          src.shape());
-    if (index.shape()[d] < src.shape()[d]) read = slice(read, d, 0, index.shape()[d]);
-  }
-  if (x.dim() == 0)
-    return reshape(
-        scatter(reshape(x, Shape{1}), 0, reshape(index, Shape{1}), reshape(src, Shape{1})),
-        Shape{});
-  return record(op, x.shape(), x.dtype(), {x, index, read}, DimAttributes{at});
+  return scattered(op, x, dim, index, src);
 }
 
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, double value) {
