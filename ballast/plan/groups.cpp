@@ -89,8 +89,15 @@ class Grouping {
       if (g >= 0) return add(i, g);
       if (rows) return;  // waits: see inline_or_store
     }
+    start(i);
+  }
+
+  /// Begins a group; returns its number.
+  int start(int i) {
     groups_.emplace_back();
-    add(i, static_cast<int>(groups_.size()) - 1);
+    const int g = static_cast<int>(groups_.size()) - 1;
+    add(i, g);
+    return g;
   }
 
   void add(int i, int g) {
@@ -234,9 +241,8 @@ class Grouping {
           group_of_[i] = group_of_[r];
           return;
         }
-    groups_.emplace_back();
-    add(i, static_cast<int>(groups_.size()) - 1);
-    if (pointwise_) absorb(static_cast<int>(groups_.size()) - 1);
+    const int g = start(i);
+    if (pointwise_) absorb(g);
   }
 
   /// A chain that is stored takes in what waits behind it: several results of one pass.

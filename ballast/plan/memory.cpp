@@ -12,16 +12,6 @@ struct Life {
   int64_t bytes;
 };
 
-/// Calls f for everything in memory that making `v` reads.
-template <class F>
-void reads(const std::vector<Value>& values, int v, const F& f) {
-  for (int in : values[v].in)
-    if (values[in].home == Home::kInlined)
-      reads(values, in, f);
-    else
-      f(in);
-}
-
 }  // namespace
 
 // Values are placed one by one, largest first, each at the lowest offset where it overlaps none
@@ -40,7 +30,7 @@ void place_memory(Plan& plan) {
   std::vector<Life> lives(values.size(), Life{-1, -1, -1, 0});
   for (int g = 0; g < static_cast<int>(plan.groups.size()); ++g)
     for (int v : plan.groups[g].values) {
-      reads(values, v, [&](int in) { lives[root(in)].to = g; });
+      for_each_read(plan, v, [&](int in) { lives[root(in)].to = g; });
       if (values[v].home != Home::kMemory) continue;
       Life& life = lives[root(v)];
       if (life.from < 0) life.from = g;

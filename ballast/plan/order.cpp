@@ -23,7 +23,12 @@ class Ordering {
     std::vector<int> waits_for(n);
     for (size_t g = 0; g < n; ++g) {
       std::set<int> before;
-      for (int v : plan_.groups[g].values) collect(v, static_cast<int>(g), before);
+      for (int v : plan_.groups[g].values)
+        for_each_read(plan_, v, [&](int in) {
+          if (maker_[in] == static_cast<int>(g)) return;
+          if (maker_[in] >= 0) before.insert(maker_[in]);
+          reads_[g].insert(root(in));
+        });
       waits_for[g] = static_cast<int>(before.size());
       for (int h : before) readers_[h].push_back(static_cast<int>(g));
       for (int v : reads_[g]) ++readers_left_[v];
@@ -52,18 +57,6 @@ class Ordering {
   int root(int v) const {
     while (plan_.values[v].view()) v = plan_.values[v].in[0];
     return v;
-  }
-
-  /// What making `v` reads from memory, and the groups that make that.
-  void collect(int v, int g, std::set<int>& before) {
-    for (int in : plan_.values[v].in) {
-      if (maker_[in] == g) continue;
-      if (maker_[in] >= 0) before.insert(maker_[in]);
-      if (plan_.values[in].home == Home::kInlined)
-        collect(in, g, before);
-      else
-        reads_[g].insert(root(in));
-    }
   }
 
   int64_t arena_bytes(int v) const {

@@ -90,16 +90,11 @@ void verify(const Plan& plan) {
             i, in);
   std::vector<char> made(plan.values.size());
   for (int leaf : plan.leaves) made[leaf] = 1;
-  auto read = [&](const auto& self, int v) -> void {
-    for (int in : plan.values[v].in)
-      if (plan.values[in].home == Home::kInlined)
-        self(self, in);
-      else
-        check(made[in], "plan: value {} is read before it is made", in);
-  };
   for (const Group& g : plan.groups)
     for (int v : g.values) {
-      read(read, v);
+      for_each_read(plan, v, [&](int in) {
+        check(made[in], "plan: value {} is read before it is made", in);
+      });
       made[v] = 1;
     }
   if (!plan.groups.empty())

@@ -86,6 +86,26 @@ void order_groups(Plan& plan);
 /// Places temporaries in one arena so that values alive together do not overlap.
 void place_memory(Plan& plan);
 
+/// Calls f(value) for every value that the sweep which makes `v` reads for it, from memory or as it
+/// makes it itself, and inlined(value) for those that it computes on the way.
+template <class F, class Inlined>
+void for_each_read(const Plan& plan, int v, const F& f, const Inlined& inlined) {
+  for (int in : plan.values[v].in) {
+    if (plan.values[in].home == Home::kInlined) {
+      inlined(in);
+      for_each_read(plan, in, f, inlined);
+    } else {
+      f(in);
+    }
+  }
+}
+template <class F>
+void for_each_read(const Plan& plan, int v, const F& f) {
+  for_each_read(plan, v, f, [](int) {});
+}
+
+/// Whether a row of the value holds its channels: matrices, and images stored channels-last.
+bool rows_are_pixels(const Value& v);
 /// Whether a program can make `v` row by row: pointwise operations, and those that only choose
 /// which columns or rows are read (concatenation, slices, repetition over pixels).
 bool made_by_rows(const Plan& plan, const Value& v);

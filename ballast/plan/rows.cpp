@@ -6,13 +6,6 @@
 namespace ballast::plan {
 namespace {
 
-/// Whether a row of the value holds its channels: matrices, and images stored channels-last.
-bool rows_are_pixels(const Value& v) {
-  const int rank = v.shape.rank();
-  return rank == 2 ||
-         (rank >= 3 && (v.layout == Layout::kChannelsLast || layouts_coincide(v.shape)));
-}
-
 /// One row for all pixels of a sample: (N, C, 1, ...) beside (N, C, H, ...).
 bool repeats_over_pixels(const Value& in, const Value& v) {
   const int rank = v.shape.rank();
@@ -21,6 +14,12 @@ bool repeats_over_pixels(const Value& in, const Value& v) {
 }
 
 }  // namespace
+
+bool rows_are_pixels(const Value& v) {
+  const int rank = v.shape.rank();
+  return rank == 2 ||
+         (rank >= 3 && (v.layout == Layout::kChannelsLast || layouts_coincide(v.shape)));
+}
 
 int64_t slice_start(const Value& v) { return (&v.attributes.as<int64_t>())[1]; }
 

@@ -70,11 +70,10 @@ float* sum_memory(int64_t size) {
 
 }  // namespace
 
-Rows::Rows(const plan::Value& v) {
-  const int rank = v.shape.rank();
-  const bool last =
-      rank >= 3 && (v.layout == Layout::kChannelsLast || plan::layouts_coincide(v.shape));
-  columns = rank == 0 ? 1 : last ? v.shape[1] : v.shape.back();
+Rows::Rows(const plan::Value& v)
+    : columns(v.shape.rank() == 0        ? 1
+              : plan::rows_are_pixels(v) ? v.shape[1]
+                                         : v.shape.back()) {
   count = columns ? v.shape.numel() / columns : 0;
 }
 
@@ -236,8 +235,6 @@ int64_t Sink::rows() const { return parts_->rows.count; }
 int64_t Sink::columns() const { return parts_->rows.columns; }
 float* Sink::memory(Pointers p) const { return reinterpret_cast<float*>(p[parts_->memory_value]); }
 int64_t Sink::pitch() const { return parts_->rows.columns; }
-bool Sink::sums() const { return !parts_->reductions.empty(); }
-bool Sink::flat() const { return !sums() && parts_->program->flat(); }
 
 Sink::Run::Run(const Sink& sink, Pointers p, int64_t pieces) : sink_(sink), p_(p), pieces_(pieces) {
   const int64_t bytes = pieces * sink.parts_->doubles * static_cast<int64_t>(sizeof(double));

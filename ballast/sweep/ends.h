@@ -61,9 +61,6 @@ class Sink {
   /// somebody reads that, else of a value made of it in place.)
   float* memory(Pointers p) const;
   int64_t pitch() const;
-  /// Whether rows are summed; whether, if not, all elements can be seen as one long row.
-  bool sums() const;
-  bool flat() const;
 
   /// One run. The work is cut into `pieces` by shape alone; each piece sums into a slot of its own,
   /// and `finish` merges the slots in order.

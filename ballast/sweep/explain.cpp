@@ -21,20 +21,6 @@ using plan::Home;
 using plan::Plan;
 using plan::Value;
 
-/// Calls f(value) for everything that making `v` reads from memory, and inlined(value) for what is
-/// computed on the way.
-template <class F, class G>
-void for_reads(const Plan& p, int v, const F& f, const G& inlined) {
-  for (int in : p.values[v].in) {
-    if (p.values[in].home == Home::kInlined) {
-      inlined(in);
-      for_reads(p, in, f, inlined);
-    } else {
-      f(in);
-    }
-  }
-}
-
 std::string sizes(const Shape& s) {
   std::string text;
   for (int64_t d : s) text += (text.empty() ? "" : "x") + std::to_string(d);
@@ -86,7 +72,7 @@ SweepReport report(const Plan& p, const plan::Group& g, const char* kernel) {
     if (v != g.values[0]) r.fused.emplace_back(w.op->name());
     if (w.home == Home::kMemory) r.bytes += w.bytes();
     r.flops += flops_of(p, w);
-    for_reads(
+    plan::for_each_read(
         p, v, [&](int in) { read.insert(in); }, [&](int in) { inlined.insert(in); });
   }
   for (int v : read)

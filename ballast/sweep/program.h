@@ -43,9 +43,6 @@ class Program {
   };
   void run(Pointers p, const Block& block, std::span<const Given> given) const;
 
-  /// Whether the elements can be seen as one long row: nothing depends on the column.
-  bool flat() const { return flat_; }
-
  private:
   friend class ProgramCompiler;
 
@@ -76,7 +73,7 @@ class Program {
   std::vector<Segment> segments_;
   int64_t columns_ = 0;
   int64_t repeat_ = 0;  // rows of one sample, where an operand is repeated over them
-  bool flat_ = true;
+  bool flat_ = true;    // nothing depends on the column: dense rows are one long row
 };
 
 /// Memory of the calling thread for programs, beside `scratch`.
