@@ -31,7 +31,7 @@ class ReferenceSweep final : public Sweep {
       in[i].data = p[v_.in[i]];
       if (converts_[i]) {
         const Operand copy = temporary(in[i].shape, in[i].dtype);
-        convert(in[i], copy, 0);
+        convert_layout(in[i], copy, false);
         in[i] = copy;
       }
     }
@@ -39,7 +39,7 @@ class ReferenceSweep final : public Sweep {
     const bool convert_out = convertible(v_);
     const Operand made = convert_out ? temporary(v_.shape, v_.dtype) : out;
     v_.op->reference(Call{{in.data(), static_cast<size_t>(in.size())}, made, v_.attributes});
-    if (convert_out) convert(made, out, 1);
+    if (convert_out) convert_layout(made, out, true);
   }
 
  private:
@@ -47,13 +47,6 @@ class ReferenceSweep final : public Sweep {
   bool convertible(const plan::Value& w) const {
     return w.layout == Layout::kChannelsLast && !plan::layouts_coincide(w.shape) &&
            v_.op != &plan::convert_layout_op();
-  }
-
-  static void convert(const Operand& from, const Operand& to, int64_t to_channels_last) {
-    if (from.dtype == DType::kFloat32)
-      return convert_layout(from.shape, to_channels_last, from.as<float>(), to.as<float>());
-    const Attributes a(plan::ConvertAttributes{to_channels_last});
-    plan::convert_layout_op().reference(Call{{&from, 1}, to, a});
   }
 
   int value_;

@@ -52,6 +52,13 @@ void convert_layout(const Shape& s, bool to_channels_last, const float* in, floa
   });
 }
 
+void convert_layout(const Operand& in, const Operand& out, bool to_channels_last) {
+  if (in.dtype == DType::kFloat32)
+    return convert_layout(in.shape, to_channels_last, in.as<float>(), out.as<float>());
+  const Attributes a(plan::ConvertAttributes{to_channels_last});
+  plan::convert_layout_op().reference(Call{{&in, 1}, out, a});
+}
+
 std::unique_ptr<Sweep> build_convert(const plan::Plan& plan, int value) {
   const plan::Value& v = plan.values[value];
   if (v.op != &plan::convert_layout_op() || v.dtype != DType::kFloat32) return nullptr;

@@ -1,7 +1,6 @@
 #include "ballast/sweep/eval.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <list>
 #include <mutex>

@@ -24,11 +24,7 @@ std::span<const T> Tensor::data() const {
     if (n.layout == Layout::kChannelsLast && !plan::layouts_coincide(n.shape)) {
       Ref<Buffer> b = Buffer::allocate(n.buffer->bytes());
       const Operand in{n.data(), n.shape, n.dtype}, out{b->data(), n.shape, n.dtype};
-      const Attributes to_row_major(plan::ConvertAttributes{0});
-      if (n.dtype == DType::kFloat32)
-        sweep::convert_layout(n.shape, false, in.as<float>(), out.as<float>());
-      else
-        plan::convert_layout_op().reference(Call{{&in, 1}, out, to_row_major});
+      sweep::convert_layout(in, out, false);
       n.buffer.publish(b);
     }
     n.publish_row_major();
