@@ -8,10 +8,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "ballast/models/factory.h"
 #include "ballast/nn/nn.h"
 #include "ballast/ops/create.h"
 #include "cli/commands.h"
+#include "cli/network.h"
 #include "cli/text.h"
 
 namespace ballast::cli {
@@ -79,25 +79,20 @@ void print_table(const std::string& model, const Shape& input, const std::vector
 }
 
 struct Options {
-  std::string model, input, norm = "batch";
-  int64_t batch = 1, classes = 10;
+  NetworkOptions network;
   bool json = false;
 };
 
 int summarize(const Options& o) {
-  if (o.model.empty())
-    throw UsageError(fmt::format("summary needs --model, one of {}", models::names()));
-  const Shape sample = o.input.empty() ? models::entry(o.model).sample : parse_shape(o.input);
-  const auto model =
-      models::make(o.model, sample, {.batch_norm = o.norm == "batch", .classes = o.classes});
-  Shape input{o.batch};
-  for (int64_t d : sample) input.push_back(d);
+  const std::string& name = o.network.model;
+  const Shape sample = o.network.sample("summary"), input = o.network.shape(sample);
+  const auto model = o.network.make(sample);
   const int64_t parameters = model->num_parameters();
   const std::vector<Row> rows = trace(*model, input);
   int64_t flops = 0;
   for (const Row& r : rows) flops += r.flops;
   if (!o.json) {
-    print_table(o.model, input, rows, parameters, flops);
+    print_table(name, input, rows, parameters, flops);
     return kOk;
   }
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
@@ -108,7 +103,7 @@ int summarize(const Options& o) {
                       {"output", dims(r.output)},
                       {"parameters", r.parameters},
                       {"flops", r.flops}});
-  const nlohmann::ordered_json out = {{"model", o.model},
+  const nlohmann::ordered_json out = {{"model", name},
                                       {"input", dims(input)},
                                       {"layers", layers},
                                       {"parameters", parameters},
@@ -121,21 +116,7 @@ int summarize(const Options& o) {
 
 Action add_summary(CLI::App& command) {
   const auto o = std::make_shared<Options>();
-  command.add_option("--model", o->model, "Network: " + models::names())->type_name("NAME");
-  command
-      .add_option("--input", o->input,
-                  "Shape of one sample, such as 1x8x8 (default: what the network is for)")
-      ->type_name("SHAPE");
-  command.add_option("--batch", o->batch, "Samples in the batch (default 1)")
-      ->type_name("N")
-      ->check(at_least_one);
-  command.add_option("--classes", o->classes, "Classes told apart (default 10)")
-      ->type_name("N")
-      ->check(at_least_one);
-  command
-      .add_option("--norm", o->norm, "batch or none: with or without batch norm (default batch)")
-      ->type_name("KIND")
-      ->check(CLI::IsMember({"batch", "none"}));
+  o->network.add_to(command);
   command.add_flag("--json", o->json, "Print JSON");
   return [o] { return summarize(*o); };
 }

@@ -1,12 +1,8 @@
 #include "cli/text.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-
-#include "cli/commands.h"
 
 namespace ballast::cli {
 namespace {
@@ -76,21 +72,6 @@ std::vector<std::string> drawn(std::span<const float> pixels, int64_t rows, int6
     for (int twice = 0; twice < 2; ++twice) lines[i / columns] += kShades[shade];
   }
   return lines;
-}
-
-Shape parse_shape(const std::string& text) {
-  Shape out;
-  size_t at = 0;
-  while (at <= text.size()) {
-    const size_t end = std::min(text.find('x', at), text.size());
-    const std::string part = text.substr(at, end - at);
-    if (part.empty() || part.size() > 9 || part.find_first_not_of("0123456789") != part.npos ||
-        std::stoll(part) == 0)
-      throw UsageError(fmt::format("--input: expected sizes such as 1x8x8, got {}", text));
-    out.push_back(std::stoll(part));
-    at = end + 1;
-  }
-  return out;
 }
 
 }  // namespace ballast::cli

@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "ballast/base/shape.h"
-
 namespace ballast::cli {
 
 /// The candidate that `word` most likely meant: the one with the fewest single-letter insertions,
@@ -22,9 +20,6 @@ std::string grouped(int64_t n);
 /// least 0; else what is wrong.
 std::string at_least_one(const std::string& text);
 std::string not_negative(const std::string& text);
-
-/// The shape that an --input such as 1x8x8 gives. Throws UsageError for anything else.
-Shape parse_shape(const std::string& text);
 
 /// A grey image (values 0 to 1, row-major) as lines of block characters, two to a pixel.
 std::vector<std::string> drawn(std::span<const float> pixels, int64_t rows, int64_t columns);
