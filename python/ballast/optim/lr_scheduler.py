@@ -74,8 +74,8 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
 
-class LambdaLR(LRScheduler):
-    """The initial rate times ``lr_lambda(epoch)``."""
+class _OfFunctions(LRScheduler):
+    """A schedule by a function of the epoch, or one for every group."""
 
     def __init__(
         self,
@@ -90,16 +90,20 @@ class LambdaLR(LRScheduler):
         self.lr_lambdas = functions
         super().__init__(optimizer, last_epoch)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Collect what the schedule continues from; functions are not among it."""
+        return {k: v for k, v in super().state_dict().items() if k != "lr_lambdas"}
+
+
+class LambdaLR(_OfFunctions):
+    """The initial rate times ``lr_lambda(epoch)``."""
+
     def get_lr(self) -> list[float]:
         """Compute the rates of epoch `last_epoch`."""
         return [
             base * f(self.last_epoch)
             for f, base in zip(self.lr_lambdas, self.base_lrs, strict=True)
         ]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Collect what the schedule continues from; functions are not among it."""
-        return {k: v for k, v in super().state_dict().items() if k != "lr_lambdas"}
 
 
 class StepLR(LRScheduler):

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .lr_scheduler import LRScheduler, ReduceLROnPlateau
+from .lr_scheduler import LRScheduler, ReduceLROnPlateau, _OfFunctions
 from .optimizer import Optimizer
 
 
@@ -21,21 +21,8 @@ def _per_group(optimizer: Optimizer, value: Any, name: str) -> list[float]:
     return [value] * n
 
 
-class MultiplicativeLR(LRScheduler):
+class MultiplicativeLR(_OfFunctions):
     """Times ``lr_lambda(epoch)`` every epoch."""
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
-        last_epoch: int = -1,
-    ):
-        n = len(optimizer.param_groups)
-        functions = [lr_lambda] * n if callable(lr_lambda) else list(lr_lambda)
-        if len(functions) != n:
-            raise ValueError(f"Expected {n} lr_lambdas, but got {len(functions)}")
-        self.lr_lambdas = functions
-        super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
         """Compute the rates of epoch `last_epoch` from the present ones."""
@@ -43,10 +30,6 @@ class MultiplicativeLR(LRScheduler):
             return self._rates()
         pairs = zip(self._rates(), self.lr_lambdas, strict=True)
         return [lr * f(self.last_epoch) for lr, f in pairs]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Collect what the schedule continues from; functions are not among it."""
-        return {k: v for k, v in super().state_dict().items() if k != "lr_lambdas"}
 
 
 class ConstantLR(LRScheduler):
