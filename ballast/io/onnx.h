@@ -18,7 +18,7 @@ struct OnnxOptions {
   int64_t opset_version = 17;
   /// Names of inputs and outputs; "input", "output" (with several: "input0", "input1", ...) unless
   /// given.
-  std::vector<std::string> input_names, output_names;
+  std::vector<std::string> input_names{}, output_names{};
   /// Whether dimension 0 of inputs and outputs may have any size. Otherwise it has the example's.
   bool dynamic_batch = true;
 };

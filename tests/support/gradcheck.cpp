@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ballast/grad/grad.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
@@ -74,6 +75,10 @@ double fast_error(const std::function<std::vector<Tensor>(const std::vector<Tens
     worst = std::max(worst, error / scale);
   }
   return worst;
+}
+
+std::vector<Tensor> with_gradient(const Tensor& x, const Tensor& y) {
+  return {y, grad(sum(square(y)), {x}, {}, true)[0]};
 }
 
 }  // namespace ballast::test

@@ -22,6 +22,9 @@ double gradient_error(const std::function<Tensor(const std::vector<Tensor>&)>& f
 double fast_error(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f,
                   const std::vector<Tensor>& inputs);
 
+/// y, and the gradient of the sum of its squares by x, which can be differentiated again.
+std::vector<Tensor> with_gradient(const Tensor& x, const Tensor& y);
+
 /// Central differences with step 1e-5 err by about h^2 = 1e-10 times the third derivative, plus
 /// 1e-16/h = 1e-11 of rounding, for functions of order one; steep ones get three digits more.
 inline constexpr double kGradientTolerance = 1e-7;

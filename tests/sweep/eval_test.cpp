@@ -82,7 +82,7 @@ TEST_P(EvalOnManyThreads, SharedInputMayBeUnevaluated) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, EvalOnManyThreads, ::testing::Values("cnn", "resnet20"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& at) { return std::string(at.param); });
 
 std::vector<float> gradients_of(const models::Cnn& model, const Tensor& x, const Tensor& y) {
   models::Cnn copy = nn::clone(model);

@@ -19,10 +19,7 @@ namespace {
 
 using test::fast_error;
 using test::uniform;
-
-std::vector<Tensor> with_gradient(const Tensor& x, const Tensor& y) {
-  return {y, grad(sum(square(y)), {x}, {}, true)[0]};
-}
+using test::with_gradient;
 
 /// A chain on either side, so that pools read through a source and write through a sink.
 Tensor before(const Tensor& x) { return relu(x * 2.0 + 0.5) - x; }

@@ -17,10 +17,7 @@ namespace {
 
 using test::fast_error;
 using test::uniform;
-
-std::vector<Tensor> with_gradient(const Tensor& x, const Tensor& y) {
-  return {y, grad(sum(square(y)), {x}, {}, true)[0]};
-}
+using test::with_gradient;
 
 TEST(SoftmaxSweep, AgreesWithTheReferenceForAnyWidthAndTarget) {
   test::for_each_target([] {
