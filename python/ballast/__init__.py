@@ -32,6 +32,7 @@ from . import _tensor, _operations  # isort: skip
 from ._create import as_tensor, from_dlpack, from_numpy, normal, tensor
 from ._einsum import einsum
 from ._operations import *
+from ._random import bernoulli, multinomial
 from .autograd import enable_grad, grad, inference_mode, no_grad, set_grad_enabled
 
 from . import autograd, backends, cuda, data, nn, onnx, optim, random, utils  # isort: skip

@@ -60,8 +60,8 @@ def _convert(data: Any, dtype) -> Tensor:
     else:
         import numpy as np
 
-        is_array = isinstance(data, (np.ndarray, np.generic))
-        if not is_array and isinstance(data, (list, tuple)):
+        is_array = isinstance(_first(data), (np.ndarray, np.generic))
+        if isinstance(data, (list, tuple)):
             data = _plain(data)
         array = np.array(data)
         if array.dtype == object or array.dtype.kind in "USV":
@@ -73,6 +73,13 @@ def _convert(data: Any, dtype) -> Tensor:
             array = array.astype(np.float32)
         out = from_numpy(array)
     return out if dtype is None or out.dtype is dtype else out._cast(dtype)
+
+
+def _first(data):
+    """The first item within nested lists: its type is theirs."""
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return data
 
 
 def _plain(data):

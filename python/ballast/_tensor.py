@@ -138,7 +138,7 @@ def _grad_fn(self: Tensor) -> GradFunction | None:
 
 
 def _reduce(self: Tensor):
-    array = Tensor(self)._numpy().copy()
+    array = Tensor(self)._numpy()
     return _rebuild, (type(self), array, self.requires_grad)
 
 
