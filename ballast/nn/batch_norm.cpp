@@ -7,8 +7,12 @@
 
 namespace ballast::nn {
 
-BatchNorm::BatchNorm(int64_t num_features, BatchNormOptions options)
-    : num_features_(num_features), options_(options) {
+ChannelNorm::ChannelNorm(int64_t num_features, BatchNormOptions options, int least_rank,
+                         int most_rank)
+    : num_features_(num_features),
+      options_(options),
+      least_rank_(least_rank),
+      most_rank_(most_rank) {
   const Shape channels{num_features};
   weight = add_parameter("weight", options.affine ? ones(channels) : Tensor());
   bias = add_parameter("bias", options.affine ? zeros(channels) : Tensor());
@@ -19,17 +23,7 @@ BatchNorm::BatchNorm(int64_t num_features, BatchNormOptions options)
       add_buffer("num_batches_tracked", track ? zeros({}, DType::kInt64) : Tensor());
 }
 
-Tensor BatchNorm::forward(const Tensor& x) {
-  check_input(x);
-  const bool track = running_mean.defined();
-  const bool use_batch = training() || !track;
-  if (!track) return batch_norm(x, nullptr, weight, bias, use_batch, 0.0, options_.eps);
-  const BatchNormState statistics{running_mean, running_var, num_batches_tracked};
-  return batch_norm(x, &statistics, weight, bias, use_batch, options_.momentum.value_or(-1.0),
-                    options_.eps);
-}
-
-std::string BatchNorm::extra_repr() const {
+std::string ChannelNorm::extra_repr() const {
   const BatchNormOptions& o = options_;
   return fmt::format("{}, eps={}, momentum={}, affine={}, bias={}, track_running_stats={}",
                      num_features_, python_str(o.eps),
@@ -37,29 +31,31 @@ std::string BatchNorm::extra_repr() const {
                      python_str(o.affine), python_str(o.track_running_stats));
 }
 
-void BatchNorm::reset_running_stats() {
+void ChannelNorm::reset_running_stats() {
   if (!running_mean.defined()) return;
   init::zeros_(running_mean);
   init::ones_(running_var);
   init::zeros_(num_batches_tracked);
 }
 
-void BatchNorm::reset_parameters() {
+void ChannelNorm::reset_parameters() {
   reset_running_stats();
   if (!weight.defined()) return;
   init::ones_(weight);
   init::zeros_(bias);
 }
 
-void BatchNorm1d::check_input(const Tensor& x) const {
-  check<ValueError>(x.dim() == 2 || x.dim() == 3, "expected 2D or 3D input (got {}D input)",
-                    x.dim());
+void ChannelNorm::check_input(const Tensor& x) const {
+  if (x.dim() >= least_rank_ && x.dim() <= most_rank_) return;
+  const std::string other = most_rank_ > least_rank_ ? fmt::format(" or {}D", most_rank_) : "";
+  fail<ValueError>("expected {}D{} input (got {}D input)", least_rank_, other, x.dim());
 }
-void BatchNorm2d::check_input(const Tensor& x) const {
-  check<ValueError>(x.dim() == 4, "expected 4D input (got {}D input)", x.dim());
-}
-void BatchNorm3d::check_input(const Tensor& x) const {
-  check<ValueError>(x.dim() == 5, "expected 5D input (got {}D input)", x.dim());
+
+Tensor BatchNorm::forward(const Tensor& x) {
+  check_input(x);
+  const BatchNormState state = statistics();
+  return batch_norm(x, running_mean.defined() ? &state : nullptr, weight, bias, by_batch(),
+                    momentum(), options().eps);
 }
 
 }  // namespace ballast::nn

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "ballast/nn/module.h"
+#include "ballast/ops/batch_statistics.h"
 
 namespace ballast::nn {
 
@@ -15,17 +16,11 @@ struct BatchNormOptions {
   bool track_running_stats = true;
 };
 
-/// Normalizes every channel (dimension 1) to mean 0 and variance 1, then scales and shifts it
-/// (Ioffe & Szegedy 2015, arXiv:1502.03167):
-///   y = (x - mean)/sqrt(var + eps)*weight + bias.
-/// In training mean and (biased) variance are the batch's, and the running statistics move towards
-/// them (with the unbiased variance). In evaluation they are the running statistics, or still the
-/// batch's where none are tracked. Parameters: weight (C), ones, and bias (C), zeros. Buffers:
-/// running_mean (C), running_var (C), num_batches_tracked (int64 scalar).
-/// Throws ValueError for inputs of the wrong rank and for a single value per channel in training.
-class BatchNorm : public Module {
+/// What layers share that normalize the channels (dimension 1) and may remember statistics.
+/// Parameters: weight (C), ones, and bias (C), zeros. Buffers: running_mean (C), running_var (C),
+/// num_batches_tracked (int64 scalar).
+class ChannelNorm : public Module {
  public:
-  Tensor forward(const Tensor& x) override;
   std::string extra_repr() const override;
   /// Forgets the running statistics: mean 0, variance 1, no batches.
   void reset_running_stats();
@@ -38,42 +33,57 @@ class BatchNorm : public Module {
   ModuleTensor weight, bias, running_mean, running_var, num_batches_tracked;
 
  protected:
-  BatchNorm(int64_t num_features, BatchNormOptions options);
-  virtual void check_input(const Tensor& x) const = 0;
+  /// Inputs have `least_rank` to `most_rank` dimensions.
+  ChannelNorm(int64_t num_features, BatchNormOptions options, int least_rank, int most_rank);
+  /// Throws ValueError for an input of the wrong rank.
+  void check_input(const Tensor& x) const;
+  BatchNormState statistics() const { return {running_mean, running_var, num_batches_tracked}; }
+  /// Whether x is normalized by its own statistics.
+  bool by_batch() const { return training() || !running_mean.defined(); }
+  /// The momentum as `batch_norm` takes it.
+  double momentum() const { return options_.momentum.value_or(-1.0); }
+  int least_rank() const { return least_rank_; }
 
  private:
   int64_t num_features_;
   BatchNormOptions options_;
+  int least_rank_, most_rank_;
+};
+
+/// Normalizes every channel (dimension 1) to mean 0 and variance 1, then scales and shifts it
+/// (Ioffe & Szegedy 2015, arXiv:1502.03167):
+///   y = (x - mean)/sqrt(var + eps)*weight + bias.
+/// In training mean and (biased) variance are the batch's, and the running statistics move towards
+/// them (with the unbiased variance). In evaluation they are the running statistics, or still the
+/// batch's where none are tracked.
+/// Throws ValueError for inputs of the wrong rank and for a single value per channel in training.
+class BatchNorm : public ChannelNorm {
+ public:
+  Tensor forward(const Tensor& x) override;
+
+ protected:
+  using ChannelNorm::ChannelNorm;
 };
 
 /// Of inputs (N, C) or (N, C, L).
 class BatchNorm1d : public BatchNorm {
  public:
   explicit BatchNorm1d(int64_t num_features, BatchNormOptions options = {})
-      : BatchNorm(num_features, options) {}
-
- protected:
-  void check_input(const Tensor& x) const override;
+      : BatchNorm(num_features, options, 2, 3) {}
 };
 
 /// Of inputs (N, C, H, W).
 class BatchNorm2d : public BatchNorm {
  public:
   explicit BatchNorm2d(int64_t num_features, BatchNormOptions options = {})
-      : BatchNorm(num_features, options) {}
-
- protected:
-  void check_input(const Tensor& x) const override;
+      : BatchNorm(num_features, options, 4, 4) {}
 };
 
 /// Of inputs (N, C, D, H, W).
 class BatchNorm3d : public BatchNorm {
  public:
   explicit BatchNorm3d(int64_t num_features, BatchNormOptions options = {})
-      : BatchNorm(num_features, options) {}
-
- protected:
-  void check_input(const Tensor& x) const override;
+      : BatchNorm(num_features, options, 5, 5) {}
 };
 
 }  // namespace ballast::nn

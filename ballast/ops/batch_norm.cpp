@@ -256,61 +256,6 @@ Tensor channel_sums(const Tensor& g, const Tensor& x, const Tensor& coefficients
   return record(channel_sums_op(), Shape{2, x.size(1)}, x.dtype(), {g, x, coefficients});
 }
 
-/// old + factor*(scale*moments[row] - old), as PyTorch's (1 - factor)*old + factor*new.
-struct RunningAttributes {
-  int64_t row;
-  double scale;
-};
-class RunningUpdateOp final : public Op {
- public:
-  RunningUpdateOp() : Op("running_update") {}
-  void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
-      using T = decltype(zero);
-      const auto& a = c.attributes.as<RunningAttributes>();
-      const int64_t n = c.out.shape.numel();
-      const T *old = c.input<T>(0), *fresh = c.input<T>(1) + a.row * n;
-      const double f = *c.input<T>(2);
-      for (int64_t i = 0; i < n; ++i)
-        c.output<T>()[i] = static_cast<T>((1 - f) * old[i] + f * (fresh[i] * a.scale));
-    });
-  }
-};
-
-class PackMomentsOp final : public Op {
- public:
-  PackMomentsOp() : Op("pack_moments") {}
-  void reference(const Call& c) const override {
-    const size_t row = c.in[0].shape.numel() * size_of(c.out.dtype);
-    std::memcpy(c.out.data, c.in[0].data, row);
-    std::memcpy(static_cast<std::byte*>(c.out.data) + row, c.in[1].data, row);
-  }
-};
-
-void update_running_statistics(const BatchNormState& state, const Tensor& moments, int64_t n,
-                               double momentum) {
-  static const RunningUpdateOp op;
-  NoGrad off;
-  const Tensor m = moments.detach();
-  const DType t = state.mean.dtype();
-  Tensor factor;
-  if (state.num_batches_tracked.defined())
-    update_state(state.num_batches_tracked, state.num_batches_tracked + 1);
-  if (n == 0) return;  // an empty batch says nothing
-  if (momentum >= 0)
-    factor = Scalar(momentum).beside(state.mean);
-  else if (state.num_batches_tracked.defined())
-    factor = reciprocal(cast(state.num_batches_tracked, t));
-  else
-    factor = Scalar(0.0).beside(state.mean);
-  const double unbiased = n > 1 ? static_cast<double>(n) / static_cast<double>(n - 1) : 1.0;
-  auto update = [&](const Tensor& s, int64_t row, double scale) {
-    update_state(s, record(op, s.shape(), t, {s, m, factor}, RunningAttributes{row, scale}));
-  };
-  update(state.mean, 0, 1.0);
-  update(state.var, 1, unbiased);
-}
-
 void check_channels(const Tensor& t, const Tensor& x, const char* what) {
   if (!t.defined()) return;
   check(t.shape() == Shape{x.size(1)}, "{} should contain {} elements not {}", what, x.size(1),
@@ -365,31 +310,25 @@ Tensor channel_affine(const Tensor& x, const Tensor& coefficients) {
   return record(op, x.shape(), x.dtype(), {x, coefficients});
 }
 
-Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& weight,
-                  const Tensor& bias, bool training, double momentum, double eps) {
+void check_batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& weight,
+                      const Tensor& bias) {
   check(x.dim() >= 2, "batch_norm: expected an input (N, C, ...), got shape {}", x.shape());
   check(is_floating(x.dtype()), "batch_norm: expected a floating-point input, got {}",
         name_of(x.dtype()));
-  const int64_t channels = x.size(1), n = channels ? x.numel() / channels : 0;
   if (state) {
     check_channels(state->mean, x, "running_mean");
     check_channels(state->var, x, "running_var");
   }
   check_channels(weight, x, "weight");
   check_channels(bias, x, "bias");
-  check<ValueError>(!training || n != 1,
-                    "Expected more than 1 value per channel when training, got input size {}",
-                    x.shape());
+}
+
+Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& weight,
+                  const Tensor& bias, bool training, double momentum, double eps) {
+  check_batch_norm(x, state, weight, bias);
   check(training || state, "running_mean must be defined in evaluation mode");
-  Tensor moments;
-  if (training) {
-    moments = channel_moments(x);
-    if (state) update_running_statistics(*state, moments, n, momentum);
-  } else {
-    static const PackMomentsOp op;
-    moments = record(op, Shape{2, channels}, x.dtype(),
-                     {cast(state->mean, x.dtype()), cast(state->var, x.dtype())});
-  }
+  const Tensor moments =
+      training ? batch_moments(x, state, momentum) : state_moments(*state, x.dtype());
   return channel_affine(x, norm_coefficients(moments, weight, bias, eps));
 }
 

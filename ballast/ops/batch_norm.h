@@ -3,13 +3,9 @@
 // per-channel multiply-add. Channels are dimension 1; everything else is averaged over.
 #pragma once
 
-#include "ballast/graph/tensor.h"
+#include "ballast/ops/batch_statistics.h"
 
 namespace ballast {
-
-/// Per-channel mean and biased variance of x (N, C, ...): a tensor (2, C). Computed with centred
-/// sums merged pairwise in double (Chan, Golub & LeVeque 1979), so a large mean costs no accuracy.
-Tensor channel_moments(const Tensor& x);
 
 /// From moments (2, C), weight (C) and bias (C) (either may be undefined: ones, zeros) the
 /// coefficients (3, C) of the normalization: m = mean, s = weight / sqrt(var + eps), t = bias.
@@ -18,12 +14,6 @@ Tensor norm_coefficients(const Tensor& moments, const Tensor& weight, const Tens
 
 /// (x - m)*s + t per channel, with coefficients (3, C).
 Tensor channel_affine(const Tensor& x, const Tensor& coefficients);
-
-/// Running statistics of a batch-norm layer.
-struct BatchNormState {
-  Tensor mean, var;            // (C)
-  Tensor num_batches_tracked;  // scalar int64; may be undefined
-};
 
 /// As PyTorch's `F.batch_norm`. With `training`, x is normalized by its own moments, and where
 /// `state` is given it becomes (1 - momentum)*old + momentum*new, the variance unbiased (factor
@@ -34,6 +24,10 @@ struct BatchNormState {
 Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& weight = {},
                   const Tensor& bias = {}, bool training = false, double momentum = 0.1,
                   double eps = 1e-5);
+
+/// Throws what batch_norm throws for operands that do not fit.
+void check_batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& weight,
+                      const Tensor& bias);
 
 // Operations the planner knows fast paths for.
 const Op& channel_moments_op();

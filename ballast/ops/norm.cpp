@@ -113,18 +113,17 @@ Tensor instance_norm(const Tensor& x, const BatchNormState* state, const Tensor&
                     "Expected more than 1 spatial element when training, got input size {}",
                     x.shape());
   const Tensor flat = reshape(x, Shape{1, n * channels, x.shape().span_numel(2, x.dim())});
-  Tensor y;
+  const Tensor moments = channel_moments(flat);
   if (state && state->mean.defined()) {
     // One state for each sample; the means over the samples go back.
     const auto repeated = [&](const Tensor& s) { return repeat(s, {n}).detach(); };
     const BatchNormState each{repeated(state->mean), repeated(state->var), {}};
-    y = batch_norm(flat, &each, {}, {}, true, momentum, eps);
+    track_moments(each, moments, flat.size(2), momentum);
     NoGrad off;
     for (const auto& [to, from] : {std::pair{&state->mean, &each.mean}, {&state->var, &each.var}})
       update_state(*to, mean(reshape(*from, Shape{n, channels}), {0}));
-  } else {
-    y = batch_norm(flat, nullptr, {}, {}, true, momentum, eps);
   }
+  const Tensor y = channel_affine(flat, norm_coefficients(moments, {}, {}, eps));
   return affine(reshape(y, x.shape()), per_channel(weight, x.dim()), per_channel(bias, x.dim()));
 }
 

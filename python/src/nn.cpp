@@ -1,6 +1,7 @@
 // What ballast.nn.functional is made of.
 #include "ballast/ops/activation.h"
 #include "ballast/ops/batch_norm.h"
+#include "ballast/ops/batch_norm_variants.h"
 #include "ballast/ops/conv.h"
 #include "ballast/ops/dropout.h"
 #include "ballast/ops/index.h"
@@ -31,7 +32,16 @@ void bind_layers(nb::module_& m) {
       },
       "input"_a, "weight"_a, none_default("bias"), "stride"_a = 1, "padding"_a = 0,
       "dilation"_a = 1, "groups"_a = 1);
-  // A negative momentum stands for None, the cumulative average.
+  m.def(
+      "dropout", [](T x, double p, bool training, bool) { return dropout(x, p, training); },
+      "input"_a, "p"_a = 0.5, "training"_a = true, "inplace"_a = false);
+  m.def(
+      "one_hot", [](T x, int64_t classes) { return one_hot(x, classes); }, "tensor"_a,
+      "num_classes"_a = -1);
+}
+
+// A negative momentum stands for None, the cumulative average.
+void bind_batch_norms(nb::module_& m) {
   m.def(
       "_batch_norm",
       [](T x, MaybeTensor mean, MaybeTensor var, MaybeTensor batches, MaybeTensor weight,
@@ -43,11 +53,25 @@ void bind_layers(nb::module_& m) {
       nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg().none(),
       nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
   m.def(
-      "dropout", [](T x, double p, bool training, bool) { return dropout(x, p, training); },
-      "input"_a, "p"_a = 0.5, "training"_a = true, "inplace"_a = false);
+      "_ghost_batch_norm",
+      [](T x, int64_t virtual_batch, MaybeTensor mean, MaybeTensor var, MaybeTensor batches,
+         MaybeTensor weight, MaybeTensor bias, bool training, double momentum, double eps) {
+        BatchNormState state{value(mean), value(var), value(batches)};
+        return ghost_batch_norm(x, virtual_batch, mean ? &state : nullptr, value(weight),
+                                value(bias), training, momentum, eps);
+      },
+      nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg().none(),
+      nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
   m.def(
-      "one_hot", [](T x, int64_t classes) { return one_hot(x, classes); }, "tensor"_a,
-      "num_classes"_a = -1);
+      "_batch_renorm",
+      [](T x, T mean, T var, T batches, MaybeTensor weight, MaybeTensor bias, bool training,
+         double momentum, double eps, double r_max, double d_max, int64_t start, int64_t r_end,
+         int64_t d_end) {
+        return batch_renorm(x, {mean, var, batches}, value(weight), value(bias), training, momentum,
+                            eps, {r_max, d_max, start, r_end, d_end});
+      },
+      nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(),
+      nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
 }
 
 template <class Option, class P>
@@ -218,6 +242,7 @@ void bind_losses(nb::module_& m) {
 
 void bind_nn(nb::module_& m) {
   bind_layers(m);
+  bind_batch_norms(m);
   bind_pooling(m);
   bind_activations(m);
   bind_losses(m);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <map>
 
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
@@ -13,9 +14,11 @@ namespace ballast::test {
 
 using nlohmann::json;
 
-const json& layer_cases(const std::string& operation) {
-  static const json all =
-      json::parse(std::ifstream(std::string(BALLAST_GOLDEN_FOLDER) + "/layers.json"));
+const json& layer_cases(const std::string& operation, const std::string& file) {
+  static std::map<std::string, json> files;
+  json& all = files[file];
+  if (all.is_null())
+    all = json::parse(std::ifstream(std::string(BALLAST_GOLDEN_FOLDER) + "/" + file));
   const json& cases = all.at(operation);
   check(!cases.empty(), "no golden cases of {}", operation);
   return cases;

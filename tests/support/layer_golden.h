@@ -11,8 +11,9 @@
 
 namespace ballast::test {
 
-/// The cases of one operation in tests/golden/layers.json. Throws where there are none.
-const nlohmann::json& layer_cases(const std::string& operation);
+/// The cases of one operation in a file of tests/golden/. Throws where there are none.
+const nlohmann::json& layer_cases(const std::string& operation,
+                                  const std::string& file = "layers.json");
 
 /// Runs `f` on the inputs of `golden` in float64 and expects PyTorch's shape, values and gradients.
 void expect_case(const nlohmann::json& golden,

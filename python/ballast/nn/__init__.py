@@ -99,6 +99,13 @@ from .norm import (
     RMSNorm,
     SyncBatchNorm,
 )
+from .norm_variants import (
+    BatchRenorm1d,
+    BatchRenorm2d,
+    FrozenBatchNorm2d,
+    GhostBatchNorm1d,
+    GhostBatchNorm2d,
+)
 from .padding import (
     CircularPad1d,
     CircularPad2d,
@@ -192,6 +199,8 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "BatchRenorm1d",
+    "BatchRenorm2d",
     "Bilinear",
     "Buffer",
     "CELU",
@@ -221,9 +230,12 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",
+    "FrozenBatchNorm2d",
     "GELU",
     "GLU",
     "GaussianNLLLoss",
+    "GhostBatchNorm1d",
+    "GhostBatchNorm2d",
     "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
