@@ -31,6 +31,11 @@ class Sequential : public Module {
   /// Module number `index`, negative ones counted from the end. Throws IndexError "index 3 is out
   /// of range".
   Module& operator[](int64_t index) const;
+  /// Exchanges two modules; the names stay where they are. Throws IndexError as above.
+  void swap(int64_t first, int64_t second);
+
+ private:
+  size_t position(int64_t index) const;
 };
 
 }  // namespace ballast::nn

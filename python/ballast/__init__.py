@@ -40,7 +40,7 @@ from ._explain import explain
 from ._serialization import load, save
 from .random import get_rng_state, initial_seed, seed, set_rng_state
 
-from . import models  # isort: skip
+from . import models, study  # isort: skip
 
 float = float32
 double = float64

@@ -51,4 +51,5 @@ NB_MODULE(_core, m) {
   bind_data(m);
   bind_io(m);
   bind_onnx(m);
+  bind_statistics(m);
 }
