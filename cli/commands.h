@@ -27,5 +27,6 @@ Action add_eval(CLI::App& command);
 Action add_predict(CLI::App& command);
 Action add_summary(CLI::App& command);
 Action add_explain(CLI::App& command);
+Action add_study(CLI::App& command);
 
 }  // namespace ballast::cli

@@ -25,6 +25,7 @@ constexpr const char* kExamples = R"(Examples:
   ballast predict runs/cnn --data digits --index 0 7
   ballast summary --model resnet20 --input 3x32x32
   ballast explain --model resnet20 --input 3x32x32
+  ballast study --quick
 
 Exit codes: 0 done, 1 something failed (a file, the data), 2 wrong use, 130 and 143 stopped by a signal.)";
 
@@ -58,6 +59,11 @@ constexpr Command kCommands[] = {
   ballast explain --model resnet18 --batch 16 --input 3x224x224 --classes 1000
   ballast explain --model resnet20 --batch 1 --input 3x32x32 --eval --json)",
      add_explain},
+    {"study", "Measure what is said of batch normalization, with and without it", R"(Examples:
+  ballast study --quick
+  ballast study convergence learning-rate --model cnn
+  ballast study --model nets.py:Net --data table.csv --out studies/net)",
+     add_study},
 };
 
 /// All names that may begin with a dash here.

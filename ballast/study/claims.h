@@ -1,0 +1,39 @@
+// What is said of batch normalization, each with the experiment that measures it.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "ballast/study/finding.h"
+#include "ballast/study/lab.h"
+
+namespace ballast::study {
+
+struct Claim {
+  const char* name;        ///< "convergence"
+  const char* title;       ///< "Fewer epochs to an accuracy"
+  const char* statement;   ///< what is said
+  const char* method;      ///< what is measured
+  const char* literature;  ///< what was found before, with references
+  Finding (*measure)(Lab&);
+};
+
+/// All claims, in the order of a report.
+std::span<const Claim> claims();
+/// The claim called `name`. Throws KeyError, which lists what there is.
+const Claim& claim(const std::string& name);
+/// "convergence, overfitting, ..."
+std::string claim_names();
+
+// One file each, or per family.
+Finding convergence(Lab& lab);
+Finding learning_rate(Lab& lab);
+Finding gradient_flow(Lab& lab);
+Finding overfitting(Lab& lab);
+Finding input_distributions(Lab& lab);
+Finding initialization(Lab& lab);
+Finding placement(Lab& lab);
+Finding scale_and_shift(Lab& lab);
+Finding extremes(Lab& lab);
+
+}  // namespace ballast::study
