@@ -89,7 +89,8 @@ Finding input_distributions(Lab& lab) {
        {"tested so, with", "%"},
        {"tested so, batch statistics", "%"},
        {"tested so, without", "%"}},
-      {{"as they are", with.test_accuracy(), without.test_accuracy(), with.test_accuracy(), "",
+      {{"as they are", with.test_accuracy(), accuracy(with, "batch_correct"),
+        without.test_accuracy(), with.test_accuracy(), accuracy(with, "batch_correct"),
         without.test_accuracy()}}};
   const Series batch_line{
       .name = "batch norm, batch statistics", .colour = 2, .x = {}, .y = {}, .dashed = true};
@@ -102,9 +103,7 @@ Finding input_distributions(Lab& lab) {
                 "Inputs changed in the test only",
                 {"inputs"},
                 percent_axis("test accuracy"),
-                {line_of(with),
-                 line_of(without),
-                 {.name = "batch statistics", .colour = 2, .x = {}, .y = {}}}};
+                {line_of(with), line_of(without), batch_line}};
   for (size_t i = 0; i < changes.size(); ++i) {
     const Change& c = changes[i];
     const Arm a = train(Norm::kBatch, c, {}), b = train(Norm::kNone, c, {});

@@ -20,7 +20,7 @@ TEST_F(Usage, HelpNamesEveryCommandAndShowsExamples) {
 TEST_F(Usage, UnknownCommandsAndFlagsAreExitCode2WithASuggestion) {
   EXPECT_EQ(complaint_of({"trian"}, 2),
             "unknown command trian; did you mean train? (commands: train, eval, predict, summary, "
-            "explain)");
+            "explain, study)");
   EXPECT_EQ(complaint_of({"train", "--epoch", "3"}, 2),
             "unknown option --epoch; did you mean --epochs? ('ballast train --help' tells more)");
   EXPECT_EQ(complaint_of({"train", "--zzzzzzzz=3"}, 2),
