@@ -48,7 +48,10 @@ uint32_t wait_until(const std::atomic<uint32_t>& state, const Ready& ready) {
   return s;
 }
 
-/// Workers that take pieces of one job at a time. A job is open until its caller finds no more
+/// Workers that take pieces of one job at a time. Each thread has a range of pieces to itself, in
+/// order: what one piece fetched ahead, the next one reads, and what one job left in a core's cache
+/// the next job finds there. A thread that is done, or is alone, takes those of others. A job is
+/// open until its caller finds no more
 /// pieces; a worker that wakes later finds it closed, so nobody ever waits for a thread that has
 /// not begun.
 class Pool {
@@ -63,14 +66,16 @@ class Pool {
     for (; workers_ < threads - 1; ++workers_) start_worker(workers_);
     body_ = body;
     context_ = context;
-    count_ = n;
-    helpers_ = threads - 1;
+    threads_ = threads;
     error_ = nullptr;
-    next_.store(0, std::memory_order_relaxed);
+    for (int t = 0; t < threads; ++t) {
+      ranges_[t].next.store(n * t / threads, std::memory_order_relaxed);
+      ranges_[t].end = n * (t + 1) / threads;
+    }
     generation_ += kGeneration;
     state_.store(generation_ | kOpen, std::memory_order_release);
     state_.notify_all();
-    drain();
+    drain(0);
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);
     wait_until(state_, [](uint32_t s) { return (s & kRunning) == 0; });
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
@@ -92,7 +97,7 @@ class Pool {
           wait_until(state_, [&](uint32_t v) { return (v & kOpen) && v / kGeneration != seen; });
       seen = s / kGeneration;
       if (!join(s, seen)) continue;
-      if (index < helpers_) drain();
+      if (index + 1 < threads_) drain(index + 1);
       const uint32_t after = state_.fetch_sub(1, std::memory_order_acq_rel) - 1;
       if (!(after & kOpen) && !(after & kRunning)) state_.notify_all();
     }
@@ -105,18 +110,27 @@ class Pool {
     return false;
   }
 
-  void drain() {
+  void drain(int thread) {
     const bool before = std::exchange(t_inside, true);
     try {
-      for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;)
-        body_(context_, i);
+      for (int t = 0; t < threads_; ++t) {
+        Range& range = ranges_[(thread + t) % threads_];
+        for (int64_t i; (i = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;)
+          body_(context_, i);
+      }
     } catch (...) {
       std::lock_guard lock(error_mutex_);
       if (!error_) error_ = std::current_exception();
-      next_.store(count_, std::memory_order_relaxed);
+      for (int t = 0; t < threads_; ++t)
+        ranges_[t].next.store(ranges_[t].end, std::memory_order_relaxed);
     }
     t_inside = before;
   }
+
+  struct alignas(64) Range {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
 
   std::mutex mutex_;
   int workers_ = 0;
@@ -126,9 +140,8 @@ class Pool {
   // The job; written while no worker is counted in.
   void (*body_)(void*, int64_t) = nullptr;
   void* context_ = nullptr;
-  int64_t count_ = 0;
-  int helpers_ = 0;
-  alignas(64) std::atomic<int64_t> next_{0};
+  int threads_ = 0;
+  Range ranges_[kMaxThreads];
   std::mutex error_mutex_;
   std::exception_ptr error_;
 };

@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/columns.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "hwy/cache_control.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
@@ -21,10 +22,13 @@ using V = hn::Vec<D>;
 // number of such runs, not with the number of rows. They are a block: it is summed for all columns
 // before the next, so that memory is read in the order in which it lies.
 constexpr int64_t kRun = 32;
+// Rows from memory: so few that all of them are streams which the processor sees coming.
+constexpr int64_t kColdRun = 8;
 // Every eighth row makes the centre of the moments. Where these rows lie by d away from the mean,
 // they alone make the variance d^2/8, so that no more than a factor of 1 + 8 of the rounding error
 // comes of a centre which is not the mean.
 constexpr int64_t kSample = 8;
+constexpr int kVectorsInLine = HWY_LANES(float) >= 16 ? 1 : 16 / HWY_LANES(float);
 
 /// Vectors of columns side by side, the last of which may be filled in part.
 template <int NV, bool kPart>
@@ -101,10 +105,16 @@ HWY_INLINE void for_strips(int64_t columns, const F& f) {
     f(Strip<1, true>(rest), c);
 }
 
-/// Calls f(first row, rows) over blocks.
+/// Fetches the line at `at` + `ahead`, which may lie beyond the tile: it is no pointer to it.
+HWY_INLINE void fetch(const float* at, int64_t ahead) {
+  hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<uintptr_t>(at) +
+                                               static_cast<uintptr_t>(ahead) * sizeof(float)));
+}
+
+/// Calls f(first row, rows) over blocks of up to `run` rows.
 template <class F>
-HWY_INLINE void for_blocks(int64_t rows, const F& f) {
-  for (int64_t r = 0; r < rows; r += kRun) f(r, std::min(rows - r, kRun));
+HWY_INLINE void for_blocks(int64_t rows, int64_t run, const F& f) {
+  for (int64_t r = 0; r < rows; r += run) f(r, std::min(rows - r, run));
 }
 
 /// The mean of every eighth row.
@@ -113,7 +123,7 @@ void centre_of(const float* x, int64_t pitch, int64_t rows, int64_t columns, flo
   const int64_t sample = (rows + kSample - 1) / kSample;
   const V inverse = hn::Set(d, 1.0f / static_cast<float>(sample));
   // Relative to the first row, which has about the size of the others.
-  for_blocks(sample, [&](int64_t r0, int64_t n) HWY_ATTR {
+  for_blocks(sample, kRun, [&](int64_t r0, int64_t n) HWY_ATTR {
     for_strips(columns, [&](const auto& strip, int64_t c) HWY_ATTR {
       const float* from = x + r0 * kSample * pitch + c;
       auto term = [&](int64_t r, int j, V(&s)[1]) HWY_ATTR {
@@ -130,15 +140,17 @@ void centre_of(const float* x, int64_t pitch, int64_t rows, int64_t columns, flo
   });
 }
 
-void Moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, float* centre,
+void Moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, bool cold, float* centre,
              float* sum, float* squares) {
+  const int64_t run = cold ? kColdRun : kRun, ahead = cold ? run * pitch : 0;
   centre_of(x, pitch, rows, columns, centre);
-  for_blocks(rows, [&](int64_t r0, int64_t n) HWY_ATTR {
+  for_blocks(rows, run, [&](int64_t r0, int64_t n) HWY_ATTR {
     for_strips(columns, [&](const auto& strip, int64_t c) HWY_ATTR {
       const float* from = x + r0 * pitch + c;
       V centres[std::decay_t<decltype(strip)>::kVectors];
       for (int j = 0; j < strip.kVectors; ++j) centres[j] = strip.load(centre + c, j);
       auto term = [&](int64_t r, int j, V(&s)[2]) HWY_ATTR {
+        if (ahead && j % kVectorsInLine == 0) fetch(from + r * pitch + j * strip.lanes(), ahead);
         const V v = hn::Sub(strip.load(from + r * pitch, j), centres[j]);
         s[0] = hn::Add(s[0], v);
         s[1] = hn::MulAdd(v, v, s[1]);
@@ -149,26 +161,72 @@ void Moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, float
 }
 
 void Sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitch, const float* centre,
-          int64_t rows, int64_t columns, float* sum, float* centred) {
-  for_blocks(rows, [&](int64_t r0, int64_t n) HWY_ATTR {
+          int64_t rows, int64_t columns, bool cold, float* sum, float* centred) {
+  const int64_t run = cold ? kColdRun : kRun, ahead = cold ? run : 0;  // rows
+  for_blocks(rows, run, [&](int64_t r0, int64_t n) HWY_ATTR {
     for_strips(columns, [&](const auto& strip, int64_t c) HWY_ATTR {
       const float* from = g + r0 * g_pitch + c;
       if (!x) {
-        auto term = [&](int64_t r, int j, V(&s)[1])
-                        HWY_ATTR { s[0] = hn::Add(s[0], strip.load(from + r * g_pitch, j)); };
+        auto term = [&](int64_t r, int j, V(&s)[1]) HWY_ATTR {
+          const float* at = from + r * g_pitch;
+          if (ahead && j % kVectorsInLine == 0) fetch(at + j * strip.lanes(), ahead * g_pitch);
+          s[0] = hn::Add(s[0], strip.load(at, j));
+        };
         return sum_rows<1>(strip, n, term, {sum + c}, r0 == 0);
       }
       const float* other = x + r0 * x_pitch + c;
       V centres[std::decay_t<decltype(strip)>::kVectors];
       for (int j = 0; j < strip.kVectors; ++j) centres[j] = strip.load(centre + c, j);
       auto term = [&](int64_t r, int j, V(&s)[2]) HWY_ATTR {
-        const V v = strip.load(from + r * g_pitch, j);
+        const float *at_g = from + r * g_pitch, *at_x = other + r * x_pitch;
+        if (ahead && j % kVectorsInLine == 0) {
+          fetch(at_g + j * strip.lanes(), ahead * g_pitch);
+          fetch(at_x + j * strip.lanes(), ahead * x_pitch);
+        }
+        const V v = strip.load(at_g, j);
         s[0] = hn::Add(s[0], v);
-        s[1] = hn::MulAdd(v, hn::Sub(strip.load(other + r * x_pitch, j), centres[j]), s[1]);
+        s[1] = hn::MulAdd(v, hn::Sub(strip.load(at_x, j), centres[j]), s[1]);
       };
       sum_rows<2>(strip, n, term, {sum + c, centred + c}, r0 == 0);
     });
   });
+}
+
+void AddMoments(const float* centre, const float* sum, const float* squares, double rows,
+                int64_t columns, double* count, double* mean, double* centred) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> f;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto n = hn::Set(d, rows);
+  // The columns of a slot have been summed over the same rows, as a rule: the divisions are made
+  // again where the count changes.
+  double before = -1;
+  auto share = hn::Zero(d), weight = share;
+  const auto inverse = hn::Set(d, 1.0 / rows);
+  int64_t c = 0;
+  for (; c + lanes <= columns; c += lanes) {
+    const auto old = hn::LoadU(d, count + c);
+    if (!hn::AllTrue(d, hn::Eq(old, hn::Set(d, before)))) {
+      share = hn::Div(n, hn::Add(old, n));
+      weight = hn::Mul(old, share);
+      before = hn::GetLane(old);
+    }
+    const auto s = hn::PromoteTo(d, hn::LoadU(f, sum + c));
+    const auto extra = hn::Mul(s, inverse), m = hn::LoadU(d, mean + c);
+    const auto delta = hn::Sub(hn::Add(hn::PromoteTo(d, hn::LoadU(f, centre + c)), extra), m);
+    auto q = hn::PromoteTo(d, hn::LoadU(f, squares + c));
+    q = hn::MulAdd(hn::Mul(delta, delta), weight, hn::NegMulAdd(s, extra, q));
+    hn::StoreU(hn::Add(hn::LoadU(d, centred + c), q), d, centred + c);
+    hn::StoreU(hn::MulAdd(delta, share, m), d, mean + c);
+    hn::StoreU(hn::Add(old, n), d, count + c);
+  }
+  for (; c < columns; ++c) {
+    const double total = count[c] + rows, part = rows / total, s = sum[c],
+                 delta = centre[c] + s * (1.0 / rows) - mean[c];
+    centred[c] += squares[c] - s * (s * (1.0 / rows)) + delta * delta * count[c] * part;
+    mean[c] += delta * part;
+    count[c] = total;
+  }
 }
 
 HWY_INLINE V exp_keeping_nan(D d, V x) { return hn::IfThenElse(hn::Eq(x, x), hn::Exp(d, x), x); }
@@ -213,25 +271,33 @@ HWY_AFTER_NAMESPACE();
 namespace ballast::kernels {
 HWY_EXPORT(Moments);
 HWY_EXPORT(Sums);
+HWY_EXPORT(AddMoments);
 HWY_EXPORT(LogSumExp);
 HWY_EXPORT(ExpAffine);
 
-void column_moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, float* centre,
-                    float* sum, float* squares) {
+void column_moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, bool cold,
+                    float* centre, float* sum, float* squares) {
   if (rows == 0) {
     for (float* to : {centre, sum, squares}) std::fill_n(to, columns, 0.0f);
     return;
   }
-  HWY_DYNAMIC_DISPATCH(Moments)(x, pitch, rows, columns, centre, sum, squares);
+  HWY_DYNAMIC_DISPATCH(Moments)(x, pitch, rows, columns, cold, centre, sum, squares);
+}
+void add_moments(const float* centre, const float* sum, const float* squares, double rows,
+                 int64_t columns, double* count, double* mean, double* centred) {
+  HWY_DYNAMIC_DISPATCH(AddMoments)
+  (centre, sum, squares, rows, columns, count, mean, centred);
 }
 void column_sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitch,
-                 const float* centre, int64_t rows, int64_t columns, float* sum, float* centred) {
+                 const float* centre, int64_t rows, int64_t columns, bool cold, float* sum,
+                 float* centred) {
   if (rows == 0) {
     std::fill_n(sum, columns, 0.0f);
     if (x) std::fill_n(centred, columns, 0.0f);
     return;
   }
-  HWY_DYNAMIC_DISPATCH(Sums)(g, g_pitch, x, x_pitch, centre, rows, columns, sum, centred);
+  HWY_DYNAMIC_DISPATCH(Sums)
+  (g, g_pitch, x, x_pitch, centre, rows, columns, cold, sum, centred);
 }
 void row_log_sum_exp(const float* x, int64_t rows, int64_t columns, float* out) {
   HWY_DYNAMIC_DISPATCH(LogSumExp)(x, rows, columns, out);

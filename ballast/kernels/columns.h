@@ -8,14 +8,21 @@ namespace ballast::kernels {
 /// For every column of x (rows x columns, `pitch` floats from row to row) a centre close to its
 /// mean, and the sums of (x - centre) and (x - centre)^2: the corrected two-pass algorithm (Chan,
 /// Golub & LeVeque 1983), for which a mean much larger than the deviation costs nothing. Meant for
-/// tiles that stay in cache.
-void column_moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, float* centre,
-                    float* sum, float* squares);
+/// tiles that stay in cache. `cold`: the tile, and what follows it, comes from memory: rows are
+/// fetched before they are read.
+void column_moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, bool cold,
+                    float* centre, float* sum, float* squares);
+
+/// Adds what `column_moments` tells of `rows` rows to the moments of those columns so far: how many
+/// rows, their mean and the squares around it (Chan, Golub & LeVeque 1979).
+void add_moments(const float* centre, const float* sum, const float* squares, double rows,
+                 int64_t columns, double* count, double* mean, double* centred);
 
 /// sum[c] = sum_r g[r][c] and, where `x` is given, centred[c] = sum_r g[r][c] * (x[r][c] -
 /// centre[c]). Rows of g and x lie `g_pitch` and `x_pitch` floats apart.
 void column_sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitch,
-                 const float* centre, int64_t rows, int64_t columns, float* sum, float* centred);
+                 const float* centre, int64_t rows, int64_t columns, bool cold, float* sum,
+                 float* centred);
 
 /// For every row of x (rows x columns, dense): log(sum(exp(x))), stably.
 void row_log_sum_exp(const float* x, int64_t rows, int64_t columns, float* out);

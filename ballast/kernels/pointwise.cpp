@@ -1,5 +1,7 @@
 #include "ballast/kernels/pointwise.h"
 
+#include <algorithm>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ballast/kernels/pointwise.cpp"
 #include "hwy/foreach_target.h"
@@ -216,12 +218,39 @@ void Run(const PointwiseCall& o) {
   }
 }
 
+/// Whole cache lines go past the caches; what begins or ends inside one does not.
+void StreamRow(const float* from, int64_t n, float* to) {
+  constexpr int64_t kLine = 64 / sizeof(float);
+  const D d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto misaligned =
+      static_cast<int64_t>(reinterpret_cast<uintptr_t>(to) / sizeof(float)) % kLine;
+  int64_t i = std::min(n, misaligned ? kLine - misaligned : 0);
+  std::copy_n(from, i, to);
+  for (; i + kLine <= n; i += kLine)
+    for (int64_t j = 0; j < kLine; j += lanes)
+      hn::Stream(hn::LoadU(d, from + i + j), d, to + i + j);
+  std::copy_n(from + i, n - i, to + i);
+}
+
+void RunStream(const float* from, int64_t from_pitch, int64_t rows, int64_t columns, float* to,
+               int64_t to_pitch) {
+  if (from_pitch == columns && to_pitch == columns) return StreamRow(from, rows * columns, to);
+  for (int64_t r = 0; r < rows; ++r) StreamRow(from + r * from_pitch, columns, to + r * to_pitch);
+}
+
 }  // namespace ballast::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ballast::kernels {
 HWY_EXPORT(Run);
+HWY_EXPORT(RunStream);
+void stream(const float* from, int64_t from_pitch, int64_t rows, int64_t columns, float* to,
+            int64_t to_pitch) {
+  HWY_DYNAMIC_DISPATCH(RunStream)(from, from_pitch, rows, columns, to, to_pitch);
+}
+void stream_fence() { hwy::FlushStream(); }
 void pointwise(const PointwiseCall& call) {
   // The loops advance all pointers; those of operands an instruction lacks must not be null.
   PointwiseCall o = call;

@@ -28,4 +28,11 @@ struct PointwiseCall {
 };
 void pointwise(const PointwiseCall& call);
 
+/// Copies rows x columns elements past the caches: memory that is not read before it has left them
+/// need not be fetched in order to be written. To be followed by `stream_fence` before another
+/// thread may read what was written.
+void stream(const float* from, int64_t from_pitch, int64_t rows, int64_t columns, float* to,
+            int64_t to_pitch);
+void stream_fence();
+
 }  // namespace ballast::kernels

@@ -1,5 +1,7 @@
 // Statistics belong to tensors, not to layers: what is known of the parts of a tensor is known of
 // it.
+#include <algorithm>
+
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/plan/plan.h"
@@ -24,6 +26,7 @@ class NormalForm {
     for (size_t i = 0; i < old.size(); ++i) {
       Value v = std::move(old[i]);
       for (int& in : v.in) in = moved[in];
+      mask_before_activation(v);
       const bool of_parts = v.op == &channel_moments_op() && joins_channels(plan_.values[v.in[0]]);
       if (v.view() && !v.output && v.shape == plan_.values[v.in[0]].shape)
         moved[i] = v.in[0];  // the same value by another name, as in-place operations leave behind
@@ -62,10 +65,10 @@ class NormalForm {
     return push(std::move(out));
   }
 
-  bool is(int value, Pointwise code) const {
-    const Value& v = plan_.values[value];
+  static bool made_by(const Value& v, Pointwise code) {
     return v.op && v.op->traits().kind == Traits::Kind::kPointwise && v.op->traits().code == code;
   }
+  bool is(int value, Pointwise code) const { return made_by(plan_.values[value], code); }
 
   /// An earlier value made by `op` of `a` (and `b`), or -1.
   int find(const Op& op, int a, int b = -1) const {
@@ -74,6 +77,19 @@ class NormalForm {
       if (v.op == &op && v.in[0] == a && (b < 0 || v.in[1] == b)) return static_cast<int>(i);
     }
     return -1;
+  }
+
+  /// Where an activation of a normalized tensor is open, the tensor before it shows as well: and
+  /// that is a multiply-add away from the raw one, which the gradient reads anyway.
+  void mask_before_activation(Value& v) const {
+    const bool relu = made_by(v, Pointwise::kReluGrad), clamp = made_by(v, Pointwise::kClampGrad);
+    if (!relu && !clamp) return;
+    const Value& y = plan_.values[v.in[1]];
+    if (!made_by(y, relu ? Pointwise::kRelu : Pointwise::kClamp)) return;
+    if (clamp && !std::ranges::equal(y.attributes.bytes(), v.attributes.bytes())) return;
+    if (is(y.in[0], Pointwise::kChannelAffine) &&
+        find(channel_moments_op(), plan_.values[y.in[0]].in[0]) >= 0)
+      v.in[1] = y.in[0];
   }
 
   /// The gradient of a bias before a normalization sums scale(g) + affine(y) over the pixels. Sums

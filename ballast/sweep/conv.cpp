@@ -105,16 +105,16 @@ class ConvSweep final : public Sweep {
   const char* kernel() const override { return "direct"; }
   void run(Pointers p, const std::byte* prepared) const override {
     const int64_t pieces = areas_.count() * channels_.parts;
-    const Sink::Run out(sink_, p, pieces);
-    parallel_for(pieces, g_.operations() / 16,
-                 [&](int64_t i) { piece(p, reinterpret_cast<const float*>(prepared), out, i); });
-    out.finish();
+    run_pieces(sink_, p, pieces, g_.operations() / 16,
+               [&](const Sink::Run& out, int64_t slot, int64_t i) {
+                 piece(p, reinterpret_cast<const float*>(prepared), out, slot, i);
+               });
   }
 
  private:
   /// What one piece works on: groups, and the columns of each; and where things are.
   struct Piece {
-    int64_t index, group, groups, column, columns;
+    int64_t slot, group, groups, column, columns;
     Area area;
     const float* image;   // the pixel that position (0, 0) reads first
     int64_t line, pixel;  // floats from one line of the image, and from one pixel, to the next
@@ -185,11 +185,12 @@ class ConvSweep final : public Sweep {
     }
   }
 
-  void piece(Pointers p, const float* weights, const Sink::Run& out, int64_t index) const {
+  void piece(Pointers p, const float* weights, const Sink::Run& out, int64_t slot,
+             int64_t index) const {
     const int64_t part = index % channels_.parts;
     const int64_t begin = channels_.begin(part), size = channels_.size(part);
     Piece at{};
-    at.index = index;
+    at.slot = slot;
     at.group = grouped() ? begin : 0;
     at.groups = grouped() ? size : 1;
     at.column = grouped() ? 0 : begin;
@@ -313,9 +314,9 @@ class ConvSweep final : public Sweep {
                       pixel_row(area.row + area.rows - 1) + row_step_,
                       ((area.row + area.rows - 1) / window_.grid_height + 1) * out_height_);
     if (columns == out_width_) {
-      out.take(at.index, first * out_width_, (last - first) * out_width_, c, n);
+      out.take(at.slot, first * out_width_, (last - first) * out_width_, c, n);
     } else {
-      for (int64_t y = first; y < last; ++y) out.take(at.index, y * out_width_ + x, columns, c, n);
+      for (int64_t y = first; y < last; ++y) out.take(at.slot, y * out_width_ + x, columns, c, n);
     }
   }
 

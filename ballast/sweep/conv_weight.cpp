@@ -173,8 +173,7 @@ class WeightGradSweep final : public Sweep {
     constexpr int64_t kTogether = 16;  // of o: a line of each sum
     const int64_t in = g_.in_group, columns = g_.out_group, taps = g_.taps();
     const int64_t blocks = ceil_div(columns, kTogether), width = sink_.columns();
-    const Sink::Run out(sink_, p, g_.a.groups * blocks);
-    parallel_for(g_.a.groups * blocks, static_cast<double>(size_ * slabs_.parts), [&](int64_t i) {
+    const auto block = [&](const Sink::Run& out, int64_t slot, int64_t i) {
       const int64_t group = i / blocks, o = i % blocks * kTogether;
       const int64_t count = std::min(kTogether, columns - o);
       const int64_t each = in * taps, first = (group * columns + o) * each;
@@ -193,9 +192,9 @@ class WeightGradSweep final : public Sweep {
           for (int64_t j = 0; j < count; ++j) to[address(j * each + c * taps + t)] = sum[j];
         }
       // A sink's row lies within the weights of one o.
-      out.take(i, first / width, count * each / width, 0, width);
-    });
-    out.finish();
+      out.take(slot, first / width, count * each / width, 0, width);
+    };
+    run_pieces(sink_, p, g_.a.groups * blocks, static_cast<double>(size_ * slabs_.parts), block);
   }
 
   ConvShape g_;

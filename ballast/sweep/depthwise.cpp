@@ -128,14 +128,15 @@ class DepthwiseSweep final : public Sweep {
 
   const char* kernel() const override { return "depthwise"; }
   void run(Pointers p, const std::byte* prepared) const override {
-    const Sink::Run result(sink_, p, cut_.pieces());
-    parallel_for(cut_.pieces(), q_.cost(),
-                 [&](int64_t i) { piece(p, reinterpret_cast<const float*>(prepared), result, i); });
-    result.finish();
+    run_pieces(sink_, p, cut_.pieces(), q_.cost(),
+               [&](const Sink::Run& result, int64_t slot, int64_t i) {
+                 piece(p, reinterpret_cast<const float*>(prepared), result, slot, i);
+               });
   }
 
  private:
-  void piece(Pointers p, const float* weights, const Sink::Run& result, int64_t i) const {
+  void piece(Pointers p, const float* weights, const Sink::Run& result, int64_t slot,
+             int64_t i) const {
     const auto [image, begin, end, c, n] = cut_.piece(i);
     const WindowShape shape = q_.window();
     auto* memory = reinterpret_cast<float*>(scratch(Window::floats(shape, n) * sizeof(float)));
@@ -145,7 +146,8 @@ class DepthwiseSweep final : public Sweep {
     for (int64_t r = begin; r < end; r += rows) {
       const int64_t stop = std::min(r + rows, end);
       for (int64_t k = r; k < stop; ++k) row(p, weights, window, image, k, c, n);
-      result.take(i, (image * q_.rows.out + r) * q_.columns.out, (stop - r) * q_.columns.out, c, n);
+      result.take(slot, (image * q_.rows.out + r) * q_.columns.out, (stop - r) * q_.columns.out, c,
+                  n);
     }
   }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ballast/kernels/columns.h"
+#include "ballast/kernels/pointwise.h"
 #include "ballast/ops/batch_norm.h"
 #include "ballast/sweep/program.h"
 
@@ -12,8 +13,11 @@ namespace {
 
 using plan::Home;
 
-// Floats of an array between a program and the sums over it: 16 KB, half of an L1.
-constexpr int64_t kChunk = 4096;
+// Floats that are summed at a time: 16 KB, half of an L1, which is where an array between a program
+// and the sums over it stays; of wide rows, more.
+constexpr int64_t kChunk = 4096, kChunkRows = 8;
+// Arrays that a program may give to sums.
+constexpr int kMaxGiven = 8;
 
 const float* floats(Pointers p, int value) { return reinterpret_cast<const float*>(p[value]); }
 
@@ -44,19 +48,6 @@ void merge_moments(double* a, const double* b, int64_t columns) {
     mean[c] += delta * share;
     squares[c] += b[2 * columns + c] + delta * delta * a[c] * share;
     a[c] = n;
-  }
-}
-
-/// Adds `rows` rows to the moments of columns of a slot: partial holds, per column, a centre, and
-/// the sums of what is over it and of its squares.
-void add_moments(double* slot, int64_t columns, double rows, const float* partial, int64_t n) {
-  double *count = slot, *mean = slot + columns, *squares = slot + 2 * columns;
-  for (int64_t c = 0; c < n; ++c) {
-    const double sum = partial[n + c], total = count[c] + rows, share = rows / total,
-                 delta = partial[c] + sum / rows - mean[c];
-    squares[c] += partial[2 * n + c] - sum * sum / rows + delta * delta * count[c] * share;
-    mean[c] += delta * share;
-    count[c] = total;
   }
 }
 
@@ -118,7 +109,7 @@ void Source::read(Pointers p, int64_t row, int64_t rows, int64_t c, int64_t n, f
 struct Sink::Parts {
   Parts(const plan::Plan& plan, const plan::Group& group) : rows(rows_of(plan, group)) {
     const int root = group.values[0];
-    const bool product =
+    product =
         !plan::made_by_rows(plan, plan.values[root]) && !plan::sums_rows(plan, plan.values[root]);
     std::vector<Program::Result> results;
     for (int v : group.values) {
@@ -146,6 +137,7 @@ struct Sink::Parts {
     if (!results.empty())
       program = std::make_unique<Program>(plan, results, in_place ? root : -1,
                                           in_place ? memory_value : -1);
+    streams = program && program->streams();
   }
 
   static Rows rows_of(const plan::Plan& plan, const plan::Group& group) {
@@ -173,15 +165,25 @@ struct Sink::Parts {
 
   static Summand summand(const plan::Plan& plan, int value, std::vector<Program::Result>& results) {
     const plan::Value& v = plan.values[value];
-    if (v.home == Home::kMemory) return {value, -1, Rows(v).columns};
-    for (Program::Result& r : results)
-      if (r.value == value) {
-        r.place = Program::Place::kGiven;
-        return {value, -1, 0};
-      }
-    results.push_back({value, Program::Place::kGiven});
+    const auto at = std::find_if(results.begin(), results.end(),
+                                 [&](const Program::Result& r) { return r.value == value; });
+    if (at == results.end()) {
+      if (v.home == Home::kMemory) return {value, -1, Rows(v).columns};
+      results.push_back({value, Program::Place::kGiven});
+    } else if (at->place == Program::Place::kRegister) {
+      at->place = Program::Place::kGiven;
+    } else if (at->place == Program::Place::kMemory) {
+      const auto given = std::count_if(results.begin(), results.end(), [](const auto& r) {
+        return r.place == Program::Place::kGiven;
+      });
+      if (!sweep::streams(v) || given == kMaxGiven) return {value, -1, Rows(v).columns};
+      results.insert(at, {value, Program::Place::kGiven});  // summed before it leaves the caches
+    }
     return {value, -1, 0};
   }
+
+  /// Whether nobody has read or made the rows of `s` just before they are summed.
+  bool cold(const Summand& s) const { return s.given < 0 && !product && !program; }
 
   /// Adds a block to the slot that begins at `slot`.
   void reduce(const Reduction& r, Pointers p, double* slot, const Block& b,
@@ -193,14 +195,17 @@ struct Sink::Parts {
     };
     const Program::Given x = at(r.a);
     if (r.kind == Reduction::kMoments) {
-      kernels::column_moments(x.at, x.pitch, b.rows, n, partial, partial + n, partial + 2 * n);
-      add_moments(slot + b.c, columns, static_cast<double>(b.rows), partial, n);
+      kernels::column_moments(x.at, x.pitch, b.rows, n, cold(r.a), partial, partial + n,
+                              partial + 2 * n);
+      double* to = slot + b.c;
+      kernels::add_moments(partial, partial + n, partial + 2 * n, static_cast<double>(b.rows), n,
+                           to, to + columns, to + 2 * columns);
       return;
     }
     const bool both = r.kind == Reduction::kSums;
     const Program::Given y = both ? at(r.b) : Program::Given{};
     kernels::column_sums(x.at, x.pitch, y.at, y.pitch, both ? floats(p, r.centre) + b.c : nullptr,
-                         b.rows, n, partial, partial + n);
+                         b.rows, n, cold(r.a) && (!both || cold(r.b)), partial, partial + n);
     for (int64_t line = 0; line < r.lines(); ++line)
       for (int64_t i = 0; i < n; ++i) slot[line * columns + b.c + i] += partial[line * n + i];
   }
@@ -222,6 +227,8 @@ struct Sink::Parts {
   Rows rows;
   int memory_value = -1;
   std::unique_ptr<Program> program;
+  bool product = false;  // the first value is the result of one
+  bool streams = false;  // results go past the caches
   int givens = 0;
   std::vector<Reduction> reductions;
   int64_t doubles = 0;  // of a slot
@@ -236,32 +243,33 @@ int64_t Sink::columns() const { return parts_->rows.columns; }
 float* Sink::memory(Pointers p) const { return reinterpret_cast<float*>(p[parts_->memory_value]); }
 int64_t Sink::pitch() const { return parts_->rows.columns; }
 
-Sink::Run::Run(const Sink& sink, Pointers p, int64_t pieces) : sink_(sink), p_(p), pieces_(pieces) {
-  const int64_t bytes = pieces * sink.parts_->doubles * static_cast<int64_t>(sizeof(double));
+Sink::Run::Run(const Sink& sink, Pointers p, int64_t slots) : sink_(sink), p_(p), count_(slots) {
+  const int64_t bytes = slots * sink.parts_->doubles * static_cast<int64_t>(sizeof(double));
   if (bytes == 0) return;
   slots_ = Buffer::allocate(bytes);
   std::memset(slots_->data(), 0, bytes);
 }
 
-void Sink::Run::take(int64_t piece, int64_t row, int64_t rows, int64_t c, int64_t n) const {
+void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, int64_t n) const {
   const Parts& s = *sink_.parts_;
   if (s.reductions.empty()) {
     if (s.program) s.program->run(p_, {row, rows, c, n}, {});
+    if (s.streams) kernels::stream_fence();
     return;
   }
-  constexpr int kMaxGiven = 8;
   check(s.givens <= kMaxGiven, "sweep: {} arrays between a program and its sums", s.givens);
-  const int64_t step = std::max<int64_t>(kChunk / std::max<int64_t>(n, 1), 1);
+  const int64_t step = std::max<int64_t>(kChunk / std::max<int64_t>(n, 1), kChunkRows);
   Program::Given given[kMaxGiven];
   float* arrays = sum_memory(s.givens * step * n + 3 * n);
   for (int g = 0; g < s.givens; ++g) given[g] = {arrays + g * step * n, n};
   for (int64_t r = row; r < row + rows; r += step) {
     const Block b{r, std::min(step, row + rows - r), c, n};
     if (s.program) s.program->run(p_, b, std::span(given, static_cast<size_t>(s.givens)));
-    auto* slot = reinterpret_cast<double*>(slots_->data()) + piece * s.doubles;
+    auto* slot = reinterpret_cast<double*>(slots_->data()) + slot_index * s.doubles;
     for (const Reduction& red : s.reductions)
       s.reduce(red, p_, slot + red.slot, b, given, arrays + s.givens * step * n);
   }
+  if (s.streams) kernels::stream_fence();
 }
 
 void Sink::Run::finish() const {
@@ -271,8 +279,8 @@ void Sink::Run::finish() const {
     auto slot = [&](int64_t piece) {
       return reinterpret_cast<double*>(slots_->data()) + piece * s.doubles + r.slot;
     };
-    for (int64_t step = 1; step < pieces_; step *= 2)
-      for (int64_t i = 0; i + step < pieces_; i += 2 * step) {
+    for (int64_t step = 1; step < count_; step *= 2)
+      for (int64_t i = 0; i + step < count_; i += 2 * step) {
         if (r.kind == Reduction::kMoments) {
           merge_moments(slot(i), slot(i + step), columns);
         } else {

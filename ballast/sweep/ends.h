@@ -4,8 +4,10 @@
 // it is a row of a matrix. Pixel (n, i, j) of an image tensor is row (n*H + i)*W + j.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
+#include "ballast/base/threads.h"
 #include "ballast/plan/plan.h"
 #include "ballast/sweep/sweep.h"
 
@@ -62,22 +64,21 @@ class Sink {
   float* memory(Pointers p) const;
   int64_t pitch() const;
 
-  /// One run. The work is cut into `pieces` by shape alone; each piece sums into a slot of its own,
-  /// and `finish` merges the slots in order.
+  /// One run. What is taken is summed into slots, and `finish` merges the slots in order.
   class Run {
    public:
-    Run(const Sink& sink, Pointers p, int64_t pieces);
+    Run(const Sink& sink, Pointers p, int64_t slots);
     /// The product has finished columns [c, c+n) of rows [row, row+rows) in memory(p). To be called
-    /// once for every element, by the thread that works on `piece`; several calls a piece are fine.
-    /// Pieces that share rows but differ in columns are different pieces. Uses no `scratch()`.
-    void take(int64_t piece, int64_t row, int64_t rows, int64_t c, int64_t n) const;
-    /// After all pieces.
+    /// once for every element; for one slot by one thread at a time, and in an order that shapes
+    /// alone decide. Uses no `scratch()`.
+    void take(int64_t slot, int64_t row, int64_t rows, int64_t c, int64_t n) const;
+    /// After all of them.
     void finish() const;
 
    private:
     const Sink& sink_;
     Pointers p_;
-    int64_t pieces_;
+    int64_t count_;
     Ref<Buffer> slots_;
   };
 
@@ -85,5 +86,19 @@ class Sink {
   struct Parts;
   std::unique_ptr<Parts> parts_;
 };
+
+/// Calls f(run, slot, i) for each piece i of a sweep's work, which is cut by shape alone, and
+/// finishes the run. Neighbours share a slot, and a thread: merging a slot for each of thousands of
+/// small pieces would take longer than the sums.
+template <class F>
+void run_pieces(const Sink& sink, Pointers p, int64_t pieces, double cost, const F& f) {
+  constexpr int64_t kSlots = 128;
+  const int64_t slots = std::min(pieces, kSlots);
+  const Sink::Run run(sink, p, std::max<int64_t>(slots, 1));
+  parallel_for(slots, cost, [&](int64_t slot) {
+    for (int64_t i = pieces * slot / slots; i < pieces * (slot + 1) / slots; ++i) f(run, slot, i);
+  });
+  run.finish();
+}
 
 }  // namespace ballast::sweep

@@ -57,13 +57,12 @@ class MatmulSweep final : public Sweep {
       }
     }
     if (slabs_ > 1) return run_slabs(p, b, packed);
-    const Sink::Run out(sink_, p, pieces_.count());
-    parallel_for(pieces_.count(), cost(), [&](int64_t i) {
-      const Tile t = tile_of(i);
-      multiply(p, b, packed, t, 0, k_, bias(p), sink_.memory(p), sink_.pitch());
-      out.take(i, t.m, t.rows, t.n, t.columns);
-    });
-    out.finish();
+    run_pieces(sink_, p, pieces_.count(), cost(),
+               [&](const Sink::Run& out, int64_t slot, int64_t i) {
+                 const Tile t = tile_of(i);
+                 multiply(p, b, packed, t, 0, k_, bias(p), sink_.memory(p), sink_.pitch());
+                 out.take(slot, t.m, t.rows, t.n, t.columns);
+               });
   }
 
  private:
@@ -171,14 +170,14 @@ class MatmulSweep final : public Sweep {
         multiply(p, b, packed, t, k0, k1, nullptr, partial + (slab - 1) * m_ * n_, n_);
     });
     const Parts strips(m_, 1, ceil_div(m_ * n_, kStrip));
-    const Sink::Run out(sink_, p, strips.parts);
-    parallel_for(strips.parts, static_cast<double>(m_ * n_ * slabs_), [&](int64_t i) {
-      for (int64_t m = strips.begin(i); m < strips.begin(i + 1); ++m)
-        for (int64_t s = 0; s < slabs_ - 1; ++s)
-          for (int64_t n = 0; n < n_; ++n) c[m * ldc + n] += partial[(s * m_ + m) * n_ + n];
-      out.take(i, strips.begin(i), strips.size(i), 0, n_);
-    });
-    out.finish();
+    run_pieces(sink_, p, strips.parts, static_cast<double>(m_ * n_ * slabs_),
+               [&](const Sink::Run& out, int64_t slot, int64_t i) {
+                 for (int64_t m = strips.begin(i); m < strips.begin(i + 1); ++m)
+                   for (int64_t s = 0; s < slabs_ - 1; ++s)
+                     for (int64_t n = 0; n < n_; ++n)
+                       c[m * ldc + n] += partial[(s * m_ + m) * n_ + n];
+                 out.take(slot, strips.begin(i), strips.size(i), 0, n_);
+               });
   }
 
   void run_dots(Pointers p) const {
@@ -194,8 +193,7 @@ class MatmulSweep final : public Sweep {
     }
     const float *b = b_.memory(p), *start = bias(p);
     const Parts strips(n_, 4, static_cast<int64_t>(cost() / 1e5));
-    const Sink::Run out(sink_, p, strips.parts);
-    parallel_for(strips.parts, cost(), [&](int64_t i) {
+    run_pieces(sink_, p, strips.parts, cost(), [&](const Sink::Run& out, int64_t slot, int64_t i) {
       const int64_t n = strips.begin(i), columns = strips.size(i);
       const float* rows_of_b = b ? b + n * b_.pitch() : nullptr;
       if (!b) {
@@ -205,9 +203,8 @@ class MatmulSweep final : public Sweep {
       }
       kernels::dots(a, lda, rows_of_b, b ? b_.pitch() : k_, start ? start + n : nullptr, m_,
                     columns, k_, sink_.memory(p) + n, sink_.pitch());
-      out.take(i, 0, m_, n, columns);
+      out.take(slot, 0, m_, n, columns);
     });
-    out.finish();
   }
 
   Source a_, b_;

@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "ballast/base/threads.h"
 #include "ballast/sweep/ends.h"
 
 namespace ballast::sweep {
@@ -27,13 +26,12 @@ class PointwiseSweep final : public Sweep {
     // Sums over no rows are written, too.
     if (columns_ == 0) return;
     const int64_t pieces = row_pieces_ * ceil_div(columns_, column_step_);
-    const Sink::Run run(sink_, p, std::max<int64_t>(pieces, 1));
     const double cost = static_cast<double>(rows_ * columns_) * operations_;
-    parallel_for(pieces, cost, [&](int64_t i) {
+    run_pieces(sink_, p, pieces, cost, [&](const Sink::Run& run, int64_t slot, int64_t i) {
       const int64_t row = i % row_pieces_ * row_step_, c = i / row_pieces_ * column_step_;
-      run.take(i, row, std::min(row_step_, rows_ - row), c, std::min(column_step_, columns_ - c));
+      run.take(slot, row, std::min(row_step_, rows_ - row), c,
+               std::min(column_step_, columns_ - c));
     });
-    run.finish();
   }
 
  private:

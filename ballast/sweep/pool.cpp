@@ -158,13 +158,13 @@ class PoolSweep final : public Sweep {
 
   const char* kernel() const override { return "pool"; }
   void run(Pointers p, const std::byte*) const override {
-    const Sink::Run result(sink_, p, cut_.pieces());
-    parallel_for(cut_.pieces(), pool_.cost(), [&](int64_t i) { piece(p, result, i); });
-    result.finish();
+    run_pieces(
+        sink_, p, cut_.pieces(), pool_.cost(),
+        [&](const Sink::Run& result, int64_t slot, int64_t i) { piece(p, result, slot, i); });
   }
 
  private:
-  void piece(Pointers p, const Sink::Run& result, int64_t i) const {
+  void piece(Pointers p, const Sink::Run& result, int64_t slot, int64_t i) const {
     const auto [image, begin, end, c, n] = cut_.piece(i);
     const WindowShape shape = pool_.window();
     const int64_t floats = Window::floats(shape, n), taps = pool_.most_taps(), word = sizeof(void*),
@@ -180,7 +180,7 @@ class PoolSweep final : public Sweep {
       float* out = sink_.memory(p) + first * sink_.pitch() + c;
       for (int64_t k = r; k < stop; ++k, out += width * sink_.pitch())
         row(window, pool_.rows.taps[k], n, x, weights, out);
-      result.take(i, first, (stop - r) * width, c, n);
+      result.take(slot, first, (stop - r) * width, c, n);
     }
   }
 
@@ -231,15 +231,17 @@ class MaxPoolGradSweep final : public Sweep {
 
   const char* kernel() const override { return "pool"; }
   void run(Pointers p, const std::byte*) const override {
-    const Sink::Run result(sink_, p, cut_.pieces());
-    parallel_for(cut_.pieces(), 2 * pool_.cost(), [&](int64_t i) { Piece(*this, p, result, i); });
-    result.finish();
+    run_pieces(sink_, p, cut_.pieces(), 2 * pool_.cost(),
+               [&](const Sink::Run& result, int64_t slot, int64_t i) {
+                 Piece(*this, p, result, slot, i);
+               });
   }
 
  private:
   struct Piece {
-    Piece(const MaxPoolGradSweep& sweep, Pointers p, const Sink::Run& run, int64_t i)
-        : s(sweep), result(run), index(i), at(s.cut_.piece(i)), pitch(s.sink_.pitch()) {
+    Piece(const MaxPoolGradSweep& sweep, Pointers p, const Sink::Run& run, int64_t its_slot,
+          int64_t i)
+        : s(sweep), result(run), slot(its_slot), at(s.cut_.piece(i)), pitch(s.sink_.pitch()) {
       const WindowShape shape = s.pool_.window();
       const int64_t width = s.pool_.columns.outputs(), taps = s.pool_.most_taps(),
                     word = sizeof(void*);
@@ -285,8 +287,8 @@ class MaxPoolGradSweep final : public Sweep {
       const int64_t width = s.pool_.columns.size;
       if (!all && (end - taken) * width * at.n < kTaken) return;
       zero(end);
-      result.take(index, (at.image * s.pool_.rows.size + taken) * width, (end - taken) * width,
-                  at.c, at.n);
+      result.take(slot, (at.image * s.pool_.rows.size + taken) * width, (end - taken) * width, at.c,
+                  at.n);
       taken = end;
     }
 
@@ -319,7 +321,7 @@ class MaxPoolGradSweep final : public Sweep {
 
     const MaxPoolGradSweep& s;
     const Sink::Run& result;
-    int64_t index;
+    int64_t slot;
     ImageCut::Piece at;
     int64_t pitch;
     float* image;

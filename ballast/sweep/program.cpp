@@ -13,8 +13,18 @@ using plan::OperandMode;
 constexpr int64_t kBlock = 512;
 // Operands in memory are fetched this many blocks before they are read.
 constexpr int64_t kAhead = 2;
+// Values of this size and more are written past the caches.
+constexpr int64_t kStreamed = int64_t{8} << 20;
 
 }  // namespace
+
+bool streams(const plan::Value& v) { return v.bytes() >= kStreamed; }
+
+bool Program::streams() const {
+  return std::any_of(segments_.begin(), segments_.end(), [](const Segment& s) {
+    return std::any_of(s.code.begin(), s.code.end(), [](const Instruction& i) { return i.stream; });
+  });
+}
 
 float* program_memory(int64_t floats) {
   thread_local Ref<Buffer> buffer;
@@ -41,6 +51,7 @@ class ProgramCompiler {
     const Operand out{Operand::kRegister, registers_++};
     emit_copy({Operand::kMemory, at, Rows(plan_.values[at]).columns}, out);
     made_[{raw, 0}] = out;
+    in_place_ = true;
   }
 
   Program::Segment compile(std::span<const Program::Result> results) {
@@ -52,10 +63,17 @@ class ProgramCompiler {
         out = {Operand::kMemory, r.value, Rows(plan_.values[r.value]).columns};
       else if (r.place == Program::Place::kGiven)
         out = {Operand::kGiven, given++};
-      if (found == made_.end())
-        make(r.value, 0, out);
-      else  // inlined into an earlier one
+      // A block is made where its other readers find it, then copied past the caches. (Where the
+      // raw result has been in that memory, it is in them anyway.)
+      const bool past =
+          out.kind == Operand::kMemory && !in_place_ && sweep::streams(plan_.values[r.value]);
+      if (found != made_.end())  // inlined into an earlier one
         emit_copy(found->second, out);
+      else if (past)
+        emit_copy(make(r.value, 0, {Operand::kRegister, -1}), out);
+      else
+        make(r.value, 0, out);
+      segment_.code.back().stream = past;
     }
     drop_copies();
     combine();
@@ -330,6 +348,7 @@ class ProgramCompiler {
   Program::Segment segment_;
   std::map<std::pair<int, int64_t>, Operand> made_;
   int registers_ = 0;
+  bool in_place_ = false;
 };
 
 Program::Program(const plan::Plan& plan, std::span<const Result> results, int raw, int raw_at) {
@@ -397,6 +416,11 @@ void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t 
       };
       for (const Instruction& i : s.code) {
         const kernels::RowOperand out = find(i.out);
+        if (i.stream) {
+          const kernels::RowOperand from = find(i.a);
+          kernels::stream(from.at, from.pitch, rows, n, const_cast<float*>(out.at), out.pitch);
+          continue;
+        }
         kernels::pointwise({.code = i.code,
                             .a = find(i.a),
                             .b = find(i.b),

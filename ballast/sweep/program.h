@@ -42,6 +42,8 @@ class Program {
     int64_t pitch;
   };
   void run(Pointers p, const Block& block, std::span<const Given> given) const;
+  /// Whether results are written past the caches (`kernels::stream_fence`).
+  bool streams() const;
 
  private:
   friend class ProgramCompiler;
@@ -59,6 +61,7 @@ class Program {
     Operand rows[4];  // m, s, t, s2
     float p = 0, q = 0;
     Operand out;
+    bool stream = false;  // a copy past the caches
   };
   struct Segment {
     int64_t begin, end;
@@ -75,6 +78,10 @@ class Program {
   int64_t repeat_ = 0;  // rows of one sample, where an operand is repeated over them
   bool flat_ = true;    // nothing depends on the column: dense rows are one long row
 };
+
+/// Whether a value is too large to be read again before it has left the caches: it is written past
+/// them.
+bool streams(const plan::Value& v);
 
 /// Memory of the calling thread for programs, beside `scratch`.
 float* program_memory(int64_t floats);

@@ -23,7 +23,7 @@ double total(const float* x, int64_t n) {
   for (int64_t at = 0; at < n; at += kTile) {
     const int64_t size = std::min(kTile, n - at), rows = size / kWidth;
     float partial[kWidth] = {};
-    kernels::column_sums(x + at, kWidth, nullptr, 0, nullptr, rows, kWidth, partial, nullptr);
+    kernels::column_sums(x + at, kWidth, nullptr, 0, nullptr, rows, kWidth, true, partial, nullptr);
     for (float v : partial) sum += v;
     for (int64_t i = at + rows * kWidth; i < at + size; ++i) sum += x[i];
   }
@@ -103,7 +103,7 @@ class SumSweep final : public Sweep {
       if (s_.whole)
         out[group + g] = static_cast<float>(total_of({from, x.pitch}, s_.rows, s_.columns));
       else
-        kernels::column_sums(from, x.pitch, nullptr, 0, nullptr, s_.rows, s_.columns,
+        kernels::column_sums(from, x.pitch, nullptr, 0, nullptr, s_.rows, s_.columns, true,
                              out + (group + g) * s_.columns, nullptr);
     }
   }
@@ -118,7 +118,7 @@ class SumSweep final : public Sweep {
       *to = total_of(x, rows, n);
       return;
     }
-    kernels::column_sums(x.at, x.pitch, nullptr, 0, nullptr, rows, n, sums, nullptr);
+    kernels::column_sums(x.at, x.pitch, nullptr, 0, nullptr, rows, n, true, sums, nullptr);
     std::copy_n(sums, n, to);
   }
 

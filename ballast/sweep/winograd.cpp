@@ -66,10 +66,10 @@ class ConvSweep final : public Sweep {
 
   void run(Pointers p, const std::byte* prepared) const override {
     if (deep_) return run_deep(p);
-    const Sink::Run out(sink_, p, blocks_.count());
-    parallel_for(blocks_.count(), cost(tiling_.tiles()),
-                 [&](int64_t i) { block(p, reinterpret_cast<const float*>(prepared), i, out); });
-    out.finish();
+    run_pieces(sink_, p, blocks_.count(), cost(tiling_.tiles()),
+               [&](const Sink::Run& out, int64_t slot, int64_t i) {
+                 block(p, reinterpret_cast<const float*>(prepared), i, out, slot);
+               });
   }
 
  private:
@@ -126,7 +126,7 @@ class ConvSweep final : public Sweep {
 
   /// Writes output channels [n, n+columns) of `b` and hands them to the epilogue.
   void output(Pointers p, kernels::Transformed made, const Block& b, int64_t n, int64_t columns,
-              const Sink::Run& out, int64_t piece) const {
+              const Sink::Run& out, int64_t slot) const {
     const int64_t pitch = sink_.pitch(), width = g_.out_width, left = b.column * tiling_.m;
     float* y = sink_.memory(p) + n;
     const float* bias = this->bias(p);
@@ -139,13 +139,13 @@ class ConvSweep final : public Sweep {
     }
     const int64_t first = tiling_.output_row(b.row), end = tiling_.output_row(b.end);
     if (b.across == tiling_.across)
-      return out.take(piece, first * width, (end - first) * width, n, columns);
+      return out.take(slot, first * width, (end - first) * width, n, columns);
     const int64_t right = std::min(width, left + b.across * tiling_.m);
     for (int64_t i = first; i < end; ++i)
-      out.take(piece, i * width + left, right - left, n, columns);
+      out.take(slot, i * width + left, right - left, n, columns);
   }
 
-  void block(Pointers p, const float* u, int64_t i, const Sink::Run& out) const {
+  void block(Pointers p, const float* u, int64_t i, const Sink::Run& out, int64_t slot) const {
     const Block b = blocks_[i];
     const int64_t most = blocks_.tiles(), made_tile = tile_stride(g_.out);
     const int64_t v_stride = coordinate_stride(most * v_tile_),
@@ -159,7 +159,7 @@ class ConvSweep final : public Sweep {
     Reader reader(x_, p, window_, memory + transformed);
     input(reader, b, v);
     products(v, b.tiles(), u, u_stride_, g_.out, made);
-    output(p, made, b, 0, g_.out, out, i);
+    output(p, made, b, 0, g_.out, out, slot);
   }
 
   void run_deep(Pointers p) const {
@@ -170,7 +170,7 @@ class ConvSweep final : public Sweep {
     const Ref<Buffer> buffer = Buffer::allocate(tiling_.coordinates() * v_stride * sizeof(float));
     const kernels::Transformed v{reinterpret_cast<float*>(buffer->data()), v_stride, v_tile_,
                                  wide_};
-    const Sink::Run out(sink_, p, rounds * pieces);
+    const Sink::Run out(sink_, p, pieces);  // rounds come one after the other
     for (int64_t i = 0; i < rounds; ++i) {
       const Block b{i * round, std::min(tiling_.rows, (i + 1) * round), 0, tiling_.across};
       parallel_for(b.end - b.row, 10.0 * static_cast<double>(b.tiles() * g_.in), [&](int64_t r) {
@@ -182,7 +182,7 @@ class ConvSweep final : public Sweep {
         input(reader, {b.row + r, b.row + r + 1, 0, b.across}, to);
       });
       parallel_for(pieces, cost(b.tiles()), [&](int64_t n) {
-        columns(p, v, b, n * step, std::min(step, g_.out - n * step), out, i * pieces + n);
+        columns(p, v, b, n * step, std::min(step, g_.out - n * step), out, n);
       });
     }
     out.finish();
@@ -190,7 +190,7 @@ class ConvSweep final : public Sweep {
 
   /// `width` output channels, for all tiles of a round.
   void columns(Pointers p, const kernels::Transformed& v, const Block& b, int64_t n, int64_t width,
-               const Sink::Run& out, int64_t piece) const {
+               const Sink::Run& out, int64_t slot) const {
     const int64_t panels = ceil_div(width, wide_), u_stride = coordinate_stride(panels * panel_),
                   made_tile = panels * wide_,
                   made_stride = coordinate_stride(b.tiles() * made_tile);
@@ -200,7 +200,7 @@ class ConvSweep final : public Sweep {
                                     wide_};
     weights(p, n, width, u, u_stride);
     products(v, b.tiles(), u, u_stride, width, made);
-    output(p, made, b, n, width, out, piece);
+    output(p, made, b, n, width, out, slot);
   }
 
   Geometry g_;

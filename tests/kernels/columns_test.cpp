@@ -35,8 +35,8 @@ TEST(ColumnKernels, SumsAgreeWithALoopForAnyWidthPitchAndTarget) {
         std::vector<float> sum(columns + 1, 7.0f), alone(columns + 1, 7.0f),
             centred(columns + 1, 7.0f);
         kernels::column_sums(g.data() + 1, g_pitch, x.data() + 1, x_pitch, centre.data(), rows,
-                             columns, sum.data(), centred.data());
-        kernels::column_sums(g.data() + 1, g_pitch, nullptr, 0, nullptr, rows, columns,
+                             columns, rows > 40, sum.data(), centred.data());
+        kernels::column_sums(g.data() + 1, g_pitch, nullptr, 0, nullptr, rows, columns, rows > 40,
                              alone.data(), nullptr);
         for (int64_t c = 0; c < columns; ++c) {
           double s = 0, t = 0;
@@ -61,8 +61,8 @@ TEST(ColumnKernels, MomentsAgreeWithALoopForAnyWidthPitchAndTarget) {
         const auto x = uniform(rows * pitch + 1, 1000);
         std::vector<float> centre(columns + 1, 7.0f), sum(columns + 1, 7.0f),
             squares(columns + 1, 7.0f);
-        kernels::column_moments(x.data() + 1, pitch, rows, columns, centre.data(), sum.data(),
-                                squares.data());
+        kernels::column_moments(x.data() + 1, pitch, rows, columns, rows > 40, centre.data(),
+                                sum.data(), squares.data());
         for (int64_t c = 0; c < columns; ++c) {
           double s = 0, t = 0;
           for (int64_t r = 0; r < rows; ++r) {
@@ -79,6 +79,36 @@ TEST(ColumnKernels, MomentsAgreeWithALoopForAnyWidthPitchAndTarget) {
   });
 }
 
+TEST(ColumnKernels, MomentsOfPartsAreThoseOfAll) {
+  test::for_each_target([] {
+    constexpr int64_t kColumns = 13;
+    const auto x = uniform(60 * kColumns, 100);
+    std::vector<double> count(kColumns + 1, 0), mean(kColumns + 1, 0), centred(kColumns + 1, 0);
+    // The first columns have seen rows that the others have not, and all see several parts.
+    const auto add = [&](int64_t row, int64_t rows, int64_t columns) {
+      std::vector<float> centre(columns), sum(columns), squares(columns);
+      kernels::column_moments(x.data() + row * kColumns, kColumns, rows, columns, false,
+                              centre.data(), sum.data(), squares.data());
+      kernels::add_moments(centre.data(), sum.data(), squares.data(), static_cast<double>(rows),
+                           columns, count.data(), mean.data(), centred.data());
+    };
+    add(0, 7, 6);
+    add(7, 20, kColumns);
+    add(27, 1, kColumns);
+    add(28, 32, kColumns);
+    for (int64_t c = 0; c < kColumns; ++c) {
+      const int64_t first = c < 6 ? 0 : 7, n = 60 - first;
+      double m = 0, q = 0;
+      for (int64_t r = first; r < 60; ++r) m += x[r * kColumns + c] / static_cast<double>(n);
+      for (int64_t r = first; r < 60; ++r) q += std::pow(x[r * kColumns + c] - m, 2);
+      ASSERT_EQ(count[c], n);
+      ASSERT_NEAR(mean[c], m, 64 * kEps);
+      ASSERT_NEAR(centred[c], q, 64 * kEps * static_cast<double>(n));
+    }
+    for (const auto* v : {&count, &mean, &centred}) ASSERT_EQ(v->back(), 0);
+  });
+}
+
 // The sampled rows lie as far from the mean as they can: the variance keeps its digits.
 TEST(ColumnKernels, MomentsSurviveASampleUnlikeTheRest) {
   constexpr int64_t kRows = 1024;
@@ -88,7 +118,7 @@ TEST(ColumnKernels, MomentsSurviveASampleUnlikeTheRest) {
   for (float v : x) mean += v / kRows;
   for (float v : x) variance += (v - mean) * (v - mean) / kRows;
   float centre, sum, squares;
-  kernels::column_moments(x.data(), 1, kRows, 1, &centre, &sum, &squares);
+  kernels::column_moments(x.data(), 1, kRows, 1, false, &centre, &sum, &squares);
   const double made = (squares - double{sum} * sum / kRows) / kRows;
   EXPECT_NEAR(made / variance, 1, 9 * kEps * (32 + kRows / 32));
 }
