@@ -25,6 +25,7 @@ constexpr int kOk = 0, kFailure = 1, kUsage = 2;
 Action add_train(CLI::App& command);
 Action add_eval(CLI::App& command);
 Action add_predict(CLI::App& command);
+Action add_inspect(CLI::App& command);
 Action add_summary(CLI::App& command);
 Action add_explain(CLI::App& command);
 Action add_study(CLI::App& command);

@@ -23,6 +23,7 @@ constexpr const char* kExamples = R"(Examples:
   ballast train --resume runs/cnn
   ballast eval runs/cnn
   ballast predict runs/cnn --data digits --index 0 7
+  ballast inspect runs/cnn
   ballast summary --model resnet20 --input 3x32x32
   ballast explain --model resnet20 --input 3x32x32
   ballast study --quick
@@ -50,6 +51,12 @@ constexpr Command kCommands[] = {
   ballast predict runs/net --data digits --index 0 7
   ballast predict runs/net --data table.csv --json)",
      add_predict},
+    {"inspect", "What is wrong with a network's batch normalization, found by experiments",
+     R"(Examples:
+  ballast inspect runs/cnn
+  ballast inspect runs/cnn --data photos.npz --json
+  ballast inspect weights.safetensors --model resnet20 --data digits --batch-size 128)",
+     add_inspect},
     {"summary", "Layers, shapes, parameters and FLOPs of a network", R"(Examples:
   ballast summary --model cnn
   ballast summary --model resnet20 --input 3x32x32 --batch 128 --json)",

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "ballast/graph/eval.h"
+#include "ballast/nn/observe.h"
 #include "ballast/nn/state.h"
 #include "ballast/ops/view.h"
 
@@ -22,6 +23,7 @@ struct Copies {
   std::unordered_map<const TensorImpl*, std::pair<Tensor, Tensor>> tensors;  // original and copy
 };
 thread_local Copies t_copies;
+thread_local CallObserver* t_observer = nullptr;
 
 Tensor copy_of(const Tensor& t) {
   if (!t.defined()) return t;
@@ -109,9 +111,14 @@ Tensor Module::forward(const Tensor&) {
 }
 
 Tensor Module::operator()(const Tensor& x) {
-  Module* replacement = state_->replacement.module.get();
-  return replacement ? (*replacement)(x) : forward(x);
+  if (Module* replacement = state_->replacement.module.get()) return (*replacement)(x);
+  return t_observer ? t_observer->call(*this, x) : forward(x);
 }
+
+CallObserver::CallObserver() : previous_(t_observer) { t_observer = this; }
+CallObserver::~CallObserver() { t_observer = previous_; }
+
+const ModuleState* identity(const Module& m) { return ModuleState::of(m); }
 
 Module& Module::held() {
   Module* replacement = state_->replacement.module.get();

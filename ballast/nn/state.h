@@ -10,6 +10,8 @@ struct ModuleState {
     std::string name;
   };
 
+  static const ModuleState* of(const Module& m) { return &*m.held().state_; }
+
   bool training = true;
   StateDict parameters, buffers;  // may be undefined
   std::vector<Child> children;

@@ -10,7 +10,7 @@ TEST_F(Usage, VersionIsOneLine) { EXPECT_TRUE(output_of({"--version"}).starts_wi
 
 TEST_F(Usage, HelpNamesEveryCommandAndShowsExamples) {
   const std::string help = output_of({"--help"});
-  for (const char* word : {"train", "eval", "predict", "summary", "Examples:", "Exit codes:"})
+  for (const char* word : {"train", "eval", "predict", "inspect", "summary", "Examples:", "Exit codes:"})
     EXPECT_NE(help.find(word), help.npos) << word;
   const std::string train = output_of({"train", "--help"});
   for (const char* word : {"--checkpoint-every", "--resume", "Examples:", "resnet20"})
@@ -19,8 +19,8 @@ TEST_F(Usage, HelpNamesEveryCommandAndShowsExamples) {
 
 TEST_F(Usage, UnknownCommandsAndFlagsAreExitCode2WithASuggestion) {
   EXPECT_EQ(complaint_of({"trian"}, 2),
-            "unknown command trian; did you mean train? (commands: train, eval, predict, summary, "
-            "explain, study)");
+            "unknown command trian; did you mean train? (commands: train, eval, predict, inspect, "
+            "summary, explain, study)");
   EXPECT_EQ(complaint_of({"train", "--epoch", "3"}, 2),
             "unknown option --epoch; did you mean --epochs? ('ballast train --help' tells more)");
   EXPECT_EQ(complaint_of({"train", "--zzzzzzzz=3"}, 2),
