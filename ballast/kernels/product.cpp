@@ -139,8 +139,12 @@ void strip(const Product& p, const Part& part) {
   static constexpr auto kBlocks =
       blocks<NV, kUnit, kMask>(std::make_integer_sequence<int, kRows>());
   int64_t m = 0;
-  for (; p.rows - m >= 2 * kRows; m += kRows) kBlocks[kRows - 1](p, part, m);
+  for (; p.rows - m >= 2 * kRows; m += kRows) {
+    if (p.fetch) p.fetch->step();
+    kBlocks[kRows - 1](p, part, m);
+  }
   while (m < p.rows) {
+    if (p.fetch) p.fetch->step();
     const int64_t left = p.rows - m, rows = left > kRows ? (left + 1) / 2 : left;
     kBlocks[rows - 1](p, part, m);
     m += rows;
@@ -244,6 +248,10 @@ void RunDots(const float* a, int64_t lda, const float* b, int64_t ldb, const flo
 
 int64_t PanelColumns() { return kVectors * static_cast<int64_t>(hn::Lanes(D())); }
 int64_t BlockRows() { return kRowsOf[kVectors]; }
+int64_t ProductBlocks(int64_t rows, int64_t columns, int64_t depth) {
+  const auto parts = [](int64_t n, int64_t of) { return (n + of - 1) / of; };
+  return parts(rows, BlockRows()) * parts(columns, PanelColumns()) * parts(depth, kDepth);
+}
 
 }  // namespace ballast::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -254,6 +262,7 @@ HWY_EXPORT(RunProduct);
 HWY_EXPORT(RunDots);
 HWY_EXPORT(PanelColumns);
 HWY_EXPORT(BlockRows);
+HWY_EXPORT(ProductBlocks);
 
 void product(const Product& p) { HWY_DYNAMIC_DISPATCH(RunProduct)(p); }
 
@@ -264,6 +273,10 @@ void dots(const float* a, int64_t lda, const float* b, int64_t ldb, const float*
 
 int64_t panel_columns() { return HWY_DYNAMIC_DISPATCH(PanelColumns)(); }
 int64_t block_rows() { return HWY_DYNAMIC_DISPATCH(BlockRows)(); }
+
+int64_t product_blocks(int64_t rows, int64_t columns, int64_t depth) {
+  return HWY_DYNAMIC_DISPATCH(ProductBlocks)(rows, columns, depth);
+}
 
 namespace {
 

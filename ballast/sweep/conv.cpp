@@ -122,6 +122,7 @@ class ConvSweep final : public Sweep {
     // starts[f+1].
     int64_t *starts, *a_rows, *c_rows;
     const float **a, **b;
+    kernels::Fetch* fetch;
   };
 
   Window window() const {
@@ -221,7 +222,28 @@ class ConvSweep final : public Sweep {
       at.image = read;
     }
     tabulate(at, memory ? nullptr : &band);
+    kernels::Fetch fetch;
+    fetch_ahead(p, out, at, index, fetch);
+    at.fetch = &fetch;
     multiply(p, weights, out, at);
+  }
+
+  /// What the epilogue of a piece reads, and the prologue of the next.
+  void fetch_ahead(Pointers p, const Sink::Run& out, const Piece& at, int64_t index,
+                   kernels::Fetch& list) const {
+    const int64_t c = at.group * columns_ + at.column,
+                  channels = grouped() ? at.groups * columns_ : at.columns;
+    for_rows(at, [&](int64_t row, int64_t rows) { out.fetch(row, rows, c, channels, list); });
+    const int64_t next = index / channels_.parts + 1;
+    if (index % channels_.parts == channels_.parts - 1 && next < areas_.count())
+      sweep::fetch(window_, areas_[next], source_, p, grouped() ? 0 : at.group * depth_,
+                   grouped() && channels_.parts == 1 ? g_.a.groups * depth_ : at.groups * depth_,
+                   list);
+    int64_t blocks = 0;
+    for (size_t f = 0; f < phases_.size(); ++f)
+      blocks += kernels::product_blocks(at.starts[f + 1] - at.starts[f], at.columns,
+                                        depth_ * static_cast<int64_t>(phases_[f].taps.size()));
+    list.divide(at.groups * blocks);
   }
 
   /// Where the positions of the piece read (in memory, unless there is a band) and write.
@@ -295,12 +317,19 @@ class ConvSweep final : public Sweep {
     q.ldc = sink_.pitch();
     q.a_rows = at.a_rows + at.starts[f];
     q.c_rows = at.c_rows + at.starts[f];
+    q.fetch = at.fetch;
     q.bias = bias_ >= 0 ? reinterpret_cast<const float*>(p[bias_]) + channel : nullptr;
     kernels::product(q);
   }
 
   /// Gives the epilogue columns [c, c+n) of all pixels that the piece has made.
   void take(const Sink::Run& out, const Piece& at, int64_t c, int64_t n) const {
+    for_rows(at, [&](int64_t row, int64_t rows) { out.take(at.slot, row, rows, c, n); });
+  }
+
+  /// Calls f(row, rows) for the rows of the result that the piece makes.
+  template <class F>
+  void for_rows(const Piece& at, const F& f) const {
     const Area& area = at.area;
     const int64_t x = area.column * column_step_;
     const int64_t columns = std::min(area.columns * column_step_, out_width_ - x);
@@ -313,11 +342,8 @@ class ConvSweep final : public Sweep {
                   last = std::min(
                       pixel_row(area.row + area.rows - 1) + row_step_,
                       ((area.row + area.rows - 1) / window_.grid_height + 1) * out_height_);
-    if (columns == out_width_) {
-      out.take(at.slot, first * out_width_, (last - first) * out_width_, c, n);
-    } else {
-      for (int64_t y = first; y < last; ++y) out.take(at.slot, y * out_width_ + x, columns, c, n);
-    }
+    if (columns == out_width_) return f(first * out_width_, (last - first) * out_width_);
+    for (int64_t y = first; y < last; ++y) f(y * out_width_ + x, columns);
   }
 
   ConvShape g_;

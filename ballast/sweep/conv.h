@@ -55,6 +55,11 @@ struct Window {
   bool inside() const;
 };
 
+/// Adds the memory of the pixels that an area of a window's grid reads, channels [c, c+channels),
+/// to `list`.
+void fetch(const Window& window, const Area& area, const Source& source, Pointers p, int64_t c,
+           int64_t channels, kernels::Fetch& list);
+
 /// The pixels an area of a window's grid reads, zeros included, as lines of equal length: the
 /// matrices that products of convolutions read.
 class Band {

@@ -83,21 +83,50 @@ class WeightGradSweep final : public Sweep {
                   columns = grouped ? g_.out_group : columns_.size(column_part);
     for (int64_t i = slabs_.begin(slab); i < slabs_.begin(slab + 1); ++i) {
       const bool first = i == slabs_.begin(slab);
+      // While an area is multiplied, what the next one reads is fetched.
+      kernels::Fetch fetch;
+      if (i + 1 < slabs_.begin(slab + 1))
+        fetch_ahead(p, areas_[i + 1], row_part, o, columns, fetch);
+      fetch.divide(
+          (grouped ? rows_.size(row_part) : 1) *
+          kernels::product_blocks(g_.taps() * (grouped ? g_.in_group : rows_.size(row_part)),
+                                  columns, areas_[i].rows * areas_[i].columns));
       float* to = sums + slab * size_;
       for (int64_t r = 0; r < rows_.size(row_part); ++r) {
         const int64_t group = grouped ? rows_.begin(row_part) + r : 0;
         if (grouped)
-          add(p, areas_[i], group, 0, g_.in_group, 0, columns, first, to);
+          add(p, areas_[i], group, 0, g_.in_group, 0, columns, first, to, fetch);
         else
-          add(p, areas_[i], 0, rows_.begin(row_part), rows_.size(row_part), o, columns, first, to);
+          add(p, areas_[i], 0, rows_.begin(row_part), rows_.size(row_part), o, columns, first, to,
+              fetch);
         if (!grouped) break;
       }
     }
   }
 
+  /// The operands of an area.
+  void fetch_ahead(Pointers p, const Area& area, int64_t row_part, int64_t o, int64_t columns,
+                   kernels::Fetch& list) const {
+    const bool grouped = g_.a.groups > 1;
+    const int64_t first = rows_.begin(row_part), count = rows_.size(row_part);
+    const auto grad = [&](int64_t row, int64_t rows) {
+      if (grouped)
+        grad_.fetch(p, row, rows, first * g_.out_group, count * g_.out_group, list);
+      else
+        grad_.fetch(p, row, rows, o, columns, list);
+    };
+    if (area.columns == g_.out_width)
+      grad(area.row * g_.out_width, area.rows * area.columns);
+    else
+      for (int64_t r = area.row; r < area.row + area.rows; ++r)
+        grad(r * g_.out_width + area.column, area.columns);
+    sweep::fetch(window_, area, x_, p, grouped ? first * g_.in_group : first,
+                 grouped ? count * g_.in_group : count, list);
+  }
+
   /// Channels [c, c+n) and columns [o, o+columns) of a group.
   void add(Pointers p, const Area& area, int64_t group, int64_t c, int64_t n, int64_t o,
-           int64_t columns, bool first, float* sums) const {
+           int64_t columns, bool first, float* sums, kernels::Fetch& fetch) const {
     const Band band(window_, area);
     const Parts bands(n, kernels::block_rows(), ceil_div(n, kBandChannels));
     const int64_t widest = std::min(n, ceil_div(ceil_div(n, bands.unit), bands.parts) * bands.unit);
@@ -151,6 +180,7 @@ class WeightGradSweep final : public Sweep {
       q.c = sums + group * g_.in_group * g_.taps() * g_.out_group + o;
       q.c_rows = c_rows;
       q.accumulate = !first;
+      q.fetch = &fetch;
       kernels::product(q);
     }
   }

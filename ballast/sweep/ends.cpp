@@ -106,6 +106,14 @@ void Source::read(Pointers p, int64_t row, int64_t rows, int64_t c, int64_t n, f
   for (int64_t r = 0; r < rows; ++r) std::memcpy(to + r * ld, from + r * pitch_, n * sizeof(float));
 }
 
+void Source::fetch(Pointers p, int64_t row, int64_t rows, int64_t c, int64_t n,
+                   kernels::Fetch& list) const {
+  if (chain_)
+    chain_->fetch(p, {row, rows, c, n}, list);
+  else
+    list.add(memory(p) + row * pitch_ + c, pitch_, rows, n);
+}
+
 struct Sink::Parts {
   Parts(const plan::Plan& plan, const plan::Group& group) : rows(rows_of(plan, group)) {
     const int root = group.values[0];
@@ -270,6 +278,18 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
       s.reduce(red, p_, slot + red.slot, b, given, arrays + s.givens * step * n);
   }
   if (s.streams) kernels::stream_fence();
+}
+
+void Sink::Run::fetch(int64_t row, int64_t rows, int64_t c, int64_t n, kernels::Fetch& list) const {
+  const Parts& s = *sink_.parts_;
+  const auto add = [&](int value, int64_t pitch) {
+    list.add(floats(p_, value) + row * pitch + c, pitch, rows, n);
+  };
+  if (s.memory_value >= 0) add(s.memory_value, sink_.pitch());
+  if (s.program) s.program->fetch(p_, {row, rows, c, n}, list);
+  for (const Reduction& r : s.reductions)
+    for (const Summand* from : {&r.a, &r.b})
+      if (from->value >= 0 && from->given < 0) add(from->value, from->pitch);
 }
 
 void Sink::Run::finish() const {

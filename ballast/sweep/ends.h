@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "ballast/base/threads.h"
+#include "ballast/kernels/fetch.h"
 #include "ballast/plan/plan.h"
 #include "ballast/sweep/sweep.h"
 
@@ -40,6 +41,9 @@ class Source {
   /// Uses no `scratch()`, so that a caller's own stays valid.
   void read(Pointers p, int64_t row, int64_t rows, int64_t c, int64_t n, float* to,
             int64_t ld) const;
+  /// Adds the memory that `read` will read to `list`.
+  void fetch(Pointers p, int64_t row, int64_t rows, int64_t c, int64_t n,
+             kernels::Fetch& list) const;
 
  private:
   Rows rows_;
@@ -72,6 +76,8 @@ class Sink {
     /// once for every element; for one slot by one thread at a time, and in an order that shapes
     /// alone decide. Uses no `scratch()`.
     void take(int64_t slot, int64_t row, int64_t rows, int64_t c, int64_t n) const;
+    /// Adds the memory that `take` will read to `list`, and where the product will write.
+    void fetch(int64_t row, int64_t rows, int64_t c, int64_t n, kernels::Fetch& list) const;
     /// After all of them.
     void finish() const;
 

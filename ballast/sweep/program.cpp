@@ -11,6 +11,8 @@ using plan::OperandMode;
 // A block is what one instruction runs over: 2 KB, so that a dozen of them (operands, registers)
 // stay in a 32 KB L1 beside each other.
 constexpr int64_t kBlock = 512;
+// An instruction alone runs over this many blocks at a time.
+constexpr int64_t kAlone = 16;
 // Operands in memory are fetched this many blocks before they are read.
 constexpr int64_t kAhead = 2;
 // Values of this size and more are written past the caches.
@@ -372,6 +374,19 @@ void Program::run(Pointers p, const Block& b, std::span<const Given> given) cons
   }
 }
 
+void Program::fetch(Pointers p, const Block& b, kernels::Fetch& list) const {
+  for (const Segment& s : segments_) {
+    const int64_t begin = std::max(b.c, s.begin), end = std::min(b.c + b.n, s.end);
+    if (begin >= end) continue;
+    for (const Instruction& i : s.code)
+      for (const Operand* o : {&i.a, &i.b})
+        if (o->kind == Operand::kMemory && o->pitch > 0 && o->repeat == 1)
+          list.add(
+              reinterpret_cast<const float*>(p[o->index]) + b.row * o->pitch + begin + o->offset,
+              o->pitch, b.rows, end - begin);
+  }
+}
+
 void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t given_column,
                           std::span<const Given> given) const {
   Block all = b;
@@ -379,7 +394,9 @@ void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t 
       flat_ && b.n == columns_ &&
       std::all_of(given.begin(), given.end(), [&](const Given& g) { return g.pitch == columns_; });
   if (dense) all = {b.row, 1, 0, b.rows * b.n};  // one long row, beginning at b.row
-  const int64_t width = std::min(all.n, kBlock), height = std::max<int64_t>(kBlock / width, 1);
+  const int64_t width = std::min(all.n, kBlock), ahead = std::max<int64_t>(kBlock / width, 1);
+  // One instruction leaves nothing in a cache for another: it may run over all rows.
+  const int64_t height = s.code.size() == 1 && !s.code[0].stream ? kAlone * ahead : ahead;
   const auto slots = static_cast<int64_t>(s.scalars.size()) + s.registers;
   alignas(64) float local[8 * kBlock];
   float* memory = slots <= 8 ? local : program_memory(slots * kBlock);
@@ -401,7 +418,7 @@ void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t 
             return {reinterpret_cast<const float*>(p[o.index]) + row / o.repeat * o.pitch + all.c +
                         c + o.offset,
                     o.repeat > 1 ? 0 : o.pitch,
-                    o.pitch ? kAhead * (all.n > width ? width : height * o.pitch) : 0};
+                    o.pitch ? kAhead * (all.n > width ? width : ahead * o.pitch) : 0};
           case Operand::kRegister:
             return {registers + o.index * kBlock, n};
           case Operand::kScalar:

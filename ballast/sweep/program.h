@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "ballast/kernels/fetch.h"
 #include "ballast/kernels/pointwise.h"
 #include "ballast/plan/plan.h"
 #include "ballast/sweep/ends.h"
@@ -42,6 +43,8 @@ class Program {
     int64_t pitch;
   };
   void run(Pointers p, const Block& block, std::span<const Given> given) const;
+  /// Adds what `run` will read from memory.
+  void fetch(Pointers p, const Block& block, kernels::Fetch& list) const;
   /// Whether results are written past the caches (`kernels::stream_fence`).
   bool streams() const;
 

@@ -97,8 +97,10 @@ class ConvSweep final : public Sweep {
 
   /// One product for each coordinate: `v` (tiles x in) times weights `u` to `to` (tiles x columns).
   void products(const kernels::Transformed& v, int64_t tiles, const float* u, int64_t u_stride,
-                int64_t columns, const kernels::Transformed& to) const {
+                int64_t columns, const kernels::Transformed& to,
+                kernels::Fetch* fetch = nullptr) const {
     kernels::Product q{};
+    q.fetch = fetch;
     q.rows = tiles;
     q.columns = round_up(columns, wide_ / 2);  // whole vectors: there is room for them
     q.sam = v.tile;
@@ -137,12 +139,17 @@ class ConvSweep final : public Sweep {
       kernels::winograd_output(tiling_.m, made, bias ? bias + n : nullptr,
                                {rows, pitch, width, left, b.across, columns});
     }
-    const int64_t first = tiling_.output_row(b.row), end = tiling_.output_row(b.end);
-    if (b.across == tiling_.across)
-      return out.take(slot, first * width, (end - first) * width, n, columns);
-    const int64_t right = std::min(width, left + b.across * tiling_.m);
-    for (int64_t i = first; i < end; ++i)
-      out.take(slot, i * width + left, right - left, n, columns);
+    for_rows(b, [&](int64_t row, int64_t count) { out.take(slot, row, count, n, columns); });
+  }
+
+  /// Calls f(row, rows) for the rows of the result that the tiles of `b` make.
+  template <class F>
+  void for_rows(const Block& b, const F& f) const {
+    const int64_t first = tiling_.output_row(b.row), end = tiling_.output_row(b.end),
+                  width = g_.out_width;
+    if (b.across == tiling_.across) return f(first * width, (end - first) * width);
+    const int64_t left = b.column * tiling_.m, right = std::min(width, left + b.across * tiling_.m);
+    for (int64_t i = first; i < end; ++i) f(i * width + left, right - left);
   }
 
   void block(Pointers p, const float* u, int64_t i, const Sink::Run& out, int64_t slot) const {
@@ -158,7 +165,11 @@ class ConvSweep final : public Sweep {
                                     made_tile, wide_};
     Reader reader(x_, p, window_, memory + transformed);
     input(reader, b, v);
-    products(v, b.tiles(), u, u_stride_, g_.out, made);
+    kernels::Fetch fetch;
+    for_rows(b, [&](int64_t row, int64_t rows) { out.fetch(row, rows, 0, g_.out, fetch); });
+    if (i + 1 < blocks_.count()) Reader::fetch(x_, window_, tiling_, blocks_[i + 1], p, fetch);
+    fetch.divide(tiling_.coordinates() * kernels::product_blocks(b.tiles(), g_.out, g_.in));
+    products(v, b.tiles(), u, u_stride_, g_.out, made, &fetch);
     output(p, made, b, 0, g_.out, out, slot);
   }
 
@@ -280,6 +291,23 @@ Block Blocks::operator[](int64_t i) const {
 int64_t Reader::floats(const Source& source, const Window& w, int64_t across, Pointers p) {
   if (source.memory(p)) return 0;
   return w.span * std::min(w.width, (across - 1) * w.step + w.span) * source.columns();
+}
+
+void Reader::fetch(const Source& source, const Window& w, const Tiling& tiling, const Block& b,
+                   Pointers p, kernels::Fetch& list) {
+  const auto line = [&](int64_t r, int64_t offset) {
+    return tiling.image(r) * w.height +
+           std::clamp<int64_t>(r % tiling.down * w.step - w.pad[0] + offset, 0, w.height - 1);
+  };
+  const int64_t first = line(b.row, 0), last = line(b.end - 1, w.span - 1);
+  if (b.across == tiling.across)
+    return source.fetch(p, first * w.width, (last + 1 - first) * w.width, 0, source.columns(),
+                        list);
+  const int64_t left = b.column * w.step - w.pad[1];
+  const int64_t end = std::clamp<int64_t>(left + (b.across - 1) * w.step + w.span, 0, w.width);
+  const int64_t begin = std::clamp<int64_t>(left, 0, end);
+  for (int64_t l = first; l <= last; ++l)
+    source.fetch(p, l * w.width + begin, end - begin, 0, source.columns(), list);
 }
 
 Reader::Reader(const Source& source, Pointers p, const Window& w, float* memory)

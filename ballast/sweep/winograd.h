@@ -80,6 +80,9 @@ class Reader {
     int64_t height, width, span, step, pad[2];
   };
   static int64_t floats(const Source& source, const Window& w, int64_t across, Pointers p);
+  /// Adds the memory that tiles `b` will be read from to `list`.
+  static void fetch(const Source& source, const Window& w, const Tiling& tiling, const Block& b,
+                    Pointers p, kernels::Fetch& list);
 
   Reader(const Source& source, Pointers p, const Window& w, float* memory);
   /// Tiles [column, column + across) of row `r` of the tiles of `image`. What it points to stays

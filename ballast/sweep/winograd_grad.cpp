@@ -103,7 +103,8 @@ class WeightGradSweep final : public Sweep {
   }
 
   /// Adds `tiles` tiles to the sum of coordinate q, or starts with them.
-  void product(const Operands& o, int q, int64_t tiles, bool start, float* sums) const {
+  void product(const Operands& o, int q, int64_t tiles, bool start, float* sums,
+               kernels::Fetch* fetch = nullptr) const {
     const float* a = o.x.at + q * o.x.coordinate;
     const float* b = o.dy.at + q * o.dy.coordinate;
     kernels::Product product{};
@@ -119,6 +120,7 @@ class WeightGradSweep final : public Sweep {
     product.c = sums + q * sum_stride_;
     product.ldc = sum_columns_;
     product.accumulate = !start;
+    product.fetch = fetch;
     kernels::product(product);
   }
 
@@ -130,8 +132,15 @@ class WeightGradSweep final : public Sweep {
     const Operands o = operands(memory, blocks_.tiles());
     for (int64_t k = first; k < end; ++k) {
       transform(p, blocks_[k], o, memory + floats);
+      kernels::Fetch fetch;
+      if (k + 1 < end) {
+        Reader::fetch(x_, x_window_, tiling_, blocks_[k + 1], p, fetch);
+        Reader::fetch(dy_, dy_window_, tiling_, blocks_[k + 1], p, fetch);
+      }
+      fetch.divide(tiling_.coordinates() *
+                   kernels::product_blocks(g_.in, g_.out, blocks_[k].tiles()));
       for (int q = 0; q < tiling_.coordinates(); ++q)
-        product(o, q, blocks_[k].tiles(), k == first, sums);
+        product(o, q, blocks_[k].tiles(), k == first, sums, &fetch);
     }
   }
 

@@ -1,0 +1,65 @@
+// Memory that the next piece of work will read, fetched into the cache while this one multiplies.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace ballast::kernels {
+
+/// A list of memory to fetch, and how much of it has been. A product leaves the way to memory idle,
+/// and what comes before and after it waits for memory: with the list, a product fetches a few
+/// cache lines each time it has made a block (`Product::fetch`), and both go on at the same time.
+/// Where the list is too long, what comes last is not fetched.
+class Fetch {
+ public:
+  /// Adds `rows` rows of `columns` floats, `pitch` floats apart.
+  void add(const float* at, int64_t pitch, int64_t rows, int64_t columns) {
+    if (rows <= 0 || columns <= 0) return;
+    if (pitch == columns) {
+      columns *= rows;
+      rows = 1;
+    }
+    for (int i = 0; i < count_; ++i)
+      if (areas_[i].at == at) return;  // a chain may read the same memory twice
+    if (count_ == kMost) return;
+    areas_[count_++] = {at, pitch, rows, columns};
+    lines_ += rows * ((columns + kLine - 1) / kLine);
+  }
+
+  /// Divides what is left over `blocks` calls of `step`.
+  void divide(int64_t blocks) { each_ = (lines_ + blocks - 1) / std::max<int64_t>(blocks, 1); }
+
+  /// Whether all has been fetched.
+  bool done() const { return area_ == count_; }
+
+  /// Fetches the next lines.
+  void step() {
+    for (int64_t left = each_; left > 0 && area_ < count_;) {
+      const Area& a = areas_[area_];
+      const int64_t begin = column_, end = std::min(a.columns, begin + left * kLine);
+      const float* row = a.at + row_ * a.pitch;
+      for (int64_t c = begin; c < end; c += kLine) __builtin_prefetch(row + c, 0, kToL2);
+      left -= (end - begin + kLine - 1) / kLine;
+      column_ = end;
+      if (column_ < a.columns) continue;
+      column_ = 0;
+      if (++row_ < a.rows) continue;
+      row_ = 0;
+      ++area_;
+    }
+  }
+
+ private:
+  static constexpr int kMost = 64, kToL2 = 2;
+  static constexpr int64_t kLine = 16;
+  struct Area {
+    const float* at;
+    int64_t pitch, rows, columns;
+  };
+
+  Area areas_[kMost];
+  int count_ = 0, area_ = 0;
+  int64_t lines_ = 0, each_ = 0, row_ = 0, column_ = 0;
+};
+
+}  // namespace ballast::kernels
