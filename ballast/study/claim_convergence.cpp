@@ -62,10 +62,14 @@ Comparison compare(const std::string& setting, const Arm& with, const Arm& witho
 
 }  // namespace
 
+std::vector<double> convergence_rates(const Lab& lab) {
+  return lab.pick<std::vector<double>>({0.1}, {0.01, 0.05, 0.2}, {0.003, 0.01, 0.03, 0.1, 0.3});
+}
+int64_t convergence_epochs(const Lab& lab) { return lab.pick(2, 15, 40); }
+
 Finding convergence(Lab& lab) {
-  const auto rates =
-      lab.pick<std::vector<double>>({0.1}, {0.01, 0.05, 0.2}, {0.003, 0.01, 0.03, 0.1, 0.3});
-  const int64_t epochs = lab.pick(2, 15, 40);
+  const std::vector<double> rates = convergence_rates(lab);
+  const int64_t epochs = convergence_epochs(lab);
   lab.begin("convergence", static_cast<int64_t>(rates.size()) * 2 * lab.seeds());
   std::vector<Arm> with, without;
   for (const double lr : rates)

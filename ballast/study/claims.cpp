@@ -76,6 +76,55 @@ constexpr Claim kClaims[] = {
      "deep residual networks need no normalization. No normalization tells apart units that begin "
      "alike: from zeros nothing can be learnt but the bias.",
      initialization},
+    {"batch-size", "Large batches needed",
+     "Batch normalization needs batches that are large enough.",
+     "Trainings with batches of 2 to 512 samples, the learning rate in proportion (Goyal et al. "
+     "2017, "
+     "arXiv:1706.02677); the error of a batch's statistics against theory, the noise of its "
+     "gradient, "
+     "time and memory of a step.",
+     "Ioffe (2017, arXiv:1702.03275) and Wu & He (2018, arXiv:1803.08494) find that accuracy falls "
+     "below "
+     "8 to 16 samples; Wu & Johnson (2021, arXiv:2105.07576) put much of it down to the difference "
+     "between batch statistics in training and running ones in the test. Smith et al. (2020, "
+     "arXiv:2006.15081) show that the noise of small batches helps in the test; Keskar et al. "
+     "(2017, "
+     "arXiv:1609.04836) that large ones generalize worse.",
+     batch_size},
+    {"generalization", "Better generalization",
+     "Networks with batch normalization generalize better.",
+     "Test accuracy in the end, each network at the rate that fits the training samples best; and "
+     "after the first epoch at which both have come to the same training loss.",
+     "Luo et al. (2019, arXiv:1809.00846) derive a regularization from the noise of the "
+     "statistics, that "
+     "acts like an adaptive weight decay; Bjorck et al. (2018, arXiv:1806.02375) find that "
+     "networks trained at rates small enough for both generalize alike, and that larger rates are "
+     "what "
+     "helps.",
+     generalization},
+    {"covariate-shift", "Less internal covariate shift",
+     "Batch normalization works because it reduces internal covariate shift.",
+     "Every few steps: how much a layer's gradient changes because the layers before it made their "
+     "step, and how far the means of the units have moved; of a network without, with, and with "
+     "noise "
+     "after each batch norm that moves distributions on purpose.",
+     "The reason that Ioffe & Szegedy (2015) gave. Santurkar et al. (2018, arXiv:1805.11604), "
+     "whose "
+     "measures these are, find no less shift with batch normalization, and that noise after it, "
+     "which makes the shift worse, harms training little.",
+     covariate_shift},
+    {"smoothness", "A smoother loss", "Batch normalization makes the loss smoother.",
+     "Every few steps the loss and its gradient are looked at along the gradient, from half to "
+     "four "
+     "times the learning rate: the range of the loss, and how much the gradient changes.",
+     "Santurkar et al. (2018, arXiv:1805.11604) propose this in the place of covariate shift and "
+     "prove "
+     "smaller Lipschitz constants of loss and gradient for a layer followed by batch "
+     "normalization. "
+     "Ghorbani, Krishnan & Xiao (2019, arXiv:1901.10159) see large outliers of the Hessian's "
+     "spectrum "
+     "vanish with it.",
+     smoothness},
     {"placement", "Before the activation", "Batch normalization belongs before the activation.",
      "The same networks with batch normalization before and after each ReLU.",
      "Ioffe & Szegedy (2015) put it before, where values are closer to a normal distribution. "
@@ -100,6 +149,29 @@ constexpr Claim kClaims[] = {
      "decides both. Robust variants use other norms (Hoffer et al. 2018, arXiv:1803.01814, for "
      "numerical reasons).",
      extremes},
+    {"co-adaptation", "Less dependence between neurons",
+     "With batch normalization the neurons of a layer depend less on each other.",
+     "Correlations of the hidden units on the test samples, the dimensions they span "
+     "(participation "
+     "ratio), and test accuracy with a part of each layer's units switched off; dropout (1/2) for "
+     "comparison.",
+     "Hinton et al. (2012, arXiv:1207.0580) gave dropout the aim to prevent co-adaptation. Morcos "
+     "et al. "
+     "(2018, arXiv:1803.06959) find that networks with batch normalization rely less on single "
+     "directions. Daneshmand et al. (2020, arXiv:2003.01652) show that it keeps the rank of hidden "
+     "layers in deep networks.",
+     co_adaptation},
+    {"variants", "Better variants for small batches",
+     "At small batch sizes other normalizations do better than batch normalization.",
+     "The same trainings with batch, ghost, group and layer normalization, batch renormalization "
+     "(its "
+     "limits growing in a hundredth of the paper's steps) and without any, at each batch size.",
+     "Batch renormalization (Ioffe 2017, arXiv:1702.03275) and group normalization (Wu & He 2018, "
+     "arXiv:1803.08494) were made for small batches, layer normalization (Ba, Kiros & Hinton 2016, "
+     "arXiv:1607.06450) for recurrent networks; ghost batch normalization (Hoffer, Hubara & Soudry "
+     "2017, "
+     "arXiv:1705.08741) brings the noise of small batches to large ones.",
+     variants},
 };
 
 }  // namespace

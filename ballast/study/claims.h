@@ -35,5 +35,15 @@ Finding initialization(Lab& lab);
 Finding placement(Lab& lab);
 Finding scale_and_shift(Lab& lab);
 Finding extremes(Lab& lab);
+Finding batch_size(Lab& lab);
+Finding covariate_shift(Lab& lab);
+Finding smoothness(Lab& lab);
+Finding generalization(Lab& lab);
+Finding co_adaptation(Lab& lab);
+Finding variants(Lab& lab);
+
+/// The rates and epochs of `convergence`, whose trainings others look at, too.
+std::vector<double> convergence_rates(const Lab& lab);
+int64_t convergence_epochs(const Lab& lab);
 
 }  // namespace ballast::study

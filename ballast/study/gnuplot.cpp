@@ -34,8 +34,8 @@ std::string quoted(const std::string& text) {
 }
 
 std::string axis_commands(char name, const Axis& axis) {
-  std::string out = fmt::format("set {}label {} noenhanced textcolor rgb \"{}\"\n", name,
-                                quoted(axis.label), kInk);
+  std::string out = fmt::format("set {}label {} noenhanced offset 0,{} textcolor rgb \"{}\"\n",
+                                name, quoted(axis.label), name == 'x' ? 0.5 : 0.0, kInk);
   if (axis.log) out += fmt::format("set logscale {0}\nset format {0} \"10^{{%T}}\"\n", name);
   const auto bound = [](const std::optional<double>& v) { return v ? fmt::format("{}", *v) : "*"; };
   out += fmt::format("set {}range [{}:{}]\n", name, bound(axis.low), bound(axis.high));
@@ -117,7 +117,8 @@ std::string gnuplot_script(const Figure& figure) {
       "set encoding utf8\nset datafile missing \"NaN\"\n"
       "set border 3 linecolor rgb \"{0}\"\nset tics nomirror textcolor rgb \"{0}\"\n"
       "set grid linecolor rgb \"#9a9a9a\" linewidth 0.4 dashtype 3\n"
-      "set key outside bottom center horizontal noenhanced textcolor rgb \"{0}\" samplen 2\n"
+      "set key outside bottom center horizontal noenhanced textcolor rgb \"{0}\" samplen 2 "
+      "height 0.8\n"
       "set bars 0.4\n",
       kInk);
   out += axis_commands('x', figure.x) + axis_commands('y', figure.y);

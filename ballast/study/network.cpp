@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "ballast/models/factory.h"
+#include "ballast/nn/batch_norm_variants.h"
 #include "ballast/nn/common.h"
+#include "ballast/nn/norm.h"
 #include "ballast/nn/sequential.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/dropout.h"
@@ -27,7 +29,7 @@ class Noise : public nn::Module {
   }
 };
 
-template <class Norm1>
+template <class Ghost, class Renorm, class Norm1>
 void replace_norm(Norm1& layer, Norm norm) {
   const int64_t channels = layer.num_features();
   switch (norm) {
@@ -37,6 +39,17 @@ void replace_norm(Norm1& layer, Norm norm) {
       return layer.replace(Norm1(channels, {.affine = false}));
     case Norm::kNoisy:
       return layer.replace(nn::Sequential(Norm1(channels), Noise()));
+    case Norm::kGhost:
+      return layer.replace(Ghost(channels, kGhostBatch));
+    case Norm::kRenorm:
+      return layer.replace(Renorm(channels, {.limits = {.start = 50, .r_end = 400, .d_end = 250}}));
+    case Norm::kGroup:
+      return layer.replace(nn::GroupNorm(channels % 4 == 0   ? 4
+                                         : channels % 2 == 0 ? 2
+                                                             : 1,
+                                         channels));
+    case Norm::kLayer:
+      return layer.replace(nn::GroupNorm(1, channels));
     default:
       return;
   }
@@ -50,7 +63,8 @@ void mix(uint64_t& hash, const void* data, size_t bytes) {
 }  // namespace
 
 const char* name_of(Norm n) {
-  constexpr const char* kNames[] = {"none", "batch", "fixed", "noisy"};
+  constexpr const char* kNames[] = {"none",  "batch",  "fixed", "noisy",
+                                    "ghost", "renorm", "group", "layer"};
   return kNames[static_cast<size_t>(n)];
 }
 
@@ -99,8 +113,10 @@ Tensor Plain::forward(const Tensor& x) {
 void replace_norms(nn::Module& network, const Recipe& recipe) {
   if (recipe.norm == Norm::kBatch) return;
   for (const auto& [name, m] : network.named_modules()) {
-    if (auto* one = m->as<nn::BatchNorm1d>()) replace_norm(*one, recipe.norm);
-    if (auto* two = m->as<nn::BatchNorm2d>()) replace_norm(*two, recipe.norm);
+    if (auto* one = m->as<nn::BatchNorm1d>())
+      replace_norm<nn::GhostBatchNorm1d, nn::BatchRenorm1d>(*one, recipe.norm);
+    if (auto* two = m->as<nn::BatchNorm2d>())
+      replace_norm<nn::GhostBatchNorm2d, nn::BatchRenorm2d>(*two, recipe.norm);
   }
 }
 

@@ -15,11 +15,16 @@ namespace ballast::study {
 
 /// What stands where a network has batch normalization.
 enum class Norm : uint8_t {
-  kNone,   ///< nothing
-  kBatch,  ///< batch normalization
-  kFixed,  ///< the same without learnable scale and shift
-  kNoisy,  ///< batch normalization, then a random scale and shift per channel and step
+  kNone,    ///< nothing
+  kBatch,   ///< batch normalization
+  kFixed,   ///< the same without learnable scale and shift
+  kNoisy,   ///< batch normalization, then a random scale and shift per channel and step
+  kGhost,   ///< batch normalization of virtual batches of kGhostBatch samples
+  kRenorm,  ///< batch renormalization, its limits growing in a hundredth of the paper's steps
+  kGroup,   ///< group normalization: four groups, or two or one, as divides the channels
+  kLayer,   ///< layer normalization: one group
 };
+inline constexpr int64_t kGhostBatch = 8;
 const char* name_of(Norm n);
 
 /// A stack of fully connected layers: `depth` times Linear, batch norm, ReLU, then Linear.

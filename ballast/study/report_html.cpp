@@ -17,7 +17,7 @@ h1{font-size:1.7rem;line-height:1.2;margin:.5rem 0}
 h2{font-size:1.3rem;line-height:1.25;margin:0 0 .5rem}
 section{border-top:1px solid var(--line);padding-top:2rem;margin-top:2.5rem}
 p{margin:.6rem 0;max-width:46rem}
-.soft,figcaption,caption,summary{color:var(--soft)}
+.soft,figcaption,summary{color:var(--soft)}
 .verdict{font-weight:650;white-space:nowrap}
 .holds{color:var(--holds)}.fails{color:var(--fails)}.depends{color:var(--depends)}
 .undecided{color:var(--undecided)}
@@ -29,9 +29,9 @@ figure svg{display:block;width:100%;height:auto}
 figcaption{font-size:.88rem;margin-bottom:.4rem}
 .wide{overflow-x:auto;margin:1rem 0}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-caption{text-align:left;font-size:.88rem;padding-bottom:.4rem}
+.caption{font-size:.88rem;margin:1.2rem 0 -.6rem}
 th,td{text-align:left;vertical-align:top;padding:.32rem .9rem .32rem 0;border-bottom:1px solid var(--line)}
-td.n{white-space:nowrap}
+td.n,td:first-child{white-space:nowrap}
 th{font-weight:600}
 a{color:inherit}
 code{font-size:.88rem;background:var(--card);padding:.15rem .35rem;border-radius:.25rem;overflow-wrap:anywhere}
@@ -68,7 +68,8 @@ std::string badge(Verdict v) {
 
 std::string table_of(const Table& t) {
   std::string out = fmt::format(
-      "<div class=\"wide\" tabindex=\"0\"><table><caption>{}</caption><tr>", escaped(t.caption));
+      "<p class=\"soft caption\">{}</p>\n<div class=\"wide\" tabindex=\"0\"><table><tr>",
+      escaped(t.caption));
   for (const Column& c : t.columns)
     out += fmt::format("<th>{}{}</th>", escaped(c.name),
                        c.unit.empty() || c.unit == c.name ? "" : " [" + escaped(c.unit) + "]");

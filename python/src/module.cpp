@@ -51,5 +51,6 @@ NB_MODULE(_core, m) {
   bind_data(m);
   bind_io(m);
   bind_onnx(m);
+  bind_study(m);
   bind_statistics(m);
 }

@@ -262,7 +262,8 @@ TEST(StudyFigure, TextsCannotLeaveTheirQuotes) {
                 {"y"},
                 {{.name = "s\\", .x = {1, 2}, .y = {1, NAN}}}};
   const std::string script = gnuplot_script(figure);
-  EXPECT_NE(script.find(R"(set xlabel "\"; system(\"false\")false" noenhanced)"), std::string::npos)
+  EXPECT_NE(script.find(R"(set xlabel "\"; system(\"false\")false" noenhanced offset)"),
+            std::string::npos)
       << script;
   if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not there";
   const std::string svg = draw(figure);

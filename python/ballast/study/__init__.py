@@ -1,7 +1,8 @@
-"""Batch-normalization tools: other kinds of layers, exact statistics, folding."""
+"""Batch-normalization tools and the study of what is said of it."""
 
 from .convert import convert_norm, place_norm
 from .fold import fold
+from .measure import claims, run
 from .precise import adapt_bn, precise_bn
 
-__all__ = ["adapt_bn", "convert_norm", "fold", "place_norm", "precise_bn"]
+__all__ = ["adapt_bn", "claims", "convert_norm", "fold", "place_norm", "precise_bn", "run"]
