@@ -103,7 +103,7 @@ constexpr Claim kClaims[] = {
      "helps.",
      generalization},
     {"covariate-shift", "Less internal covariate shift",
-     "Batch normalization works because it reduces internal covariate shift.",
+     "Batch normalization reduces internal covariate shift, and that is why it helps.",
      "Every few steps: how much a layer's gradient changes because the layers before it made their "
      "step, and how far the means of the units have moved; of a network without, with, and with "
      "noise "
