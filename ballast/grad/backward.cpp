@@ -6,12 +6,13 @@
 namespace ballast {
 namespace {
 
-/// One reverse walk: the nodes that carry gradient from a root, in topological order, and what has
-/// been accumulated for each.
+/// One reverse walk: the nodes that carry gradient from the roots, in topological order, and what
+/// has been accumulated for each.
 class ReverseWalk {
  public:
-  explicit ReverseWalk(Node& root) : walk_(next_walk()) {
-    order_from(root);
+  explicit ReverseWalk(std::span<const Tensor> roots) : walk_(next_walk()) {
+    for (const Tensor& root : roots) order_from(root.node());
+    for (const Tensor& root : roots) roots_.push_back(root.node().index);
     // Gradient rules record operations, which may evaluate a graph that has grown deep: that is
     // another walk, and takes the scratch fields of the nodes. What is needed of them stays here.
     for (const Node* node : order_)
@@ -19,9 +20,13 @@ class ReverseWalk {
         for (const auto& in : node->inputs) edges_.push_back(in->requires_grad ? in->index : -1);
   }
 
-  void run(const Tensor& seed) {
+  /// One seed for each root.
+  void run(std::span<const Tensor> seeds) {
     grads_.resize(order_.size());
-    grads_.back() = seed;
+    for (size_t i = 0; i < seeds.size(); ++i) {
+      Tensor& slot = grads_[roots_[i]];
+      slot = slot.defined() ? slot + seeds[i] : seeds[i];
+    }
     const int32_t* edges = edges_.data() + edges_.size();
     for (size_t i = order_.size(); i-- > 0;) {
       Node& node = *order_[i];
@@ -144,6 +149,7 @@ class ReverseWalk {
   std::vector<Node*> order_;
   std::vector<int32_t> edges_;  // of one node after the other: where its inputs are, or -1
   std::vector<Tensor> grads_;
+  std::vector<int32_t> roots_;
 };
 
 Tensor seed_for(const Tensor& output, const Tensor& gradient) {
@@ -166,25 +172,29 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
   NoGrad off;
   const Tensor seed = seed_for(*this, gradient);
   std::lock_guard lock(graph_mutex());
-  ReverseWalk walk(node());
-  walk.run(seed);
+  ReverseWalk walk({this, 1});
+  walk.run({&seed, 1});
   walk.accumulate_into_leaves();
   if (!retain_graph) walk.release();
 }
 
-std::vector<Tensor> grad(const Tensor& output, const std::vector<Tensor>& inputs,
-                         const Tensor& grad_output, bool retain_graph, bool create_graph,
-                         bool allow_unused) {
+std::vector<Tensor> grads(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                          const std::vector<Tensor>& grad_outputs, bool retain_graph,
+                          bool create_graph, bool allow_unused) {
   NoGrad off(!create_graph);
-  const Tensor seed = seed_for(output, grad_output);
+  check(grad_outputs.size() == outputs.size(), "grads: {} gradients were given for {} outputs",
+        grad_outputs.size(), outputs.size());
+  std::vector<Tensor> seeds;
+  for (size_t i = 0; i < outputs.size(); ++i)
+    seeds.push_back(seed_for(outputs[i], grad_outputs[i]));
   std::lock_guard lock(graph_mutex());
-  ReverseWalk walk(output.node());
+  ReverseWalk walk(outputs);
   std::vector<int32_t> found;
   for (const Tensor& in : inputs) {
     check(in.requires_grad(), "One of the differentiated Tensors does not require grad");
     found.push_back(walk.find(in.node()));
   }
-  walk.run(seed);
+  walk.run(seeds);
   std::vector<Tensor> out;
   for (int32_t index : found) {
     out.push_back(walk.at(index));
@@ -194,6 +204,12 @@ std::vector<Tensor> grad(const Tensor& output, const std::vector<Tensor>& inputs
   }
   if (!retain_graph && !create_graph) walk.release();
   return out;
+}
+
+std::vector<Tensor> grad(const Tensor& output, const std::vector<Tensor>& inputs,
+                         const Tensor& grad_output, bool retain_graph, bool create_graph,
+                         bool allow_unused) {
+  return grads({output}, inputs, {grad_output}, retain_graph, create_graph, allow_unused);
 }
 
 }  // namespace ballast

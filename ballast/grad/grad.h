@@ -13,4 +13,10 @@ std::vector<Tensor> grad(const Tensor& output, const std::vector<Tensor>& inputs
                          const Tensor& grad_output = {}, bool retain_graph = false,
                          bool create_graph = false, bool allow_unused = false);
 
+/// The same of the sum of several outputs, each weighted by the entry of `grad_outputs` in its
+/// place.
+std::vector<Tensor> grads(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                          const std::vector<Tensor>& grad_outputs, bool retain_graph = false,
+                          bool create_graph = false, bool allow_unused = false);
+
 }  // namespace ballast

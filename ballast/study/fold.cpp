@@ -9,6 +9,7 @@
 #include "ballast/nn/nn.h"
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/conv.h"
+#include "ballast/ops/create.h"
 #include "ballast/ops/matmul.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/shape_ops.h"
@@ -87,11 +88,10 @@ struct Affine {
 template <class Norm>
 Affine affine_of(const Norm& norm, double eps) {
   const auto wide = [](const Tensor& t) { return t.to(DType::kFloat64); };
-  const Tensor deviation = sqrt(wide(norm.running_var) + eps);
-  const Tensor one = deviation / deviation;
-  const Tensor weight = norm.weight.defined() ? wide(norm.weight) : one;
-  const Tensor bias = norm.bias.defined() ? wide(norm.bias) : one - one;
-  return {weight / deviation, bias, wide(norm.running_mean)};
+  const Shape channels = norm.running_var.shape();
+  const Tensor weight = norm.weight.defined() ? wide(norm.weight) : ones(channels, DType::kFloat64);
+  const Tensor bias = norm.bias.defined() ? wide(norm.bias) : zeros(channels, DType::kFloat64);
+  return {weight / sqrt(wide(norm.running_var) + eps), bias, wide(norm.running_mean)};
 }
 
 /// A layer like `from`, with weights that make up for the normalization after it.

@@ -30,28 +30,6 @@ class OnlyNormsTrain {
 
 }  // namespace
 
-void MergedMoments::merge(const Tensor& moments, double n) {
-  if (n == 0) return;
-  const Tensor wide = moments.detach().to(DType::kFloat64);
-  const auto values = wide.data<double>();
-  const size_t channels = values.size() / 2;
-  mean.resize(channels);
-  squares.resize(channels);
-  const double total = count + n;
-  for (size_t c = 0; c < channels; ++c) {
-    const double delta = values[c] - mean[c];
-    mean[c] += delta * (n / total);
-    squares[c] += values[channels + c] * n + delta * delta * (count * n / total);
-  }
-  count = total;
-}
-
-Tensor MergedMoments::moments(DType dtype) const {
-  std::vector<double> out(mean);
-  for (double s : squares) out.push_back(s / count);
-  return Tensor::from(out, {2, static_cast<int64_t>(mean.size())}).to(dtype);
-}
-
 void RunningMoments::note(const BatchNormState& state, const Tensor& moments, double n) {
   size_t i = 0;
   while (i < layers_.size() && !layers_[i].state.mean.is(state.mean)) ++i;

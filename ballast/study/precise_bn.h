@@ -7,20 +7,9 @@
 #include "ballast/data/loader.h"
 #include "ballast/nn/module.h"
 #include "ballast/ops/batch_statistics.h"
+#include "ballast/study/merged_moments.h"
 
 namespace ballast::study {
-
-/// Mean and centred squares of each channel of all values seen, merged in double (Chan, Golub &
-/// LeVeque 1979): what it holds does not grow with the data.
-struct MergedMoments {
-  double count = 0;  // values per channel
-  std::vector<double> mean, squares;
-
-  /// Takes in `n` values per channel with these moments (2, C).
-  void merge(const Tensor& moments, double n);
-  /// Mean and biased variance as a tensor (2, C).
-  Tensor moments(DType dtype) const;
-};
 
 /// Moments of the batches that batch-norm layers have seen, by layer.
 class RunningMoments {

@@ -1,4 +1,5 @@
 // The C++ half of ballast.study's tools.
+#include "ballast/study/exact_batch.h"
 #include "ballast/study/fold.h"
 #include "ballast/study/precise_bn.h"
 #include "bind.h"
@@ -31,6 +32,13 @@ void bind_statistics(nb::module_& m) {
       .def("exit", &Recorder::exit)
       .def("collect", &Recorder::collect)
       .def("write", &Recorder::write);
+  nb::class_<study::ExactBatch>(m, "_ExactBatch")
+      .def(nb::init<int>())
+      .def("add",
+           [](study::ExactBatch& step, double weight, const nb::callable& loss) {
+             step.add(weight, [&] { return nb::cast<Tensor>(loss()); });
+           })
+      .def("run", &study::ExactBatch::run, nb::call_guard<nb::gil_scoped_release>());
   m.def("_foldable",
         [](const std::vector<Tensor>& outputs, const std::vector<Tensor>& weights,
            const std::vector<Tensor>& means) { return study::foldable(outputs, weights, means); });

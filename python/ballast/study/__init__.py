@@ -1,8 +1,18 @@
 """Batch-normalization tools and the study of what is said of it."""
 
 from .convert import convert_norm, place_norm
+from .exact import train_step
 from .fold import fold
 from .measure import claims, run
 from .precise import adapt_bn, precise_bn
 
-__all__ = ["adapt_bn", "claims", "convert_norm", "fold", "place_norm", "precise_bn", "run"]
+__all__ = [
+    "adapt_bn",
+    "claims",
+    "convert_norm",
+    "fold",
+    "place_norm",
+    "precise_bn",
+    "run",
+    "train_step",
+]
