@@ -20,7 +20,7 @@ class ReferenceSweep final : public Sweep {
   }
 
   const char* kernel() const override { return "reference"; }
-  void run(Pointers p, const std::byte*) const override {
+  void run(Pointers p, const Lent&) const override {
     InlineVector<Operand, 5> in = in_;
     InlineVector<Ref<Buffer>, 6> copies;
     auto temporary = [&](const Shape& shape, DType dtype) {
@@ -58,7 +58,7 @@ class ReferenceSweep final : public Sweep {
 class NothingSweep final : public Sweep {
  public:
   const char* kernel() const override { return "view"; }
-  void run(Pointers, const std::byte*) const override {}
+  void run(Pointers, const Lent&) const override {}
 };
 
 /// A product whose kernel has no ends of its own, between whole tensors: its operands are computed
@@ -83,9 +83,10 @@ class WholeSweep final : public Sweep {
   int64_t prepared_bytes() const override { return product_->prepared_bytes(); }
   std::vector<int> prepared_from() const override { return product_->prepared_from(); }
   void prepare(Pointers p, std::byte* to) const override { product_->prepare(p, to); }
+  int64_t temporary_bytes() const override { return product_->temporary_bytes(); }
 
   const char* kernel() const override { return "whole"; }
-  void run(Pointers p, const std::byte* prepared) const override {
+  void run(Pointers p, const Lent& lent) const override {
     std::vector<std::byte*> at(p, p + values_);
     std::vector<Ref<Buffer>> made;
     for (const Operand& o : sources_) {
@@ -95,7 +96,7 @@ class WholeSweep final : public Sweep {
                     reinterpret_cast<float*>(at[o.value]), o.source.columns());
     }
     if (in_place_) at[root_] = reinterpret_cast<std::byte*>(sink_.memory(p));
-    product_->run(at.data(), prepared);
+    product_->run(at.data(), lent);
     const Sink::Run run(sink_, p, 1);
     run.take(0, 0, sink_.rows(), 0, sink_.columns());
     run.finish();

@@ -103,11 +103,11 @@ class ConvSweep final : public Sweep {
   }
 
   const char* kernel() const override { return "direct"; }
-  void run(Pointers p, const std::byte* prepared) const override {
+  void run(Pointers p, const Lent& lent) const override {
     const int64_t pieces = areas_.count() * channels_.parts;
     run_pieces(sink_, p, pieces, g_.operations() / 16,
                [&](const Sink::Run& out, int64_t slot, int64_t i) {
-                 piece(p, reinterpret_cast<const float*>(prepared), out, slot, i);
+                 piece(p, reinterpret_cast<const float*>(lent.prepared), out, slot, i);
                });
   }
 

@@ -53,9 +53,11 @@ class WeightGradSweep final : public Sweep {
   }
 
   const char* kernel() const override { return "direct"; }
-  void run(Pointers p, const std::byte*) const override {
-    const Ref<Buffer> buffer = Buffer::allocate(slabs_.parts * size_ * sizeof(float));
-    auto* sums = reinterpret_cast<float*>(buffer->data());
+  int64_t temporary_bytes() const override {
+    return slabs_.parts * size_ * static_cast<int64_t>(sizeof(float));
+  }
+  void run(Pointers p, const Lent& lent) const override {
+    auto* sums = reinterpret_cast<float*>(lent.temporary);
     const int64_t parts = rows_.parts * columns_.parts;
     parallel_for(slabs_.parts * parts, g_.operations() / 16, [&](int64_t i) {
       piece(p, i / parts, i / columns_.parts % rows_.parts, i % columns_.parts, sums);

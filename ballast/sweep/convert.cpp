@@ -18,7 +18,7 @@ class ConvertSweep final : public Sweep {
       : shape_(shape), to_channels_last_(to_channels_last), in_(in), out_(out) {}
 
   const char* kernel() const override { return "transpose"; }
-  void run(Pointers p, const std::byte*) const override {
+  void run(Pointers p, const Lent&) const override {
     convert_layout(shape_, to_channels_last_, reinterpret_cast<const float*>(p[in_]),
                    reinterpret_cast<float*>(p[out_]));
   }

@@ -127,10 +127,10 @@ class DepthwiseSweep final : public Sweep {
   }
 
   const char* kernel() const override { return "depthwise"; }
-  void run(Pointers p, const std::byte* prepared) const override {
+  void run(Pointers p, const Lent& lent) const override {
     run_pieces(sink_, p, cut_.pieces(), q_.cost(),
                [&](const Sink::Run& result, int64_t slot, int64_t i) {
-                 piece(p, reinterpret_cast<const float*>(prepared), result, slot, i);
+                 piece(p, reinterpret_cast<const float*>(lent.prepared), result, slot, i);
                });
   }
 
@@ -201,10 +201,12 @@ class DepthwiseWeightGradSweep final : public Sweep {
   }
 
   const char* kernel() const override { return "depthwise"; }
-  void run(Pointers p, const std::byte*) const override {
+  int64_t temporary_bytes() const override {
+    return slabs_ * q_.taps * q_.channels * static_cast<int64_t>(sizeof(float));
+  }
+  void run(Pointers p, const Lent& lent) const override {
     const int64_t size = q_.taps * q_.channels;
-    const Ref<Buffer> buffer = Buffer::allocate(slabs_ * size * sizeof(float));
-    auto* sums = reinterpret_cast<float*>(buffer->data());
+    auto* sums = reinterpret_cast<float*>(lent.temporary);
     parallel_for(slabs_ * cut_.blocks, q_.cost(), [&](int64_t i) {
       const int64_t c = i % cut_.blocks * cut_.block, slab = i / cut_.blocks;
       piece(p, slab, c, sums + slab * size + c * q_.taps);

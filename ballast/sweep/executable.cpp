@@ -41,21 +41,23 @@ std::byte* prepare(const Run& run, size_t i, Ref<Buffer>& shared, Ref<Buffer>& h
 
 void run_sweeps(const Run& run) {
   const auto& e = run.executable;
-  Ref<Buffer> shared, held;
+  Ref<Buffer> shared, held, temporary;
+  if (e->temporary_bytes) temporary = Buffer::allocate(e->temporary_bytes);
   Record* record = record_of_this_thread();
   std::vector<double> times;
   std::vector<const char*> kernels;
   const double begin = record ? now() : 0;
   for (size_t i = 0; i < e->sweeps.size(); ++i) {
     const double start = record ? now() : 0;
-    e->sweeps[i]->run(run.at.data(), prepare(run, i, shared, held));
+    const std::byte* prepared = prepare(run, i, shared, held);
+    e->sweeps[i]->run(run.at.data(), {prepared, temporary ? temporary->data() : nullptr});
     if (!record) continue;
     times.push_back(now() - start);
     kernels.push_back(e->sweeps[i]->kernel());
   }
   if (record)
     record->ran(std::shared_ptr<const plan::Plan>(e, &e->plan), kernels, times, now() - begin,
-                e->prepared_bytes);
+                e->prepared_bytes + e->temporary_bytes);
 }
 
 }  // namespace
@@ -94,6 +96,7 @@ Executable::Executable(std::vector<uint64_t> its_key, plan::Plan its_plan,
   for (const plan::Group& g : plan.groups) {
     sweeps.push_back(build(plan, g, options.fast));
     prepared_bytes = std::max(prepared_bytes, sweeps.back()->prepared_bytes());
+    temporary_bytes = std::max(temporary_bytes, sweeps.back()->temporary_bytes());
   }
   kept = std::make_unique<Kept[]>(sweeps.size());
 }

@@ -54,8 +54,8 @@ struct Executable {
   std::vector<uint64_t> key;
   plan::Plan plan;
   std::vector<std::unique_ptr<Sweep>> sweeps;
-  int64_t prepared_bytes = 0;    // the most that one sweep wants
-  std::unique_ptr<Kept[]> kept;  // by sweep
+  int64_t prepared_bytes = 0, temporary_bytes = 0;  // the most that one sweep wants
+  std::unique_ptr<Kept[]> kept;                     // by sweep
 };
 
 /// What one run of a plan needs: the nodes stay alive and in place while other threads go on.

@@ -93,8 +93,7 @@ struct Recorded {
 class Records final : public sweep::Record {
  public:
   void ran(std::shared_ptr<const Plan> plan, const std::vector<const char*>& kernels,
-           const std::vector<double>& sweep_seconds, double seconds,
-           int64_t prepared_bytes) override {
+           const std::vector<double>& sweep_seconds, double seconds, int64_t lent_bytes) override {
     auto at = std::find_if(all.begin(), all.end(), [&](const auto& r) { return r.plan == plan; });
     if (at == all.end()) {
       Recorded fresh{plan, {}};
@@ -103,7 +102,7 @@ class Records final : public sweep::Record {
       for (int v : plan->leaves) fresh.report.inputs += plan->values[v].bytes();
       for (int v : plan->outputs) fresh.report.outputs += plan->values[v].bytes();
       fresh.report.temporary = plan->arena_bytes;
-      fresh.report.prepared = prepared_bytes;
+      fresh.report.lent = lent_bytes;
       all.push_back(std::move(fresh));
       at = all.end() - 1;
     }
@@ -212,10 +211,10 @@ std::string to_table(const PlanReport& plan) {
                     s->kernel, s->shape, fmt::join(s->fused, " "));
   out += fmt::format(
       "{} sweeps, {:.3f} ms in them of {:.3f} ms (bound {:.3f} ms); memory: inputs {:.1f} MB, "
-      "outputs {:.1f} MB, temporary {:.1f} MB, prepared weights {:.1f} MB\n",
+      "outputs {:.1f} MB, temporary {:.1f} MB, lent to sweeps {:.1f} MB\n",
       plan.sweeps.size(), sum * 1e3, plan.seconds * 1e3, bound * 1e3,
       static_cast<double>(plan.inputs) / 1e6, static_cast<double>(plan.outputs) / 1e6,
-      static_cast<double>(plan.temporary) / 1e6, static_cast<double>(plan.prepared) / 1e6);
+      static_cast<double>(plan.temporary) / 1e6, static_cast<double>(plan.lent) / 1e6);
   return out;
 }
 
@@ -231,7 +230,7 @@ std::string to_json(const std::vector<PlanReport>& plans) {
                                     {{"inputs", p.inputs},
                                      {"outputs", p.outputs},
                                      {"temporary", p.temporary},
-                                     {"prepared", p.prepared}}},
+                                     {"lent", p.lent}}},
                                    {"sweeps", nlohmann::ordered_json::array()}};
     for (const SweepReport& s : p.sweeps)
       plan["sweeps"].push_back({{"name", s.name},

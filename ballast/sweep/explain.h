@@ -24,8 +24,8 @@ struct PlanReport {
   int64_t runs = 0;
   double seconds = 0;  // mean over the runs, with everything around the sweeps
   // Memory, in bytes: what the plan reads from outside and leaves behind, and what it needs
-  // meanwhile.
-  int64_t inputs = 0, outputs = 0, temporary = 0, prepared = 0;
+  // meanwhile: for temporary values, and lent to sweeps (prepared weights, sums).
+  int64_t inputs = 0, outputs = 0, temporary = 0, lent = 0;
 };
 
 /// While it lives, evaluations of this thread are recorded. Recorders do not nest. Throws Error if

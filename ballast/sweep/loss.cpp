@@ -31,7 +31,7 @@ class CrossEntropySweep final : public Sweep {
   }
 
   const char* kernel() const override { return "loss"; }
-  void run(Pointers p, const std::byte*) const override {
+  void run(Pointers p, const Lent&) const override {
     const auto* y = reinterpret_cast<const int64_t*>(p[y_]);
     int64_t counted = 0;
     for (int64_t r = 0; r < rows_; ++r) {
@@ -117,7 +117,7 @@ class LogSumExpSweep final : public Sweep {
       : rows_(x.span_numel(0, x.rank() - 1)), columns_(x.back()), in_(in), out_(out) {}
 
   const char* kernel() const override { return "loss"; }
-  void run(Pointers p, const std::byte*) const override {
+  void run(Pointers p, const Lent&) const override {
     const auto* x = reinterpret_cast<const float*>(p[in_]);
     auto* out = reinterpret_cast<float*>(p[out_]);
     const int64_t pieces = (rows_ + kRows - 1) / kRows;
@@ -146,7 +146,7 @@ class SoftmaxSweep final : public Sweep {
         out_(out) {}
 
   const char* kernel() const override { return "softmax"; }
-  void run(Pointers p, const std::byte*) const override {
+  void run(Pointers p, const Lent&) const override {
     const auto *a = reinterpret_cast<const float*>(p[a_]),
                *b = reinterpret_cast<const float*>(p[b_]);
     auto* out = reinterpret_cast<float*>(p[out_]);

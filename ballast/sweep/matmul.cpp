@@ -41,22 +41,27 @@ class MatmulSweep final : public Sweep {
     pack(p, reinterpret_cast<float*>(prepared));
   }
 
+  int64_t temporary_bytes() const override {
+    if (dots_) return 0;
+    const int64_t packed = prepares_ ? 0 : kernels::packed_size(k_, n_);
+    return (packed + (slabs_ - 1) * m_ * n_) * static_cast<int64_t>(sizeof(float));
+  }
   const char* kernel() const override { return dots_ ? "dots" : "product"; }
-  void run(Pointers p, const std::byte* prepared) const override {
+  void run(Pointers p, const Lent& lent) const override {
     if (dots_) return run_dots(p);
-    const float* b = reinterpret_cast<const float*>(prepared);
+    const float* b = reinterpret_cast<const float*>(lent.prepared);
     bool packed = prepares_;
-    Ref<Buffer> own;
+    auto* temporary = reinterpret_cast<float*>(lent.temporary);
     if (!prepares_) {
       b = packs_ ? nullptr : b_.memory(p);
       packed = !b;
       if (packed) {
-        own = Buffer::allocate(kernels::packed_size(k_, n_) * sizeof(float));
-        pack(p, reinterpret_cast<float*>(own->data()));
-        b = reinterpret_cast<const float*>(own->data());
+        pack(p, temporary);
+        b = temporary;
+        temporary += kernels::packed_size(k_, n_);
       }
     }
-    if (slabs_ > 1) return run_slabs(p, b, packed);
+    if (slabs_ > 1) return run_slabs(p, b, packed, temporary);
     run_pieces(sink_, p, pieces_.count(), cost(),
                [&](const Sink::Run& out, int64_t slot, int64_t i) {
                  const Tile t = tile_of(i);
@@ -156,9 +161,7 @@ class MatmulSweep final : public Sweep {
   }
 
   /// The sums in slabs: the first is written in place, the others are added to it.
-  void run_slabs(Pointers p, const float* b, bool packed) const {
-    const Ref<Buffer> buffer = Buffer::allocate((slabs_ - 1) * m_ * n_ * sizeof(float));
-    auto* partial = reinterpret_cast<float*>(buffer->data());
+  void run_slabs(Pointers p, const float* b, bool packed, float* partial) const {
     float* c = sink_.memory(p);
     const int64_t ldc = sink_.pitch(), tiles = pieces_.count();
     parallel_for(tiles * slabs_, cost(), [&](int64_t i) {
@@ -234,7 +237,7 @@ class BmmSweep final : public Sweep {
   }
 
   const char* kernel() const override { return "product"; }
-  void run(Pointers p, const std::byte*) const override {
+  void run(Pointers p, const Lent&) const override {
     const auto* b = reinterpret_cast<const float*>(p[b_]);
     const int64_t size = kernels::packed_size(k_, n_);
     const Ref<Buffer> buffer = Buffer::allocate(batch_ * size * sizeof(float));

@@ -22,7 +22,7 @@ class PointwiseSweep final : public Sweep {
   }
 
   const char* kernel() const override { return "pointwise"; }
-  void run(Pointers p, const std::byte*) const override {
+  void run(Pointers p, const Lent&) const override {
     // Sums over no rows are written, too.
     if (columns_ == 0) return;
     const int64_t pieces = row_pieces_ * ceil_div(columns_, column_step_);

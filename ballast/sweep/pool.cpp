@@ -157,7 +157,7 @@ class PoolSweep final : public Sweep {
         maximum_(maximum) {}
 
   const char* kernel() const override { return "pool"; }
-  void run(Pointers p, const std::byte*) const override {
+  void run(Pointers p, const Lent&) const override {
     run_pieces(
         sink_, p, cut_.pieces(), pool_.cost(),
         [&](const Sink::Run& result, int64_t slot, int64_t i) { piece(p, result, slot, i); });
@@ -230,7 +230,7 @@ class MaxPoolGradSweep final : public Sweep {
         sink_(plan, group) {}
 
   const char* kernel() const override { return "pool"; }
-  void run(Pointers p, const std::byte*) const override {
+  void run(Pointers p, const Lent&) const override {
     run_pieces(sink_, p, cut_.pieces(), 2 * pool_.cost(),
                [&](const Sink::Run& result, int64_t slot, int64_t i) {
                  Piece(*this, p, result, slot, i);

@@ -15,7 +15,7 @@ class Record {
   /// `plan` lives as long as the record does.
   virtual void ran(std::shared_ptr<const plan::Plan> plan, const std::vector<const char*>& kernels,
                    const std::vector<double>& sweep_seconds, double seconds,
-                   int64_t prepared_bytes) = 0;
+                   int64_t lent_bytes) = 0;
 };
 Record*& record_of_this_thread();
 

@@ -48,7 +48,7 @@ class SumSweep final : public Sweep {
   }
 
   const char* kernel() const override { return "sums"; }
-  void run(Pointers p, const std::byte*) const override {
+  void run(Pointers p, const Lent&) const override {
     auto* out = reinterpret_cast<float*>(p[out_]);
     const int64_t width = s_.whole ? 1 : s_.columns, size = s_.rows * s_.columns;
     if (size == 0) {

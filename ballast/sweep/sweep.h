@@ -11,6 +11,12 @@ namespace ballast::sweep {
 /// Memory of every value of a plan during one run.
 using Pointers = std::byte* const*;
 
+/// Memory that a sweep has for the length of a run.
+struct Lent {
+  const std::byte* prepared;  // what `prepare` wrote; null where prepared_bytes() is 0
+  std::byte* temporary;       // temporary_bytes() of it
+};
+
 /// One pass over memory. Immutable once built: the same sweep may run on several threads at a time.
 class Sweep {
  public:
@@ -24,11 +30,14 @@ class Sweep {
   virtual std::vector<int> prepared_from() const { return {}; }
   virtual void prepare(Pointers /*p*/, std::byte* /*prepared*/) const {}
 
+  /// Bytes that it wants only while it runs. All sweeps of a plan are lent the same memory, one
+  /// after the other.
+  virtual int64_t temporary_bytes() const { return 0; }
+
   /// What runs it, for reports: "winograd", "direct", ...
   virtual const char* kernel() const = 0;
 
-  /// `prepared`: what `prepare` wrote; null where prepared_bytes() is 0.
-  virtual void run(Pointers p, const std::byte* prepared) const = 0;
+  virtual void run(Pointers p, const Lent& lent) const = 0;
 };
 
 /// Whether a group is more than its first value between values in memory.

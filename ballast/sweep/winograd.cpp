@@ -62,13 +62,17 @@ class ConvSweep final : public Sweep {
         });
   }
 
+  int64_t temporary_bytes() const override {
+    return deep_ ? tiling_.coordinates() * round_stride() * static_cast<int64_t>(sizeof(float)) : 0;
+  }
+
   const char* kernel() const override { return tiling_.m == 4 ? "winograd 4x4" : "winograd 2x2"; }
 
-  void run(Pointers p, const std::byte* prepared) const override {
-    if (deep_) return run_deep(p);
+  void run(Pointers p, const Lent& lent) const override {
+    if (deep_) return run_deep(p, reinterpret_cast<float*>(lent.temporary));
     run_pieces(sink_, p, blocks_.count(), cost(tiling_.tiles()),
                [&](const Sink::Run& out, int64_t slot, int64_t i) {
-                 block(p, reinterpret_cast<const float*>(prepared), i, out, slot);
+                 block(p, reinterpret_cast<const float*>(lent.prepared), i, out, slot);
                });
   }
 
@@ -173,21 +177,24 @@ class ConvSweep final : public Sweep {
     output(p, made, b, 0, g_.out, out, slot);
   }
 
-  void run_deep(Pointers p) const {
-    const int64_t round = std::max<int64_t>(kRoundTiles / tiling_.across, 1);  // tile rows
+  /// Tile rows of a round, and floats of a coordinate of them, transformed.
+  int64_t round_rows() const { return std::max<int64_t>(kRoundTiles / tiling_.across, 1); }
+  int64_t round_stride() const {
+    return coordinate_stride(round_rows() * tiling_.across * v_tile_);
+  }
+
+  void run_deep(Pointers p, float* memory) const {
+    const int64_t round = round_rows();
     const int64_t rounds = ceil_div(tiling_.rows, round), step = kDeepPanels * wide_;
     const int64_t pieces = ceil_div(g_.out, step);
-    const int64_t v_stride = coordinate_stride(round * tiling_.across * v_tile_);
-    const Ref<Buffer> buffer = Buffer::allocate(tiling_.coordinates() * v_stride * sizeof(float));
-    const kernels::Transformed v{reinterpret_cast<float*>(buffer->data()), v_stride, v_tile_,
-                                 wide_};
+    const kernels::Transformed v{memory, round_stride(), v_tile_, wide_};
     const Sink::Run out(sink_, p, pieces);  // rounds come one after the other
     for (int64_t i = 0; i < rounds; ++i) {
       const Block b{i * round, std::min(tiling_.rows, (i + 1) * round), 0, tiling_.across};
       parallel_for(b.end - b.row, 10.0 * static_cast<double>(b.tiles() * g_.in), [&](int64_t r) {
-        auto* memory = reinterpret_cast<float*>(
+        auto* pixels = reinterpret_cast<float*>(
             scratch(Reader::floats(x_, window_, b.across, p) * sizeof(float)));
-        Reader reader(x_, p, window_, memory);
+        Reader reader(x_, p, window_, pixels);
         kernels::Transformed to = v;
         to.at += r * b.across * v.tile;
         input(reader, {b.row + r, b.row + r + 1, 0, b.across}, to);

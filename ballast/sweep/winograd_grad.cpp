@@ -44,14 +44,17 @@ class WeightGradSweep final : public Sweep {
 
   const char* kernel() const override { return tiling_.m == 4 ? "winograd 4x4" : "winograd 2x2"; }
 
-  void run(Pointers p, const std::byte*) const override {
-    const Ref<Buffer> buffer = Buffer::allocate(slabs_ * slab_floats_ * sizeof(float));
-    auto* sums = reinterpret_cast<float*>(buffer->data());
+  int64_t temporary_bytes() const override {
+    const int64_t operands = shallow() ? 0 : operand_floats(round_rows() * tiling_.across);
+    return (slabs_ * slab_floats_ + operands) * static_cast<int64_t>(sizeof(float));
+  }
+  void run(Pointers p, const Lent& lent) const override {
+    auto* sums = reinterpret_cast<float*>(lent.temporary);
     if (shallow())
       parallel_for(slabs_, cost(tiling_.tiles()),
                    [&](int64_t i) { slab(p, i, sums + i * slab_floats_); });
     else
-      by_coordinate(p, sums);
+      by_coordinate(p, sums, sums + slabs_ * slab_floats_);
     auto* dw = reinterpret_cast<float*>(p[out_]);
     parallel_for(g_.in, static_cast<double>(slabs_ * slab_floats_), [&](int64_t c) {
       kernels::winograd_weight_grad(tiling_.m, sums + c * sum_columns_, slabs_, slab_floats_,
@@ -144,11 +147,11 @@ class WeightGradSweep final : public Sweep {
     }
   }
 
-  void by_coordinate(Pointers p, float* sums) const {
-    const int64_t round = std::max<int64_t>(kRoundTiles / tiling_.across, 1);  // tile rows
-    const int64_t most = round * tiling_.across;
-    const Ref<Buffer> buffer = Buffer::allocate(operand_floats(most) * sizeof(float));
-    const Operands o = operands(reinterpret_cast<float*>(buffer->data()), most);
+  int64_t round_rows() const { return std::max<int64_t>(kRoundTiles / tiling_.across, 1); }
+
+  void by_coordinate(Pointers p, float* sums, float* transformed) const {
+    const int64_t round = round_rows();  // tile rows
+    const Operands o = operands(transformed, round * tiling_.across);
     for (int64_t row = 0; row < tiling_.rows; row += round) {
       const int64_t rows = std::min(round, tiling_.rows - row);
       parallel_for(rows, 10.0 * static_cast<double>(rows * tiling_.across * (g_.in + g_.out)),

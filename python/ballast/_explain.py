@@ -16,7 +16,7 @@ class Explanation:
     ----------
     plans : list of dict
         For each plan: ``runs``, ``seconds``, ``memory`` (bytes of inputs, outputs, temporaries and
-        prepared weights) and ``sweeps``; for each sweep ``name``, ``shape``, ``kernel``, ``fused``
+        lent to sweeps) and ``sweeps``; for each sweep ``name``, ``shape``, ``kernel``, ``fused``
         (names after a product are its epilogue, names with ``<`` were computed as its operands were
         read), ``bytes``, ``flops``, ``bound`` (seconds: the roofline) and ``seconds``.
     bytes_per_second, flops_per_second : float
