@@ -18,6 +18,8 @@
 #include "ballast/base/threads.h"
 #include "ballast/io/state.h"
 #include "ballast/ops/create.h"
+#include "ballast/ops/rearrange.h"
+#include "ballast/study/record.h"
 #include "ballast/train/trainer.h"
 #include "cli/commands.h"
 #include "cli/run.h"
@@ -34,7 +36,8 @@ struct Options {
   Settings settings;
   std::string out, resume;
   std::vector<const CLI::Option*> decided;  // options that settings.json decides when resuming
-  bool force = false, json = false, quiet = false;
+  std::vector<std::string> record;          // formats
+  bool plots = false, force = false, json = false, quiet = false;
 };
 
 std::atomic<bool> g_stop{false};
@@ -160,6 +163,23 @@ void report(const train::EpochMetrics& m, const std::string& line, const Setting
   std::fflush(stdout);
 }
 
+/// The record that a run asks for; none, null. Layers are looked at with the first batch's worth of
+/// training samples.
+std::unique_ptr<study::TrainingRecord> make_record(const Options& o, const Settings& s,
+                                                   nn::Module& model,
+                                                   const data::TensorDataset& samples,
+                                                   const std::string& run) {
+  if (o.record.empty()) return nullptr;
+  std::vector<study::RecordFormat> formats;
+  for (const std::string& name : o.record)
+    formats.push_back(name == "tensorboard" ? study::RecordFormat::kTensorBoard
+                      : name == "csv"       ? study::RecordFormat::kCsv
+                                            : study::RecordFormat::kJsonLines);
+  const int64_t count = std::min(s.batch_size, samples.size());
+  return std::make_unique<study::TrainingRecord>(model, narrow(samples.x(), 0, 0, count), run,
+                                                 formats);
+}
+
 /// Trains to the end of the run, or to a signal. Returns the exit code.
 int train_on(const Settings& s, const data::SplitArrays& samples, const std::string& run,
              const Options& o) {
@@ -170,17 +190,25 @@ int train_on(const Settings& s, const data::SplitArrays& samples, const std::str
   data::Loader batches(data::TensorDataset(samples.train),
                        {.batch_size = s.batch_size, .shuffle = true});
   data::Loader test = evaluation_loader(samples.test);
+  if (o.plots) study::check_plots();
+  const auto record = make_record(o, s, *model, batches.dataset(), run);
   const Interval every = parse_interval(s.checkpoint_every);
   const int64_t steps = batches.num_batches();
-  const train::FitOptions options{
-      .epochs = s.epochs,
-      .scheduler = schedule.get(),
-      .checkpoint = checkpoint_path(run),
-      .checkpoint_every_steps = every.steps,
-      .checkpoint_every_seconds = static_cast<double>(every.seconds),
-      .stop = &g_stop,
-      .on_step = {},
-      .on_epoch = [&](const train::EpochMetrics& m) { report(m, json_line(m, steps), s, run, o); }};
+  const train::FitOptions options{.epochs = s.epochs,
+                                  .scheduler = schedule.get(),
+                                  .checkpoint = checkpoint_path(run),
+                                  .checkpoint_every_steps = every.steps,
+                                  .checkpoint_every_seconds = static_cast<double>(every.seconds),
+                                  .stop = &g_stop,
+                                  .on_step =
+                                      [&](const train::StepMetrics& m) {
+                                        if (record) record->step(m);
+                                      },
+                                  .on_epoch =
+                                      [&](const train::EpochMetrics& m) {
+                                        if (record) record->epoch(m);
+                                        report(m, json_line(m, steps), s, run, o);
+                                      }};
   const train::FitResult result = train::fit(*model, *optimizer, batches, &test, options);
   if (result.stopped) {
     fmt::print(stderr, "ballast: stopped after step {}; continue with: ballast train --resume {}\n",
@@ -190,6 +218,7 @@ int train_on(const Settings& s, const data::SplitArrays& samples, const std::str
   std::string lines;
   for (const train::EpochMetrics& m : result.epochs) lines += json_line(m, steps) + "\n";
   write_atomically(metrics_path(run), bytes_of(lines));
+  if (o.plots) study::plot_training(result.epochs, run + "/plots");
   save(model->state_dict(), model_path(run), {{"format", "pt"}});
   if (!o.quiet && !o.json) fmt::print("weights: {}\n", model_path(run));
   return kOk;
@@ -207,9 +236,11 @@ void prepare_folder(const std::string& run, bool force) {
           "{} holds a run already; continue it with --resume {}, or overwrite it with --force", run,
           run));
     // Settings go first: without them no remains can be taken for a run.
-    for (const std::string& file : {run + "/settings.json", checkpoint_path(run), model_path(run),
-                                    metrics_path(run), components_path(run)})
+    for (const std::string& file :
+         {run + "/settings.json", checkpoint_path(run), model_path(run), metrics_path(run),
+          components_path(run), run + "/record.csv", run + "/record.jsonl"})
       fs::remove(file);
+    for (const char* folder : {"/tensorboard", "/plots"}) fs::remove_all(run + folder);
   }
 }
 
@@ -321,6 +352,16 @@ Action add_train(CLI::App& command) {
               .add_option("--checkpoint-every", s.checkpoint_every,
                           "Seconds (30s) or steps (500) between checkpoints (default 30s)")
               ->type_name("N[s]"));
+  command
+      .add_option(
+          "--record", o->record,
+          "Write losses, statistics, activations and gradients as well: tensorboard, csv or "
+          "jsonl (several: with commas)")
+      ->type_name("FORMAT")
+      ->delimiter(',')
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->check(CLI::IsMember({"tensorboard", "csv", "jsonl"}));
+  command.add_flag("--plots", o->plots, "Draw curves at the end (needs gnuplot)");
   command.add_option("--out", o->out, "Folder of the new run")->type_name("RUN");
   command.add_option("--resume", o->resume, "Continue the run in this folder with its settings")
       ->type_name("RUN")

@@ -21,6 +21,11 @@ class ProtoMessage {
     bytes_.append(reinterpret_cast<const char*>(&v), sizeof v);
     return *this;
   }
+  ProtoMessage& real64(int field, double v) {
+    tag(field, 1);
+    bytes_.append(reinterpret_cast<const char*>(&v), sizeof v);
+    return *this;
+  }
   ProtoMessage& text(int field, std::string_view v) {
     tag(field, 2);
     varint(v.size());

@@ -5,6 +5,8 @@
 #include "bind.h"
 
 namespace ballast::python {
+
+void bind_diagnose(nb::module_& m);  // of diagnose.cpp
 namespace {
 
 void raise(PyObject* type, const char* what) { PyErr_SetString(type, what); }
@@ -42,6 +44,7 @@ NB_MODULE(_core, m) {
   m.def("_target_name", &ballast::kernels::target_name, "Vector instructions in use.");
   bind_graph(m);
   bind_explain(m);
+  bind_diagnose(m);
   bind_create(m);
   bind_nn(m);
   bind_layers_nd(m);
