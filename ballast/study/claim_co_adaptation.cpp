@@ -75,7 +75,8 @@ double ablated(Plain& network, const data::TensorDataset& samples, double fracti
       std::vector<float> mask(static_cast<size_t>(y.size(1)), 1.0f);
       std::vector<int64_t> order(mask.size());
       randperm(order, default_generator());
-      const auto off = static_cast<size_t>(fraction * static_cast<double>(mask.size()) + 0.5);
+      const auto off =
+          static_cast<size_t>(std::lround(fraction * static_cast<double>(mask.size())));
       for (size_t i = 0; i < off; ++i) mask[order[i]] = 0.0f;
       y = y * Tensor::from(mask, {y.size(1)});
     }
