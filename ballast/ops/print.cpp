@@ -11,18 +11,17 @@
 namespace ballast {
 namespace {
 
-// PyTorch's default print options.
-constexpr int64_t kThreshold = 1000, kEdge = 3, kLineWidth = 80;
-
 /// Writes every element of one tensor with the same width and precision, chosen from those shown.
 template <class T>
 class Formatter {
  public:
-  explicit Formatter(const std::vector<T>& shown) {
+  Formatter(const std::vector<T>& shown, const PrintOptions& options)
+      : precision_(options.precision) {
     if constexpr (std::is_floating_point_v<T>) choose(shown);
     for (T v : shown)
       if (!std::is_floating_point_v<T> || (std::isfinite(double(v)) && v != 0))
         width_ = std::max(width_, bare(v).size());
+    scientific_ = options.scientific.value_or(scientific_);
   }
   size_t width() const { return width_; }
   std::string operator()(T v) const { return fmt::format("{:>{}}", bare(v), width_); }
@@ -48,12 +47,13 @@ class Formatter {
     } else {
       const double x = v;
       if (std::isnan(x)) return "nan";
-      if (scientific_) return fmt::format("{:.4e}", x);
+      if (scientific_) return fmt::format("{:.{}e}", x, precision_);
       if (whole_) return fmt::format("{:.0f}{}", x, std::isinf(x) ? "" : ".");
-      return fmt::format("{:.4f}", x);
+      return fmt::format("{:.{}f}", x, precision_);
     }
   }
 
+  int64_t precision_;
   bool whole_ = true, scientific_ = false;
   size_t width_ = 1;
 };
@@ -61,12 +61,13 @@ class Formatter {
 template <class T>
 class Printer {
  public:
-  explicit Printer(const Tensor& x)
-      : shape_(x.shape()),
+  Printer(const Tensor& x, const PrintOptions& options)
+      : options_(options),
+        shape_(x.shape()),
         strides_(ops::strides_of(shape_)),
         data_(x.data<T>()),
-        summarize_(x.numel() > kThreshold),
-        format_(shown()) {}
+        summarize_(x.numel() > options.threshold),
+        format_(shown(), options) {}
 
   std::string text() const { return text(0, 0, 7); }
 
@@ -76,10 +77,11 @@ class Printer {
     std::vector<int64_t> at;
     const int64_t n = shape_[d];
     for (int64_t i = 0; i < n; ++i) {
-      if (summarize_ && n > 2 * kEdge && i == kEdge) {
+      if (summarize_ && n > 2 * options_.edge_items && i == options_.edge_items) {
         at.push_back(-1);
-        i = n - kEdge;
+        i = n - options_.edge_items;
       }
+      if (i == n) break;
       at.push_back(i);
     }
     return at;
@@ -107,8 +109,8 @@ class Printer {
     if (!line)
       return fmt::format("[{}]",
                          fmt::join(parts, "," + std::string(shape_.rank() - d - 1, '\n') + gap));
-    const size_t per_line = std::max<size_t>(
-        1, (kLineWidth - std::min<int64_t>(indent, kLineWidth)) / (format_.width() + 2));
+    const int64_t columns = std::max<int64_t>(options_.line_width - indent, 0);
+    const size_t per_line = std::max<size_t>(1, columns / (format_.width() + 2));
     std::string out = "[";
     for (size_t i = 0; i < parts.size(); ++i) {
       if (i > 0) out += i % per_line == 0 ? ",\n" + gap : ", ";
@@ -117,6 +119,7 @@ class Printer {
     return out + "]";
   }
 
+  const PrintOptions& options_;
   Shape shape_;
   std::array<int64_t, Shape::kMaxRank> strides_;
   std::span<const T> data_;
@@ -126,7 +129,7 @@ class Printer {
 
 }  // namespace
 
-std::string to_string(const Tensor& x) {
+std::string to_string(const Tensor& x, const PrintOptions& options, const std::string& note) {
   const Tensor value = x.detach();
   std::string out = "tensor(";
   std::vector<std::string> suffixes;
@@ -136,23 +139,29 @@ std::string to_string(const Tensor& x) {
     if (x.dim() != 1)
       suffixes.push_back("size=(" + fmt::format("{}", fmt::join(x.shape(), ", ")) + ")");
   } else {
-    out += dispatch(x.dtype(), [&](auto zero) { return Printer<decltype(zero)>(value).text(); });
+    out += dispatch(x.dtype(),
+                    [&](auto zero) { return Printer<decltype(zero)>(value, options).text(); });
   }
   const bool shows = x.dtype() == DType::kFloat32 ||
                      (!empty && (x.dtype() == DType::kInt64 || x.dtype() == DType::kBool));
   if (!shows) suffixes.push_back(fmt::format("dtype=torch.{}", name_of(x.dtype())));
-  if (x.requires_grad())
-    suffixes.push_back(x.is_leaf() || !x.node().op
-                           ? std::string("requires_grad=True")
-                           : fmt::format("grad_fn=<{}>", x.node().op->name()));
+  if (!note.empty()) suffixes.push_back(note);
   int64_t column = static_cast<int64_t>(out.size() - (out.rfind('\n') + 1)) + 2;
   for (const std::string& s : suffixes) {
     const int64_t size = static_cast<int64_t>(s.size());
-    const bool wraps = column + size + 2 > kLineWidth;
+    const bool wraps = column + size + 2 > options.line_width;
     out += (wraps ? ",\n" + std::string(7, ' ') : ", ") + s;
     column = wraps ? 7 + size : column + size + 2;
   }
   return out + ")";
+}
+
+std::string to_string(const Tensor& x) {
+  std::string note;
+  if (x.requires_grad())
+    note = x.is_leaf() || !x.node().op ? "requires_grad=True"
+                                       : fmt::format("grad_fn=<{}>", x.node().op->name());
+  return to_string(x, {}, note);
 }
 
 }  // namespace ballast

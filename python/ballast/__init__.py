@@ -6,6 +6,7 @@
 # ruff: noqa: F401, F403 (names of the package)
 from __future__ import annotations
 
+import builtins
 import math as _math
 
 from . import _core, _missing, _types
@@ -26,25 +27,25 @@ from ._core import (
     sub,
     uint8,
 )
+from ._dtypes import *
 from ._types import Size, device
 
 from . import _tensor, _operations  # isort: skip
-from ._create import as_tensor, from_dlpack, from_numpy, normal, tensor
+from ._create import as_tensor, from_dlpack, from_numpy, normal, scalar_tensor, tensor
 from ._einsum import einsum
 from ._operations import *
-from ._random import bernoulli, multinomial
+from ._printing import set_printoptions
+from ._random import bernoulli, multinomial, randint_like
+from ._settings import *
 from .autograd import enable_grad, grad, inference_mode, no_grad, set_grad_enabled
 
-from . import autograd, backends, cuda, data, nn, onnx, optim, random, utils  # isort: skip
+from . import amp, autograd, backends, cuda, data, linalg, nn, onnx, optim, random, utils  # isort: skip
 from ._explain import explain
 from ._serialization import load, save
 from .random import get_rng_state, initial_seed, seed, set_rng_state
 
 from . import models, study  # isort: skip
 
-float = float32
-double = float64
-long = int64
 concat = concatenate = cat
 subtract, multiply, divide = sub, mul, div
 inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
@@ -53,6 +54,26 @@ inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
 def is_tensor(obj) -> bool:
     """Whether `obj` is a tensor."""
     return isinstance(obj, Tensor)
+
+
+def is_storage(obj) -> bool:
+    """Whether `obj` is a storage: False, tensors keep theirs to themselves."""
+    return False
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether both have the same size."""
+    return input.shape == other.shape
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the only element is not zero."""
+    return builtins.bool(input)
+
+
+def typename(obj) -> str:
+    """Name the type of an object, of a tensor with its elements' type."""
+    return obj.type() if isinstance(obj, Tensor) else f"{obj.__module__}.{obj.__qualname__}"
 
 
 def numel(input: Tensor) -> int:
@@ -65,14 +86,9 @@ def relu(input: Tensor) -> Tensor:
     return _core._relu(input)
 
 
-def floor_divide(input: Tensor, other: Tensor) -> Tensor:
-    """Divide and round down."""
-    return input.floor_divide(other)
-
-
-def remainder(input: Tensor, other: Tensor) -> Tensor:
-    """What division leaves, with the divisor's sign."""
-    return input.remainder(other)
+asarray = as_tensor
+floor_divide, remainder = Tensor.floor_divide, Tensor.remainder
+newaxis = None
 
 
 def nonzero(input: Tensor) -> Tensor:
@@ -96,11 +112,6 @@ def allclose(
     import numpy as np
 
     return np.allclose(input.detach().numpy(), other.detach().numpy(), rtol, atol, equal_nan)
-
-
-def get_default_dtype() -> dtype:
-    """The type of new floating-point tensors."""
-    return float32
 
 
 _missing.guard(globals(), "torch")

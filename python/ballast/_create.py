@@ -167,3 +167,8 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None) -> Tensor:
         Where the numbers come from.
     """
     return _core._normal(_core.empty(size), mean, std, generator)
+
+
+def scalar_tensor(s: float, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Make a tensor without dimensions."""
+    return tensor(s, dtype=dtype or _core.float32, requires_grad=requires_grad)

@@ -20,6 +20,13 @@ def bernoulli(
     return (u < input.detach()).to(input.dtype)
 
 
+def randint_like(input: Tensor, *bounds: int, generator=None, dtype=None, **_) -> Tensor:
+    """Draw whole numbers from [low, high), or [0, high), in the shape of a tensor."""
+    return _core.randint(*bounds, tuple(input.shape), generator=generator, dtype=input.dtype).to(
+        dtype or input.dtype
+    )
+
+
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with numbers of the density ``lambd*exp(-lambd*x)``."""
     if lambd <= 0:

@@ -6,10 +6,12 @@ from typing import Any
 
 from . import _core
 from ._core import Tensor
+from ._printing import text as _text
 from ._types import device as _device
 
 
-def _in_place(name: str):
+def in_place(name: str):
+    """Make the in-place form of a method."""
     function = getattr(Tensor, name)
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -102,16 +104,20 @@ def _to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return out.clone() if kwargs.get("copy") and out is self else out
 
 
-def _repr(self: Tensor) -> str:
-    text = Tensor(self)._str()
-    if self.requires_grad:
-        note = "requires_grad=True" if self.is_leaf else f"grad_fn={self.grad_fn!r}"
-        text = f"{text[:-1]}, {note})"
-    return text
-
-
 def _format(self: Tensor, spec: str) -> str:
-    return format(self.item(), spec) if self.dim() == 0 and spec else str(self)
+    number = self.dim() == 0 and type(self) is Tensor
+    return format(self.item(), spec) if number else object.__format__(self, spec)
+
+
+# Operations that PyTorch's derivatives name otherwise.
+_DERIVATIVES = {
+    "conv2d": "ConvolutionBackward0",
+    "conv_nd": "ConvolutionBackward0",
+    "avg_pool2d": "AvgPool2DBackward0",
+    "max_pool2d": "MaxPool2DWithIndicesBackward0",
+    "square": "PowBackward0",
+    "clamp": "ClampBackward1",
+}
 
 
 class GradFunction:
@@ -124,6 +130,8 @@ class GradFunction:
         """Name the operation as PyTorch names its derivative."""
         if self._name.endswith("Backward"):
             return self._name
+        if self._name in _DERIVATIVES:
+            return _DERIVATIVES[self._name]
         return "".join(w.capitalize() for w in self._name.split("_")) + "Backward0"
 
     def __repr__(self) -> str:
@@ -208,45 +216,27 @@ _TYPE_NAMES = {
 
 def _type(self: Tensor, dtype=None) -> str | Tensor:
     """Name the type as PyTorch once did, or convert to `dtype`."""
+    if isinstance(dtype, str):
+        found = [t for t, name in _TYPE_NAMES.items() if name == dtype]
+        if not found:
+            raise ValueError(f"invalid type: '{dtype}'")
+        dtype = found[0]
+    dtype = getattr(dtype, "dtype", dtype)
     return _TYPE_NAMES[self.dtype] if dtype is None else self._cast(dtype)
 
 
 def _new(function):
-    def method(self: Tensor, *size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    def method(
+        self: Tensor, *size, dtype=None, device=None, requires_grad: bool = False, **_
+    ) -> Tensor:
         return function(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     return method
 
 
-def _floor_divide(self: Tensor, other: Tensor | float) -> Tensor:
-    """Divide and round down, element by element (quotients up to 2**53)."""
-    dtype = (self * other).dtype
-    quotient = self.detach().double() / other
-    whole = quotient._cast(_core.int64)
-    return (whole - (whole > quotient)._cast(_core.int64))._cast(dtype)
-
-
-def _remainder(self: Tensor, other: Tensor | float) -> Tensor:
-    """What division leaves, with the divisor's sign."""
-    return self - _floor_divide(self, other) * other
-
-
-# Those whose in-place form is not worth a line of C++.
-_IN_PLACE = (
-    *("absolute", "acos", "addmm", "asin", "atan", "atan2", "ceil", "cos", "cosh", "cumsum"),
-    *("digamma", "divide", "eq", "erf", "erfc", "erfinv", "exp2", "expm1", "floor"),
-    *("floor_divide", "fmod", "frac", "ge", "gt", "hardshrink", "index_add", "index_copy"),
-    *("index_fill", "index_put", "le", "leaky_relu", "lgamma", "log10", "log1p", "log2"),
-    *("logical_and", "logical_not", "logical_or", "logical_xor", "logit", "lt", "masked_scatter"),
-    *("multiply", "nan_to_num", "ne", "negative", "remainder", "round", "scatter", "scatter_add"),
-    *("sgn", "sign", "sin", "sinc", "sinh", "subtract", "tan", "tril", "triu", "trunc", "xlogy"),
-)
-
-
 def _register_methods() -> None:
     t: Any = Tensor
-    t.__repr__ = _repr
-    t.__str__ = _repr
+    t.__repr__ = t.__str__ = _text
     t.__format__ = _format
     t.__iter__ = _iter
     t.__contains__ = _contains
@@ -279,16 +269,29 @@ def _register_methods() -> None:
     t.new_empty = _new(_core.empty)
     t.new_tensor = _new_tensor
     t.equal = lambda self, other: self.shape == other.shape and bool((self == other).all())
-    t.half = t.bfloat16 = _no_half
-    t.clamp_min = lambda self, min: self.clamp(min=min)
-    t.clamp_max = lambda self, max: self.clamp(max=max)
-    t.floor_divide = t.__floordiv__ = _floor_divide
-    t.remainder = t.__mod__ = _remainder
+    for name, dtype in _CONVERSIONS.items():
+        setattr(t, name, _conversion(dtype))
+    t.new_full = _new(_core.full)
+    t.is_complex = t.is_inference = t.is_pinned = t.is_shared = t.is_conj = _false
+    t.is_neg = t.is_distributed = t.is_coalesced = _false
+    for name in ("is_sparse", "is_quantized", "is_mkldnn", "is_meta", "is_mps", "is_xpu"):
+        setattr(t, name, property(_false))
+    t.pin_memory = t.conj = t.resolve_conj = t.resolve_neg = lambda self, *args: self
+    t.element_size = lambda self: self.itemsize
+    t.ndimension = t.dim
+    t.get_device = lambda self: -1
+    t.is_signed = lambda self: self.dtype.is_signed
+    t.is_same_size = lambda self, other: self.shape == other.shape
+    t.is_nonzero = _bool
+    t.H, t.mH, t.real = (
+        property(t.t),
+        property(lambda self: self.transpose(-2, -1)),
+        property(lambda self: self),
+    )
+    t.layout = property(_layout)
+    t.output_nr = property(lambda self: 0)
+    t.apply_ = _apply
     t.subtract, t.multiply, t.divide = t.sub, t.mul, t.div
-    t.absolute, t.negative = t.abs, t.neg
-    for name in _IN_PLACE:
-        if hasattr(t, name) and not hasattr(t, name + "_"):
-            setattr(t, name + "_", _in_place(name))
     for name in ("squeeze", "unsqueeze", "t", "transpose"):
         setattr(t, name + "_", _reshaped_in_place(name))
 
@@ -321,8 +324,39 @@ def _no_gpu(self: Tensor, device=None, **kwargs) -> Tensor:
     )
 
 
-def _no_half(self: Tensor) -> Tensor:
-    raise NotImplementedError("Ballast computes in float32 and float64")
+# Methods named after a dtype, of those that raise NotImplementedError.
+_CONVERSIONS = {
+    "half": _core.float16,
+    "bfloat16": _core.bfloat16,
+    "char": _core.int8,
+    "short": _core.int16,
+    "int": _core.int32,
+    "cfloat": _core.complex64,
+    "cdouble": _core.complex128,
+}
+
+
+def _conversion(dtype):
+    return lambda self, memory_format=None: self._cast(dtype)
+
+
+def _false(self: Tensor, *args) -> bool:
+    return False
+
+
+def _layout(self: Tensor):
+    from ._dtypes import strided
+
+    return strided
+
+
+def _apply(self: Tensor, function) -> Tensor:
+    """Replace every element by a function of it; slow."""
+    from . import tensor
+
+    values = [function(v) for v in self.detach().reshape(-1).tolist()]
+    self._written(tensor(values, dtype=self.dtype).reshape(*self.shape))
+    return self
 
 
 _register_methods()

@@ -78,6 +78,8 @@ sort = _pair_type("sort")
 topk = _pair_type("topk")
 median = _pair_type("median")
 kthvalue = _pair_type("kthvalue")
+cummax = _pair_type("cummax")
+cummin = _pair_type("cummin")
 aminmax = _pair_type("aminmax", "min", "max")
 
 _core._register(Size, device("cpu"))

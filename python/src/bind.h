@@ -20,15 +20,20 @@ using namespace nb::literals;
 
 namespace ballast::python {
 
-/// What Python sees as `ballast.dtype`: one object per type, compared by identity.
+/// What Python sees as `ballast.dtype`: one object per type of PyTorch, compared by identity. Those
+/// that tensors here cannot have are names only.
 struct DTypeObject {
-  DType value;
+  const char* name;
+  size_t itemsize;
+  char kind;  ///< of NumPy: b, u, i, f, c
+  std::optional<DType> value = {};
 };
 /// The object that stands for `t`. A new reference.
 nb::object dtype_object(DType t);
-/// The type meant by a `ballast.dtype`, or by Python's float, int or bool, as in PyTorch; none
-/// where it is something else.
-std::optional<DType> dtype_from(nb::handle h);
+/// Whether `h` is a `ballast.dtype`, or Python's float, int or bool, which PyTorch takes for one.
+bool is_dtype(nb::handle h);
+/// The type meant by such an object. Throws NotImplementedError for those that are names only.
+DType dtype_from(nb::handle h);
 
 /// A list of sizes or dimensions: PyTorch takes one number where there is one.
 struct Dims {
@@ -96,18 +101,39 @@ void bind_statistics(nb::module_& m);
 
 namespace nanobind::detail {
 
-template <>
-struct type_caster<ballast::DType> {
-  NB_TYPE_CASTER(ballast::DType, const_name("dtype"))
+/// A type, or none. Which one is found out when the function is called, where errors can be thrown.
+template <class T>
+struct dtype_caster {
+  using Value = T;
+  static constexpr auto Name = const_name("dtype");
+  template <typename>
+  using Cast = Value;
+  template <typename>
+  static constexpr bool can_cast() {
+    return true;
+  }
 
   bool from_python(handle src, uint32_t, cleanup_list*) noexcept {
-    auto t = ballast::python::dtype_from(src);
-    if (t) value = *t;
-    return t.has_value();
+    object = src;
+    return (std::is_same_v<T, std::optional<ballast::DType>> && src.is_none()) ||
+           ballast::python::is_dtype(src);
+  }
+  explicit operator Value() {
+    if constexpr (!std::is_same_v<T, ballast::DType>)
+      if (object.is_none()) return {};
+    return ballast::python::dtype_from(object);
   }
   static handle from_cpp(ballast::DType t, rv_policy, cleanup_list*) noexcept {
     return ballast::python::dtype_object(t).release();
   }
+
+  handle object;
+};
+template <>
+struct type_caster<ballast::DType> : dtype_caster<ballast::DType> {};
+template <>
+struct type_caster<std::optional<ballast::DType>> : dtype_caster<std::optional<ballast::DType>> {
+  static constexpr auto Name = const_name("dtype | None");
 };
 
 template <>

@@ -17,6 +17,14 @@ namespace {
 constexpr DType kTypes[] = {DType::kBool, DType::kUint8, DType::kInt64, DType::kFloat32,
                             DType::kFloat64};
 
+// PyTorch's types that tensors here cannot have.
+constexpr DTypeObject kNamesOnly[] = {
+    {"float16", 2, 'f'},     {"bfloat16", 2, 'f'},  {"float8_e4m3fn", 1, 'f'},
+    {"float8_e5m2", 1, 'f'}, {"int8", 1, 'i'},      {"int16", 2, 'i'},
+    {"int32", 4, 'i'},       {"uint16", 2, 'u'},    {"uint32", 4, 'u'},
+    {"uint64", 8, 'u'},      {"complex32", 4, 'c'}, {"complex64", 8, 'c'},
+    {"complex128", 16, 'c'}};
+
 // Python objects that C++ hands out; they live as long as the process.
 PyObject* g_dtypes[5];
 PyObject* g_size_type;
@@ -112,16 +120,21 @@ Tensor from_dlpack(nb::ndarray<nb::c_contig, nb::device::cpu> a) {
 }
 
 void bind_types(nb::module_& m) {
+  using D = const DTypeObject&;
   nb::class_<DTypeObject>(m, "dtype", "Element type of a tensor.")
-      .def("__repr__",
-           [](const DTypeObject& t) { return std::string("torch.") + name_of(t.value); })
-      .def("__reduce__", [](const DTypeObject& t) { return std::string(name_of(t.value)); })
-      .def_prop_ro("is_floating_point", [](const DTypeObject& t) { return is_floating(t.value); })
-      .def_prop_ro("itemsize", [](const DTypeObject& t) { return size_of(t.value); });
+      .def("__repr__", [](D t) { return std::string("torch.") + t.name; })
+      .def("__reduce__", [](D t) { return std::string(t.name); })
+      .def_prop_ro("is_floating_point", [](D t) { return t.kind == 'f'; })
+      .def_prop_ro("is_complex", [](D t) { return t.kind == 'c'; })
+      .def_prop_ro("is_signed", [](D t) { return t.kind != 'u' && t.kind != 'b'; })
+      .def_prop_ro("itemsize", [](D t) { return t.itemsize; });
   for (DType t : kTypes) {
-    g_dtypes[static_cast<int>(t)] = nb::cast(DTypeObject{t}).release().ptr();
+    const char kind = is_floating(t) ? 'f' : *name_of(t);
+    g_dtypes[static_cast<int>(t)] =
+        nb::cast(DTypeObject{name_of(t), size_of(t), kind, t}).release().ptr();
     m.attr(name_of(t)) = nb::handle(g_dtypes[static_cast<int>(t)]);
   }
+  for (const DTypeObject& t : kNamesOnly) m.attr(t.name) = nb::cast(t);
   m.def("_register", [](nb::object size_type, nb::object device) {
     g_size_type = size_type.release().ptr();
     g_device = device.release().ptr();
@@ -265,13 +278,25 @@ void bind_properties(nb::class_<Tensor>& c) {
 
 nb::object dtype_object(DType t) { return nb::borrow(g_dtypes[static_cast<int>(t)]); }
 
-std::optional<DType> dtype_from(nb::handle h) {
+bool is_dtype(nb::handle h) {
   DTypeObject* t = nullptr;
-  if (nb::try_cast(h, t) && t) return t->value;
-  if (h.ptr() == reinterpret_cast<PyObject*>(&PyFloat_Type)) return DType::kFloat32;
-  if (h.ptr() == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::kInt64;
-  if (h.ptr() == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::kBool;
-  return {};
+  PyObject* p = h.ptr();
+  return (nb::try_cast(h, t) && t) || p == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
+         p == reinterpret_cast<PyObject*>(&PyLong_Type) ||
+         p == reinterpret_cast<PyObject*>(&PyBool_Type);
+}
+
+DType dtype_from(nb::handle h) {
+  DTypeObject* t = nullptr;
+  if (!nb::try_cast(h, t) || !t)
+    return h.ptr() == reinterpret_cast<PyObject*>(&PyFloat_Type)  ? DType::kFloat32
+           : h.ptr() == reinterpret_cast<PyObject*>(&PyLong_Type) ? DType::kInt64
+                                                                  : DType::kBool;
+  if (t->value) return *t->value;
+  fail<NotImplementedError>("torch.{} is not supported: {}", t->name,
+                            t->kind == 'f'   ? "use torch.float32 or torch.float64"
+                            : t->kind == 'c' ? "Ballast computes with real numbers"
+                                             : "use torch.int64 or torch.uint8");
 }
 
 static bool load_int(PyObject* p, int64_t& out) {

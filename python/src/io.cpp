@@ -112,7 +112,7 @@ class FromPython {
     if (PyBytes_Check(p)) return Object::bytes({PyBytes_AS_STRING(p), size_t(PyBytes_GET_SIZE(p))});
     if (PyByteArray_Check(p))
       return Object::bytes({PyByteArray_AS_STRING(p), size_t(PyByteArray_GET_SIZE(p))});
-    if (DTypeObject* t = nullptr; nb::try_cast(h, t) && t) return t->value;
+    if (DTypeObject* t = nullptr; nb::try_cast(h, t) && t) return dtype_from(h);
     if (h.type().is(classes_.device)) return Object::device("cpu");
     if (is_numpy_scalar(h)) return convert(h.attr("item")(), path);
 

@@ -370,10 +370,20 @@ void bind_types(Class& c) {
   using T = const Tensor&;
   c.def("_cast", [](T x, DType t) { return cast(x, t); })
       .def("type_as", [](T x, T o) { return cast(x, o.dtype()); })
-      .def("_str", [](T x) {
-        nb::gil_scoped_release release;
-        return to_string(x);
-      });
+      .def(
+          "_str",
+          [](T x, int64_t precision, int64_t threshold, int64_t edge_items, int64_t line_width,
+             std::optional<bool> scientific, const std::string& note) {
+            eval_released(x);
+            return to_string(x,
+                             {.precision = precision,
+                              .threshold = threshold,
+                              .edge_items = edge_items,
+                              .line_width = line_width,
+                              .scientific = scientific},
+                             note);
+          },
+          nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
   for (DType t : {DType::kFloat32, DType::kFloat64, DType::kInt64, DType::kBool, DType::kUint8}) {
     const char* names[] = {"bool", "byte", "long", "float", "double"};
     c.def(names[static_cast<int>(t)], [t](T x) { return cast(x, t); });

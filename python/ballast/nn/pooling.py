@@ -102,6 +102,11 @@ class AvgPool1d(_Pool):
     }
     _shown = ("kernel_size", "stride", "padding")
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for name in self._shown:
+            setattr(self, name, spread(getattr(self, name), 1))
+
     def forward(self, input: Tensor) -> Tensor:
         """Pool."""
         return F.avg_pool1d(

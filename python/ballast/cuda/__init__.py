@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._missing import guard
+from .._missing import guard
 
 
 def is_available() -> bool:
@@ -51,5 +51,7 @@ manual_seed = manual_seed_all
 memory_allocated = memory_reserved = max_memory_reserved = max_memory_allocated
 reset_peak_memory_stats = reset_max_memory_allocated = empty_cache
 set_device = get_device_name = get_device_properties = lambda *args, **kwargs: current_device()
+
+from . import amp  # noqa: E402, F401 (it is a module of this one)
 
 guard(globals(), "torch.cuda")

@@ -1,0 +1,283 @@
+"""Functions of numbers, element by element."""
+
+from __future__ import annotations
+
+import math
+
+from .. import _core
+from .._core import Tensor
+from ._method import method
+
+_LN2 = math.log(2)
+
+__all__ = [
+    "absolute",
+    "clamp_max",
+    "clamp_min",
+    "clip",
+    "clone",
+    "copysign",
+    "deg2rad",
+    "detach",
+    "float_power",
+    "fmax",
+    "fmin",
+    "gcd",
+    "greater",
+    "greater_equal",
+    "heaviside",
+    "hypot",
+    "isclose",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "lcm",
+    "ldexp",
+    "less",
+    "less_equal",
+    "logaddexp2",
+    "logit",
+    "logspace",
+    "negative",
+    "not_equal",
+    "positive",
+    "rad2deg",
+    "rsub",
+    "signbit",
+    "sinc",
+    "true_divide",
+    "vander",
+    "xlogy",
+]
+
+
+@method
+def isclose(
+    input: Tensor,
+    other: Tensor,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+    equal_nan: bool = False,
+) -> Tensor:
+    """Compare: ``|input - other| <= atol + rtol*|other|``."""
+    near = (input == other).logical_or(
+        ((input - other).abs() <= other.abs() * rtol + atol).logical_and(other.isfinite())
+    )
+    return near.logical_or(input.isnan().logical_and(other.isnan())) if equal_nan else near
+
+
+@method
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """log(x/(1 - x)), x kept `eps` away from 0 and 1."""
+    x = input if eps is None else input.clamp(eps, 1 - eps)
+    return (x / (1 - x)).log()
+
+
+@method
+def xlogy(input: Tensor, other: Tensor) -> Tensor:
+    """input*log(other), 0 where input is 0."""
+    none = input == 0
+    return _core.where(none, _core.zeros_like(input), input * other.log())
+
+
+@method
+def hypot(input: Tensor, other: Tensor) -> Tensor:
+    """sqrt(input^2 + other^2)."""
+    return (input.square() + other.square()).sqrt()
+
+
+@method
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 below 0, `values` at 0, 1 above."""
+    return _core.where(input == 0, values, (input > 0)._cast(input.dtype))
+
+
+@method
+def copysign(input: Tensor, other: Tensor) -> Tensor:
+    """|input| with the sign of `other`."""
+    size = input.abs()
+    return _core.where(signbit(other), -size, size)
+
+
+@method
+def signbit(input: Tensor) -> Tensor:
+    """Whether the sign is a minus."""
+    if not input.dtype.is_floating_point:
+        return input < 0
+    return (input < 0).logical_or((input == 0).logical_and(input.reciprocal() < 0))
+
+
+@method
+def deg2rad(input: Tensor) -> Tensor:
+    """Convert degrees to radians."""
+    return input * 0.017453292519943295
+
+
+@method
+def rad2deg(input: Tensor) -> Tensor:
+    """Convert radians to degrees."""
+    return input * 57.29577951308232
+
+
+@method
+def clip(input: Tensor, min=None, max=None) -> Tensor:
+    """Bring elements into [min, max]."""
+    return input.clamp(min, max)
+
+
+def logspace(start: float, end: float, steps: int, base: float = 10.0, **options) -> Tensor:
+    """`steps` powers of `base` with evenly spaced exponents from `start` to `end`."""
+    grad = options.pop("requires_grad", False)
+    dtype = options.pop("dtype", None) or _core.float32
+    exponents = _core.linspace(start, end, steps, dtype=_core.float64)
+    return _core.pow(base, exponents)._cast(dtype).requires_grad_(grad)
+
+
+@method
+def absolute(input: Tensor) -> Tensor:
+    """|x|."""
+    return input.abs()
+
+
+@method
+def negative(input: Tensor) -> Tensor:
+    """-x."""
+    return -input
+
+
+@method
+def positive(input: Tensor) -> Tensor:
+    """x, of numbers only."""
+    if input.dtype is _core.bool:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+@method
+def clamp_min(input: Tensor, min) -> Tensor:
+    """Bring elements to `min` at least."""
+    return input.clamp(min=min)
+
+
+@method
+def clamp_max(input: Tensor, max) -> Tensor:
+    """Bring elements to `max` at most."""
+    return input.clamp(max=max)
+
+
+def clone(input: Tensor, *, memory_format=None) -> Tensor:
+    """Copy."""
+    return input.clone()
+
+
+def detach(input: Tensor) -> Tensor:
+    """Cut off from the graph."""
+    return input.detach()
+
+
+def rsub(input: Tensor, other, *, alpha: float = 1) -> Tensor:
+    """Other - alpha*input."""
+    return other - input * alpha if alpha != 1 else other - input
+
+
+@method
+def fmax(input: Tensor, other: Tensor) -> Tensor:
+    """Take the larger element; the number where one is NaN."""
+    larger = _core.where(other.isnan(), input, _core.maximum(input, other))
+    return _core.where(input.isnan(), other, larger)
+
+
+@method
+def fmin(input: Tensor, other: Tensor) -> Tensor:
+    """Take the smaller element; the number where one is NaN."""
+    smaller = _core.where(other.isnan(), input, _core.minimum(input, other))
+    return _core.where(input.isnan(), other, smaller)
+
+
+@method
+def float_power(input: Tensor | float, exponent: Tensor | float) -> Tensor:
+    """Take powers, in float64."""
+    a, b = (v.double() if isinstance(v, Tensor) else float(v) for v in (input, exponent))
+    return _core.pow(a, b)
+
+
+@method
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """input*2^other."""
+    return input * _core.pow(2.0, other)
+
+
+@method
+def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
+    """log2(2^input + 2^other)."""
+    return _core.logaddexp(input * _LN2, other * _LN2) / _LN2
+
+
+@method
+def sinc(input: Tensor) -> Tensor:
+    """sin(pi*x)/(pi*x), 1 at 0."""
+    at_zero = input == 0
+    x = _core.where(at_zero, _core.ones_like(input), input) * math.pi
+    return _core.where(at_zero, _core.ones_like(input), x.sin() / x)
+
+
+@method
+def isposinf(input: Tensor) -> Tensor:
+    """Whether elements are infinity."""
+    return input.isinf().logical_and(input > 0)
+
+
+@method
+def isneginf(input: Tensor) -> Tensor:
+    """Whether elements are minus infinity."""
+    return input.isinf().logical_and(input < 0)
+
+
+@method
+def isreal(input: Tensor) -> Tensor:
+    """True: Ballast computes with real numbers."""
+    return _core.ones_like(input, dtype=_core.bool)
+
+
+def _of_whole(name: str):
+    def operation(input: Tensor, other: Tensor) -> Tensor:
+        import numpy as np
+
+        from .._create import from_numpy
+
+        if input.dtype.is_floating_point or other.dtype.is_floating_point:
+            raise RuntimeError(f'"{name}_cpu" not implemented for floating point')
+        a, b = input.numpy(), other.numpy()
+        return from_numpy(np.asarray(getattr(np, name)(a, b)))
+
+    operation.__name__ = name
+    operation.__doc__ = f"Find the numbers' {name}."
+    return method(operation)
+
+
+gcd, lcm = map(_of_whole, ("gcd", "lcm"))
+
+
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:  # noqa: N803
+    """List the powers of a vector's elements, one row each."""
+    n = x.shape[0] if N is None else N
+    exponents = _core.arange(n) if increasing else _core.arange(n - 1, -1, -1)
+    return _core.pow(x.unsqueeze(-1), exponents)
+
+
+Tensor.allclose = lambda self, other, rtol=1e-5, atol=1e-8, equal_nan=False: bool(
+    isclose(self, other, rtol, atol, equal_nan).all()
+)
+greater, greater_equal, less, less_equal = _core.gt, _core.ge, _core.lt, _core.le
+not_equal, true_divide = _core.ne, _core.div
+for _new, _old in {
+    "greater": "gt",
+    "greater_equal": "ge",
+    "less": "lt",
+    "less_equal": "le",
+    "not_equal": "ne",
+    "true_divide": "div",
+}.items():
+    setattr(Tensor, _new, getattr(Tensor, _old))
+Tensor.floor_divide = Tensor.__floordiv__ = Tensor._floor_divide
+Tensor.remainder = Tensor.__mod__ = Tensor._remainder

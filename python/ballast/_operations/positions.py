@@ -1,0 +1,326 @@
+"""Positions: taking, putting, finding, counting."""
+
+from __future__ import annotations
+
+from .. import _core
+from .._core import Tensor
+from ._method import method, whole
+from .shapes import broadcast_shapes, broadcast_tensors
+
+__all__ = [
+    "argwhere",
+    "bincount",
+    "bucketize",
+    "fill_diagonal_",
+    "index_copy",
+    "index_fill",
+    "index_put",
+    "isin",
+    "masked_scatter",
+    "masked_select",
+    "scatter",
+    "scatter_reduce",
+    "searchsorted",
+    "select_scatter",
+    "slice_scatter",
+    "take",
+    "take_along_dim",
+    "tril_indices",
+    "triu_indices",
+    "unique",
+    "unique_consecutive",
+    "unravel_index",
+]
+
+
+@method
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """Take the elements where `mask` holds, as a vector."""
+    x, m = broadcast_tensors(input, mask)
+    return x[m]
+
+
+@method
+def scatter(input: Tensor, dim: int, index: Tensor, src=None, *, value=None, reduce=None) -> Tensor:
+    """Put elements of `src`, or a number, at positions of `dim`."""
+    src = value if src is None else src
+    if reduce is None:
+        return _core._scatter(input, dim, index, src)
+    whole = src if isinstance(src, Tensor) else _core.full_like(index, src, dtype=input.dtype)
+    kinds = {"add": "sum", "multiply": "prod"}
+    if reduce not in kinds:
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    return scatter_reduce(input, dim, index, whole, kinds[reduce])
+
+
+@method
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Add (``"sum"``, ``"mean"``) elements of `src` at positions of `dim`."""
+    if reduce not in ("sum", "mean"):
+        raise NotImplementedError(f"scatter_reduce: reduce='{reduce}'")
+    base = input if include_self else _core._scatter(input, dim, index, 0.0)
+    sums = _core.scatter_add(base, dim, index, src)
+    if reduce == "sum":
+        return sums
+    start = (
+        _core.ones_like(input)
+        if include_self
+        else _core._scatter(_core.ones_like(input), dim, index, 0.0)
+    )
+    return sums / _core.scatter_add(start, dim, index, _core.ones_like(src))
+
+
+@method
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """Take elements of the flattened tensor."""
+    flat = input.reshape(-1)
+    at = index.reshape(-1)
+    at = _core.where(at < 0, at + flat.numel(), at)
+    return flat.index_select(0, at).reshape(*index.shape)
+
+
+@method
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """Take elements along a dimension; other dimensions broadcast."""
+    if dim is None:
+        return take(input, indices)
+    a, b = list(input.shape), list(indices.shape)
+    dim %= len(a)
+    shape = broadcast_shapes(a[:dim] + [1] + a[dim + 1 :], b[:dim] + [1] + b[dim + 1 :])
+    wide = [*shape[:dim], a[dim], *shape[dim + 1 :]]
+    positions = [*shape[:dim], b[dim], *shape[dim + 1 :]]
+    return input.expand(*wide).gather(dim, indices.expand(*positions))
+
+
+@method
+def index_fill(input: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
+    """Set positions `index` of a dimension to a number."""
+    marked = _core._index_sum(_core.ones_like(index), 0, index, input.shape[dim]) > 0
+    shape = [1] * input.dim()
+    shape[dim] = -1
+    return input.masked_fill(marked.reshape(*shape), value)
+
+
+@method
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """Set positions `index` of a dimension to slices of `source`."""
+    kept = index_fill(input, dim, index, 0)
+    return kept.index_add(dim, index, source)
+
+
+@method
+def argwhere(input: Tensor) -> Tensor:
+    """List the positions of the elements that are not zero, one per row."""
+    return input.nonzero()
+
+
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype=None, device=None) -> Tensor:
+    """List rows and columns on and above a diagonal."""
+    pairs = [(r, c) for r in range(row) for c in range(col) if c - r >= offset]
+    return whole([[r for r, _ in pairs], [c for _, c in pairs]])
+
+
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype=None, device=None) -> Tensor:
+    """List rows and columns on and below a diagonal."""
+    pairs = [(r, c) for r in range(row) for c in range(col) if c - r <= offset]
+    return whole([[r for r, _ in pairs], [c for _, c in pairs]])
+
+
+@method
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+):
+    """Find the different elements, in order."""
+    if dim is not None:
+        raise NotImplementedError("unique: dim")
+    values, inverse, counts = _core._unique(input)
+    out = (values, *([inverse] if return_inverse else []), *([counts] if return_counts else []))
+    return out if len(out) > 1 else values
+
+
+@method
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """Count (or sum the weights of) every whole number."""
+    if input.dim() != 1 or (input.numel() and int(input.min()) < 0):
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    size = max(minlength, int(input.max()) + 1 if input.numel() else 0)
+    ones = _core.ones_like(input, dtype=_core.int64) if weights is None else weights
+    return _core._index_sum(ones, 0, input._cast(_core.int64), size)
+
+
+@method
+def index_put(
+    input: Tensor, indices: tuple[Tensor, ...], values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """Put values at positions; `accumulate`: add them."""
+    at = tuple(indices)
+    if accumulate:
+        if len(at) != 1 or input.dim() != 1:
+            raise NotImplementedError("index_put: accumulate with more than one dimension")
+        return input.index_add(0, at[0].reshape(-1), values.expand(*at[0].shape).reshape(-1))
+    out = input.clone()
+    out[at] = values
+    return out
+
+
+@method
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """Put the elements of `source`, in order, where `mask` holds."""
+    x, m = broadcast_tensors(input, mask)
+    n = int(m.sum())
+    if n > source.numel():
+        raise RuntimeError(
+            "masked_scatter: expected self and source to have same dtypes and at least as many "
+            f"elements as the mask has trues, {n}, got {source.numel()}"
+        )
+    out = x.clone()
+    out[m] = source.reshape(-1)[:n]
+    return out
+
+
+@method
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """Replace one position of a dimension."""
+    out = input.clone()
+    out.select(dim, index).copy_(src)
+    return out
+
+
+@method
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+) -> Tensor:
+    """Replace a slice of a dimension."""
+    out = input.clone()
+    out[(slice(None),) * (dim % input.dim()) + (slice(start, end, step),)] = src
+    return out
+
+
+@method
+def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tensor:
+    """Write a number on the main diagonal."""
+    if self.dim() < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if self.dim() > 2 and len(set(self.shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    if wrap and self.shape[0] > self.shape[1]:
+        raise NotImplementedError("fill_diagonal_: wrap=True of a tall matrix")
+    at = _core.arange(min(self.shape))
+    self[(at,) * self.dim()] = fill_value
+    return self
+
+
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Tensor | float,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Find where values would be inserted into a sorted vector (rows: into rows).
+
+    Parameters
+    ----------
+    sorted_sequence : Tensor
+        (n) or (..., n)
+    input : Tensor or float
+        Any shape, or (..., m).
+    right : bool
+        Behind equal elements (as ``side="right"``), else before them.
+
+    Returns
+    -------
+    Tensor
+        int64, of the shape of `input`.
+    """
+    import numpy as np
+
+    from .._create import as_tensor
+
+    if out_int32 or sorter is not None:
+        raise NotImplementedError("searchsorted: out_int32, sorter")
+    values = as_tensor(input)
+    rows, wanted = sorted_sequence.detach().numpy(), values.detach().numpy()
+    where = side or ("right" if right else "left")
+    if rows.ndim == 1:
+        found = np.searchsorted(rows, wanted, where)
+    else:
+        if rows.shape[:-1] != wanted.shape[:-1]:
+            raise RuntimeError(
+                "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+                "dimensions of boundaries tensor and input value tensor must match"
+            )
+        flat = zip(
+            rows.reshape(-1, rows.shape[-1]), wanted.reshape(-1, wanted.shape[-1]), strict=True
+        )
+        found = np.array([np.searchsorted(r, w, where) for r, w in flat]).reshape(wanted.shape)
+    return as_tensor(np.asarray(found, dtype=np.int64))
+
+
+def bucketize(
+    input: Tensor | float, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
+    """Find between which boundaries values lie."""
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+def isin(
+    elements: Tensor | float,
+    test_elements: Tensor | float,
+    *,
+    assume_unique: bool = False,
+    invert: bool = False,
+) -> Tensor:
+    """Whether each element is one of `test_elements`."""
+    import numpy as np
+
+    from .._create import as_tensor
+
+    arrays = (as_tensor(t).detach().numpy() for t in (elements, test_elements))
+    return as_tensor(np.isin(*arrays, assume_unique=assume_unique, invert=invert))
+
+
+def unravel_index(indices: Tensor, shape) -> tuple[Tensor, ...]:
+    """Turn positions in the flattened tensor into positions along its dimensions."""
+    out = []
+    for n in reversed((shape,) if isinstance(shape, int) else tuple(shape)):
+        out.append(indices.remainder(n))
+        indices = indices.floor_divide(n)
+    return tuple(reversed(out))
+
+
+@method
+def unique_consecutive(
+    input: Tensor,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+):
+    """Keep the first of equal neighbours."""
+    if dim is not None:
+        raise NotImplementedError("unique_consecutive: dim")
+    flat = input.reshape(-1)
+    n = flat.numel()
+    new = _core.ones(n, dtype=_core.bool)
+    if n > 1:
+        new[1:] = flat[1:] != flat[:-1]
+    out = [flat[new]]
+    which = new.to(_core.int64).cumsum(0) - 1
+    if return_inverse:
+        out.append(which.reshape(*input.shape))
+    if return_counts:
+        out.append(bincount(which))
+    return tuple(out) if len(out) > 1 else out[0]

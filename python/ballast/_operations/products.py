@@ -1,0 +1,120 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import _core
+from .._core import Tensor
+from ._method import method
+
+__all__ = [
+    "addbmm",
+    "addr",
+    "chain_matmul",
+    "cross",
+    "inner",
+    "kron",
+    "matrix_power",
+    "tensordot",
+    "vdot",
+]
+
+
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """Multiply matrices."""
+    out = matrices[0]
+    for m in matrices[1:]:
+        out = out.matmul(m)
+    return out
+
+
+@method
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Compute Kronecker's product."""
+    rank = max(input.dim(), other.dim())
+    a = input.reshape(*((1,) * (rank - input.dim()) + tuple(input.shape)))
+    b = other.reshape(*((1,) * (rank - other.dim()) + tuple(other.shape)))
+    spread_a = [n for s in a.shape for n in (s, 1)]
+    spread_b = [n for s in b.shape for n in (1, s)]
+    sizes = [m * n for m, n in zip(a.shape, b.shape, strict=True)]
+    return (a.reshape(*spread_a) * b.reshape(*spread_b)).reshape(*sizes)
+
+
+def tensordot(a: Tensor, b: Tensor, dims: int | Sequence = 2) -> Tensor:
+    """Sum products over the last dimensions of `a` and the first of `b`, or over named ones."""
+    if isinstance(dims, int):
+        left, right = list(range(a.dim() - dims, a.dim())), list(range(dims))
+    else:
+        left, right = ([d] if isinstance(d, int) else list(d) for d in dims)
+    left = [d % a.dim() for d in left]
+    right = [d % b.dim() for d in right]
+    rows = [d for d in range(a.dim()) if d not in left]
+    columns = [d for d in range(b.dim()) if d not in right]
+    inner = 1
+    for d in left:
+        inner *= a.shape[d]
+    x = a.permute(*rows, *left).reshape(-1, inner)
+    y = b.permute(*right, *columns).reshape(inner, -1)
+    return x.matmul(y).reshape(*(a.shape[d] for d in rows), *(b.shape[d] for d in columns))
+
+
+@method
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sum products over the last dimensions of both."""
+    if input.dim() == 0 or other.dim() == 0:
+        return input * other
+    return tensordot(input, other, ([-1], [-1]))
+
+
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """beta*input + alpha*(sum of the batch's products)."""
+    return input * beta + batch1.bmm(batch2).sum(0) * alpha
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta*input + alpha*(outer product)."""
+    return input * beta + vec1.outer(vec2) * alpha
+
+
+Tensor.addbmm, Tensor.addr = addbmm, addr
+
+
+@method
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Sum the products of two vectors' elements."""
+    return input.dot(other)
+
+
+@method
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """Compute the cross product along a dimension of size 3 (the first one, unless given)."""
+    if dim is None:
+        dim = next((d for d, n in enumerate(input.shape) if n == 3), None)
+    if dim is None or input.shape[dim] != 3 or other.shape[dim] != 3:
+        raise RuntimeError("linalg.cross: inputs dimension must have length 3.")
+
+    def turned(x: Tensor, by: int) -> Tensor:
+        return x.roll(-by, dim)
+
+    return turned(input, 1) * turned(other, 2) - turned(input, 2) * turned(other, 1)
+
+
+@method
+def matrix_power(input: Tensor, n: int) -> Tensor:
+    """Multiply a square matrix (or each of a batch) with itself."""
+    if input.dim() < 2 or input.shape[-1] != input.shape[-2]:
+        raise RuntimeError(
+            "linalg.matrix_power: A must be batches of square matrices, but they are "
+            f"{input.shape[-2] if input.dim() > 1 else 1} by {input.shape[-1]} matrices"
+        )
+    if n < 0:
+        raise NotImplementedError("matrix_power: negative powers; use torch.linalg.inv")
+    out = _core.eye(input.shape[-1], dtype=input.dtype).expand(*input.shape)
+    while n:
+        if n % 2:
+            out = out.matmul(input)
+        input, n = (input.matmul(input) if n > 1 else input), n // 2
+    return out

@@ -1,0 +1,247 @@
+"""Reductions: statistics, norms, what runs along a dimension."""
+
+from __future__ import annotations
+
+import math
+
+from .. import _core, _types
+from .._core import Tensor
+from ._method import Dims, method, without_gradient
+
+__all__ = [
+    "aminmax",
+    "corrcoef",
+    "cov",
+    "cummax",
+    "cummin",
+    "diff",
+    "dist",
+    "histc",
+    "nanmean",
+    "nansum",
+    "norm",
+    "quantile",
+    "renorm",
+    "std_mean",
+    "trapezoid",
+    "trapz",
+    "var_mean",
+]
+
+
+def std_mean(input: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
+    """Compute standard deviation and mean."""
+    return input.std(*args, **kwargs), _mean_beside(input, *args, **kwargs)
+
+
+def var_mean(input: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
+    """Compute variance and mean."""
+    return input.var(*args, **kwargs), _mean_beside(input, *args, **kwargs)
+
+
+def _mean_beside(input: Tensor, dim=None, unbiased=True, keepdim: bool = False, **_) -> Tensor:
+    if dim is None or isinstance(dim, bool):
+        return input.mean()
+    return input.mean(dim, keepdim)
+
+
+@method
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False):
+    """Find the smallest and the largest element."""
+    dims = () if dim is None else (dim,)
+    return _types.aminmax(input.amin(dims, keepdim), input.amax(dims, keepdim))
+
+
+@method
+def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
+    """Sum without NaN."""
+    return input.masked_fill(input.isnan(), 0).sum(dim, keepdim)
+
+
+@method
+def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
+    """Average without NaN."""
+    count = input.isnan().logical_not().sum(dim, keepdim)
+    return nansum(input, dim, keepdim) / count
+
+
+@method
+def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
+    """Subtract each element from the next one, `n` times."""
+    for _ in range(n):
+        size = input.shape[dim]
+        input = input.narrow(dim, 1, size - 1) - input.narrow(dim, 0, size - 1)
+    return input
+
+
+@method
+def norm(input: Tensor, p: float | str = "fro", dim: Dims | None = None, keepdim: bool = False):
+    """Compute the p-norm of all elements, or over dimensions."""
+    if p in (None, "fro"):
+        p = 2.0
+    if isinstance(p, str):
+        raise NotImplementedError(f"norm: p='{p}'")
+    return _core._vector_norm(input, float(p), dim, keepdim)
+
+
+@method
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """Compute the p-norm of the difference."""
+    return norm(input - other, p)
+
+
+@method
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """Shrink the slices of a dimension whose p-norm is larger than `maxnorm`."""
+    others = [d for d in range(input.dim()) if d != dim % input.dim()]
+    lengths = norm(input, p, others, True)
+    factor = _core.where(lengths > maxnorm, maxnorm / (lengths + 1e-7), _core.ones_like(lengths))
+    return input * factor
+
+
+@method
+def cov(input: Tensor, *, correction: int = 1) -> Tensor:
+    """Compute the covariance of the rows, whose columns are observations."""
+    x = input.reshape(1, -1) if input.dim() < 2 else input
+    centred = x - x.mean(1, keepdim=True)
+    out = centred.matmul(centred.t()) / max(x.shape[1] - correction, 0)
+    return out.reshape(()) if input.dim() < 2 else out
+
+
+@method
+def corrcoef(input: Tensor) -> Tensor:
+    """Compute the correlation of the rows, whose columns are observations."""
+    c = cov(input)
+    if c.dim() == 0:
+        return c / c
+    size = c.diagonal().sqrt()
+    return (c / size.unsqueeze(1) / size.unsqueeze(0)).clamp(-1, 1)
+
+
+@method
+def quantile(
+    input: Tensor,
+    q: float | Tensor,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """Find the values below which fractions `q` of the elements lie.
+
+    Parameters
+    ----------
+    input : Tensor
+        Any shape.
+    q : float or Tensor
+        Fractions from 0 to 1: one, or a vector of them.
+    dim : int, optional
+        Over which dimension; over all elements where not given.
+    keepdim : bool
+        Whether the dimension stays, with size 1.
+    interpolation : str
+        Between two elements: ``"linear"``, ``"lower"``, ``"higher"``, ``"midpoint"``,
+        ``"nearest"``.
+
+    Returns
+    -------
+    Tensor
+        Of the other dimensions; before them, one for a vector of fractions.
+    """
+    from .._create import as_tensor
+
+    ways = ("linear", "lower", "higher", "midpoint", "nearest")
+    if interpolation not in ways:
+        raise RuntimeError(
+            "quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, "
+            f"but got {interpolation}"
+        )
+    fractions = as_tensor(q, dtype=input.dtype)
+    if fractions.dim() > 1:
+        raise RuntimeError("quantile() q must be a scalar or 1D tensor")
+    if any(not 0 <= f <= 1 for f in fractions.reshape(-1).tolist()):
+        raise RuntimeError("quantile() q values must be in the range [0, 1]")
+    if input.numel() == 0:
+        raise RuntimeError("quantile() input tensor must be non-empty")
+    x = input.reshape(-1) if dim is None else input.movedim(dim, -1)
+    missing = x.isnan().any(-1, True)
+    ordered = x.sort(-1)[0]
+    parts = []
+    for f in fractions.reshape(-1).tolist():
+        at = f * (x.shape[-1] - 1)
+        low, high = math.floor(at), math.ceil(at)
+        weight = {"linear": at - low, "midpoint": 0.5, "lower": 0.0, "higher": 1.0}.get(
+            interpolation, float(round(at) == high)
+        )
+        a, b = ordered.narrow(-1, low, 1), ordered.narrow(-1, high, 1)
+        part = a if weight == 0 else b if weight == 1 else a.lerp(b, weight)
+        parts.append(part.masked_fill(missing, math.nan))
+    if keepdim:
+        shape = [1] * input.dim() if dim is None else None
+        parts = [p.reshape(*shape) if shape else p.movedim(-1, dim) for p in parts]
+    else:
+        parts = [p.squeeze(-1) for p in parts]
+    return _core.stack(parts) if fractions.dim() else parts[0]
+
+
+def _running(input: Tensor, dim: int, largest: bool):
+    import numpy as np
+
+    from .._create import from_numpy
+
+    x = np.moveaxis(input.detach().numpy(), dim, -1) if input.dim() else input.detach().numpy()
+    x = np.atleast_1d(x)
+    best = (np.maximum if largest else np.minimum).accumulate(x, -1)
+    found = np.where((x == best) | np.isnan(x), np.arange(x.shape[-1]), 0)
+    at = np.maximum.accumulate(found, -1)
+    at = np.moveaxis(at, -1, dim) if input.dim() else at.reshape(())
+    index = from_numpy(np.ascontiguousarray(at))
+    return (input.gather(dim, index) if input.dim() else input.clone()), index
+
+
+@method
+def cummax(input: Tensor, dim: int):
+    """Find the largest element so far, and where it is."""
+    return _types.cummax(*_running(input, dim, True))
+
+
+@method
+def cummin(input: Tensor, dim: int):
+    """Find the smallest element so far, and where it is."""
+    return _types.cummin(*_running(input, dim, False))
+
+
+@method
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """Count the elements in `bins` equal parts of [min, max]; of the data's range where both are
+    equal."""
+    import numpy as np
+
+    from .._create import from_numpy
+
+    (x,) = without_gradient("histc", input)
+    x = x.reshape(-1)
+    if min == max and x.size:
+        min, max = float(x.min()), float(x.max())
+    if min == max:
+        min, max = min - 1, max + 1
+    if not np.isfinite([min, max]).all():
+        raise RuntimeError(f"range of [{min:g}, {max:g}] is not finite")
+    inside = x[(x >= min) & (x <= max)]
+    at = np.minimum(((inside - min) / (max - min) * bins).astype(np.int64), bins - 1)
+    return from_numpy(np.bincount(at, minlength=bins).astype(x.dtype))
+
+
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1) -> Tensor:
+    """Integrate along a dimension by the trapezoidal rule."""
+    n = y.shape[dim]
+    pairs = y.narrow(dim, 1, n - 1) + y.narrow(dim, 0, n - 1)
+    if x is None:
+        return pairs.sum(dim) * (dx / 2)
+    steps = diff(x, dim=dim if x.dim() == y.dim() else -1)
+    if x.dim() != y.dim():
+        steps = steps.reshape(*(-1 if d == dim % y.dim() else 1 for d in range(y.dim())))
+    return (pairs * steps).sum(dim) / 2
+
+
+trapz = trapezoid

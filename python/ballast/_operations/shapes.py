@@ -1,0 +1,346 @@
+"""Shapes: splitting, joining, moving dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations as choices
+from itertools import combinations_with_replacement
+from typing import Any
+
+from .. import _core, _types
+from .._core import Tensor
+from ._method import Dims, method, spread_dims, whole
+
+__all__ = [
+    "adjoint",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "block_diag",
+    "broadcast_shapes",
+    "broadcast_tensors",
+    "broadcast_to",
+    "cartesian_prod",
+    "column_stack",
+    "combinations",
+    "diagflat",
+    "dsplit",
+    "dstack",
+    "fliplr",
+    "flipud",
+    "hsplit",
+    "hstack",
+    "meshgrid",
+    "moveaxis",
+    "movedim",
+    "ravel",
+    "repeat_interleave",
+    "rot90",
+    "row_stack",
+    "split",
+    "swapaxes",
+    "swapdims",
+    "tensor_split",
+    "tile",
+    "unbind",
+    "unflatten",
+    "unfold",
+    "vsplit",
+    "vstack",
+]
+
+
+@method
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Take all positions of a dimension, one tensor for each."""
+    if input.dim() == 0:
+        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+    return tuple(input.select(dim, i) for i in range(input.shape[dim]))
+
+
+@method
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """Split dimension `dim` into `sizes`, one of which may be -1."""
+    from ..nn.simple import unflatten as split
+
+    return split(input, dim, sizes)
+
+
+@method
+def ravel(input: Tensor) -> Tensor:
+    """Flatten all dimensions into one."""
+    return input.reshape(-1)
+
+
+@method
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """Exchange two dimensions."""
+    return input.transpose(axis0, axis1)
+
+
+@method
+def adjoint(input: Tensor) -> Tensor:
+    """Exchange the last two dimensions."""
+    return input.transpose(-2, -1)
+
+
+Tensor.swapdims = swapdims = swapaxes
+
+
+@method
+def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
+    """Move dimensions to other places, the rest in order."""
+    if isinstance(source, int):
+        return _core.movedim(input, source, destination)
+    rank = input.dim()
+    moved = {d % rank: s % rank for s, d in zip(source, destination, strict=True)}
+    rest = iter(d for d in range(rank) if d not in moved.values())
+    return input.permute(*(moved[d] if d in moved else next(rest) for d in range(rank)))
+
+
+Tensor.moveaxis = moveaxis = movedim
+
+
+@method
+def tile(input: Tensor, *dims) -> Tensor:
+    """Repeat, the last dimensions where there are fewer numbers."""
+    dims = spread_dims(dims)
+    return input.repeat(*((1,) * (input.dim() - len(dims)) + tuple(dims)))
+
+
+@method
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+    """Expand to a shape."""
+    return input.expand(*size)
+
+
+def broadcast_shapes(*shapes) -> Any:
+    """Find the shape that shapes broadcast to."""
+    shapes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    out = [1] * max(map(len, shapes), default=0)
+    for shape in shapes:
+        for i, n in enumerate(reversed(shape)):
+            if out[-1 - i] == 1:
+                out[-1 - i] = n
+            elif n not in (1, out[-1 - i]):
+                raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape")
+    return _types.Size(out)
+
+
+def broadcast_tensors(*tensors) -> tuple[Tensor, ...]:
+    """Expand tensors to one shape."""
+    tensors = spread_dims(tensors)
+    shape = broadcast_shapes(*(t.shape for t in tensors))
+    return tuple(t.expand(*shape) for t in tensors)
+
+
+def _at_least(rank: int):
+    def convert(*tensors):
+        def one(t: Tensor) -> Tensor:
+            if rank == 3 and t.dim() in (1, 2):
+                return t.reshape(1, -1, 1) if t.dim() == 1 else t.unsqueeze(-1)
+            return t.reshape(*((1,) * (rank - t.dim()) + tuple(t.shape))) if t.dim() < rank else t
+
+        several = spread_dims(tensors)
+        out = tuple(one(t) for t in several)
+        return out[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else out
+
+    convert.__name__ = f"atleast_{rank}d"
+    convert.__doc__ = f"Give tensors {rank} dimensions where they have fewer."
+    return convert
+
+
+atleast_1d, atleast_2d, atleast_3d = map(_at_least, (1, 2, 3))
+
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join along columns (of vectors: along them)."""
+    parts = [atleast_1d(t) for t in tensors]
+    return _core.cat(parts, 0 if parts[0].dim() == 1 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join along rows."""
+    return _core.cat([atleast_2d(t) for t in tensors], 0)
+
+
+row_stack = vstack
+
+
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join along the third dimension."""
+    return _core.cat([atleast_3d(t) for t in tensors], 2)
+
+
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join along columns, vectors as columns."""
+    return hstack([t.reshape(-1, 1) if t.dim() < 2 else t for t in tensors])
+
+
+@method
+def tensor_split(input: Tensor, indices_or_sections, dim: int = 0) -> tuple[Tensor, ...]:
+    """Split into parts of nearly equal size, or at positions."""
+    n = input.shape[dim]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
+    if isinstance(indices_or_sections, int):
+        parts = indices_or_sections
+        if parts <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {parts}")
+        cuts = [i * (n // parts) + min(i, n % parts) for i in range(parts + 1)]
+    else:
+        cuts = [0, *(slice(0, i).indices(n)[1] for i in indices_or_sections), n]
+    return tuple(input.narrow(dim, a, max(b - a, 0)) for a, b in zip(cuts, cuts[1:], strict=False))
+
+
+def split(tensor: Tensor, split_size_or_sections, dim: int = 0) -> tuple[Tensor, ...]:
+    """Split into parts of a size, or of sizes."""
+    return _core.split(tensor, split_size_or_sections, dim)
+
+
+@method
+def fliplr(input: Tensor) -> Tensor:
+    """Reverse the columns."""
+    return input.flip(1)
+
+
+@method
+def flipud(input: Tensor) -> Tensor:
+    """Reverse the rows."""
+    return input.flip(0)
+
+
+@method
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+    """Turn by quarters from the first to the second dimension."""
+    a, b = dims
+    turns = k % 4
+    if turns == 0:
+        return input
+    if turns == 2:
+        return input.flip(a, b)
+    return input.flip(b).transpose(a, b) if turns == 1 else input.transpose(a, b).flip(b)
+
+
+def meshgrid(*tensors, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Spread vectors over a grid, each along a dimension of its own."""
+    vectors = [t.reshape(-1) for t in spread_dims(tensors)]
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(
+            'torch.meshgrid: indexing must be one of "xy" or "ij", but received: ' + indexing
+        )
+    sizes = [v.numel() for v in vectors]
+    rank = len(sizes)
+    grids = [
+        v.reshape(*(sizes[i] if d == i else 1 for d in range(rank))).expand(*sizes)
+        for i, v in enumerate(vectors)
+    ]
+    if indexing == "xy" and rank > 1:
+        grids = [g.transpose(0, 1) for g in grids]
+    return tuple(grids)
+
+
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """List all combinations of the vectors' elements."""
+    if len(tensors) == 1:
+        return tensors[0]
+    return _core.stack([g.reshape(-1) for g in meshgrid(*tensors)], 1)
+
+
+@method
+def repeat_interleave(input: Tensor, repeats, dim: int | None = None) -> Tensor:
+    """Repeat every element (of a dimension) one after the other."""
+    if dim is None:
+        input, dim = input.reshape(-1), 0
+    n = input.shape[dim]
+    counts = repeats.tolist() if isinstance(repeats, Tensor) else repeats
+    counts = [counts] * n if isinstance(counts, int) else counts
+    counts = counts * n if len(counts) == 1 else counts
+    if len(counts) != n:
+        raise RuntimeError("repeats must have the same size as input along dim")
+    at = [i for i, c in enumerate(counts) for _ in range(c)]
+    return input.index_select(dim, whole(at))
+
+
+@method
+def hsplit(input: Tensor, indices_or_sections) -> tuple[Tensor, ...]:
+    """Split along columns (vectors: along them)."""
+    return _split_evenly(input, indices_or_sections, 0 if input.dim() == 1 else 1)
+
+
+@method
+def vsplit(input: Tensor, indices_or_sections) -> tuple[Tensor, ...]:
+    """Split along rows."""
+    return _split_evenly(input, indices_or_sections, 0)
+
+
+@method
+def dsplit(input: Tensor, indices_or_sections) -> tuple[Tensor, ...]:
+    """Split along the third dimension."""
+    return _split_evenly(input, indices_or_sections, 2)
+
+
+def _split_evenly(input: Tensor, parts, dim: int) -> tuple[Tensor, ...]:
+    if isinstance(parts, int) and (parts <= 0 or input.shape[dim] % parts):
+        raise RuntimeError(
+            f"attempted to split along dimension {dim}, but the size of the dimension "
+            f"{input.shape[dim]} is not divisible by the split_size {parts}!"
+        )
+    return tensor_split(input, parts, dim)
+
+
+def block_diag(*tensors: Tensor) -> Tensor:
+    """Put matrices along the diagonal of a matrix of zeros."""
+    blocks = [t.reshape(1, -1) if t.dim() < 2 else t for t in tensors]
+    columns = sum(b.shape[1] for b in blocks)
+    rows, start = [], 0
+    for b in blocks:
+        left = _core.zeros(b.shape[0], start, dtype=b.dtype)
+        right = _core.zeros(b.shape[0], columns - start - b.shape[1], dtype=b.dtype)
+        rows.append(_core.cat([left, b, right], 1))
+        start += b.shape[1]
+    return _core.cat(rows, 0)
+
+
+@method
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """Put all elements on a diagonal of a matrix of zeros."""
+    return input.reshape(-1).diag(offset)
+
+
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """List the choices of `r` elements of a vector."""
+    choose = combinations_with_replacement if with_replacement else choices
+    at = list(choose(range(input.shape[0]), r))
+    return input[whole([list(a) for a in at])] if at else input.new_zeros(0, r)
+
+
+@method
+def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """View the windows of `size` elements along a dimension, in a new last dimension; of a tensor
+    that is not contiguous, copy them."""
+    self = self.contiguous()
+    dim = dimension % max(self.dim(), 1)
+    length, strides = self.shape[dim], list(self.stride())
+    if not 0 <= size <= length or step <= 0:
+        raise RuntimeError(
+            f"maximum size for tensor at dimension {dim} is {length} but size is {size}"
+            if size > length
+            else f"size is {size} and step is {step} but they must be positive"
+        )
+    shape = [*self.shape, size]
+    shape[dim] = (length - size) // step + 1
+    steps = [*strides, strides[dim]]
+    steps[dim] *= step
+    return self.as_strided(shape, steps, self.storage_offset())
+
+
+def _sum_to_size(self: Tensor, *size) -> Tensor:
+    """Sum over the dimensions along which `size` would broadcast to this shape."""
+    size = spread_dims(size)
+    lead = self.dim() - len(size)
+    dims = [d for d in range(self.dim()) if d < lead or size[d - lead] == 1 != self.shape[d]]
+    return self.sum(dims, True).reshape(*size) if dims else self
+
+
+Tensor.sum_to_size = _sum_to_size
