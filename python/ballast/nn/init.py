@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import warnings
+from collections.abc import Callable
 
 from .. import _core
 from .._core import Generator, Tensor
@@ -135,24 +138,115 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill with normal numbers between `a` and `b`: what falls outside is drawn again.
+    """Fill with normal numbers between `a` and `b`.
 
-    Raises NotImplementedError where less than 30 % of the distribution lies between them; PyTorch
-    draws uniform candidates there.
+    Where they hold more than 30 % of the distribution, what falls outside is drawn again; else
+    numbers are drawn uniformly and kept with a probability in proportion to the density.
     """
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn(
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
+            "The distribution of values may be incorrect.",
+            stacklevel=2,
+        )
     scale = std * math.sqrt(2.0)
     inside = (math.erf((b - mean) / scale) - math.erf((a - mean) / scale)) / 2
-    if inside <= 0.3:
-        raise NotImplementedError(
-            f"trunc_normal_: [{a}, {b}] holds {100 * inside:.0f} % of a normal distribution with "
-            f"mean {mean} and std {std}; at least 30 % are supported"
-        )
+    if inside > 0.3:
+        return tensor.copy_(_redrawn(tensor, mean, std, a, b, generator))
+    return tensor.copy_(_refused(tensor, mean, std, a, b, generator))
+
+
+def _redrawn(tensor: Tensor, mean, std, a, b, generator) -> Tensor:
     values = _core.empty_like(tensor).normal_(mean, std, generator=generator)
     while True:
         outside = (values < a) | (values > b)
         if not outside.any().item():
-            break
+            return values
         again = _core.empty_like(tensor).normal_(mean, std, generator=generator)
         values = _core.where(outside, again, values)
-    tensor.copy_(values)
+
+
+def _refused(tensor: Tensor, mean, std, a, b, generator) -> Tensor:
+    """Draw and refuse, by von Neumann (1951)."""
+    mode = max(a, min(mean, b))
+    highest = -0.5 * ((mode - mean) / std) ** 2
+    values = pending = None
+    while pending is None or pending.any().item():
+        drawn = _core.empty_like(tensor)._uniform_(a, b, generator)
+        density = ((drawn - mean) / std) ** 2 * -0.5 - highest
+        refused = _core.empty_like(tensor)._uniform_(0.0, 1.0, generator).log() > density
+        values = drawn if values is None else _core.where(pending, drawn, values)
+        pending = refused if pending is None else pending & refused
+    return values
+
+
+@no_grad()
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Fill a convolution's weight so that each group passes its channels on."""
+    if tensor.dim() not in (3, 4, 5):
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    outputs, inputs, *sizes = tensor.shape
+    if outputs % groups:
+        raise ValueError("dim 0 must be divisible by groups")
+    centre = tuple(n // 2 for n in sizes)
+    tensor.fill_(0)
+    for group in range(groups):
+        for channel in range(min(outputs // groups, inputs)):
+            tensor[(group * (outputs // groups) + channel, channel, *centre)] = 1
     return tensor
+
+
+@no_grad()
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """Fill with `gain` times a matrix of orthonormal rows or columns (Saxe et al., 2013)."""
+    if tensor.dim() < 2:
+        raise ValueError("Only tensors with 2 or more dimensions are supported")
+    if tensor.numel() == 0:
+        return tensor
+    from ..linalg import qr
+
+    rows = tensor.shape[0]
+    columns = tensor.numel() // rows
+    drawn = _core.empty(rows, columns, dtype=tensor.dtype).normal_(0, 1, generator=generator)
+    q, r = qr(drawn.t() if rows < columns else drawn)
+    # Signs by which the distribution is uniform (Mezzadri, 2007).
+    q = q * r.diagonal().sign()
+    return tensor.copy_((q.t() if rows < columns else q).reshape(*tensor.shape) * gain)
+
+
+@no_grad()
+def sparse_(
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> Tensor:
+    """Fill with normal numbers, a fraction of each column with zeros (Martens, 2010)."""
+    if tensor.dim() != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    rows, columns = tensor.shape
+    zeros = math.ceil(sparsity * rows)
+    tensor.normal_(0, std, generator=generator)
+    for column in range(columns):
+        tensor[_core.randperm(rows)[:zeros], column] = 0
+    return tensor
+
+
+def _deprecated(function: Callable) -> Callable:
+    new = function.__name__
+    old = new[:-1]
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        warnings.warn(
+            f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return function(*args, **kwargs)
+
+    call.__name__ = old
+    return call
+
+
+uniform, normal, constant = map(_deprecated, (uniform_, normal_, constant_))
+eye, dirac, orthogonal, sparse = map(_deprecated, (eye_, dirac_, orthogonal_, sparse_))
+xavier_uniform, xavier_normal = map(_deprecated, (xavier_uniform_, xavier_normal_))
+kaiming_uniform, kaiming_normal = map(_deprecated, (kaiming_uniform_, kaiming_normal_))
