@@ -32,6 +32,9 @@ endforeach()
 nanobind_add_stub(ballast_stub INCLUDE_PRIVATE MODULE _core OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/python/ballast/_core.pyi
                   PYTHON_PATH ${CMAKE_CURRENT_BINARY_DIR}/python/ballast DEPENDS ballast_python
                   MARKER_FILE ${CMAKE_CURRENT_BINARY_DIR}/python/ballast/py.typed)
+add_custom_command(TARGET ballast_stub POST_BUILD
+                   COMMAND ${Python_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cmake/finish_stub.py
+                           ${CMAKE_CURRENT_BINARY_DIR}/python/ballast/_core.pyi)
 
 # What pip builds and installs. The wheel carries the tool too; scikit-build-core says where scripts go.
 add_custom_target(ballast_package DEPENDS ballast_python ballast_stub)

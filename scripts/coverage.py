@@ -30,7 +30,7 @@ PARTS = {
 }
 # What is left out of the count: other devices and kinds of tensors, plumbing.
 FOREIGN = (
-    *("cuda", "cudnn", "miopen", "mkldnn", "xpu", "hpu", "mtia", "ipu", "mps", "vulkan", "ort"),
+    *("cuda", "cudnn", "miopen", "mkldnn", "xpu", "hpu", "mtia", "ipu", "mps", "vulkan"),
     *("sparse", "quantize", "dequantize", "q_", "fake_quant", "fbgemm", "is_quantized", "int_repr"),
     *(
         "complex",

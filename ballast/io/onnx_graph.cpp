@@ -124,8 +124,8 @@ void OnnxGraph::name_output(const Value& value, const Value& name) {
 std::set<OnnxGraph::Value> OnnxGraph::needed() const {
   std::set<Value> needed;
   for (const Declared& d : outputs_) needed.insert(d.name);
-  for (const Node& n : nodes_ | std::views::reverse)
-    if (needed.contains(n.output)) needed.insert(n.inputs.begin(), n.inputs.end());
+  for (auto n = nodes_.rbegin(); n != nodes_.rend(); ++n)
+    if (needed.contains(n->output)) needed.insert(n->inputs.begin(), n->inputs.end());
   return needed;
 }
 

@@ -3,7 +3,10 @@
 #include <cmath>
 #include <cstring>
 
+#include "ballast/ops/math.h"
 #include "ballast/ops/pointwise.h"
+#include "ballast/ops/rearrange.h"
+#include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
 
@@ -24,6 +27,27 @@ struct Channels {
 
   int64_t outer, channels, inner, count;
 };
+
+// Gradients that will be differentiated again are made of elementary operations, which have
+// derivatives of any order; others of operations that read their operands once.
+
+/// Row i of per-channel numbers (rows, C), ready to meet (N, C, ...).
+Tensor beside_channels(const Tensor& rows, int64_t i, const Tensor& x) {
+  Shape s;
+  for (int d = 0; d < x.dim(); ++d) s.push_back(d == 1 ? x.size(1) : 1);
+  return reshape(slice(rows, 0, i, i + 1), s);
+}
+
+/// Sums over each channel of (N, C, ...), as a row (1, C).
+Tensor channel_row(const Tensor& x) {
+  std::vector<int64_t> others = {0};
+  for (int64_t d = 2; d < x.dim(); ++d) others.push_back(d);
+  return reshape(sum(x, others), Shape{1, x.size(1)});
+}
+
+Tensor elementary_affine(const Tensor& x, const Tensor& k) {
+  return (x - beside_channels(k, 0, x)) * beside_channels(k, 1, x) + beside_channels(k, 2, x);
+}
 
 Tensor channel_scale(const Tensor& x, const Tensor& coefficients);
 Tensor channel_sums(const Tensor& g, const Tensor& x, const Tensor& coefficients);
@@ -72,6 +96,11 @@ class MomentsOp final : public Op {
     static const MomentsGradOp op;
     const Tensor x = b.input(0), m = b.output();
     const double n = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));
+    if (grad_enabled()) {
+      const Tensor g = b.grad();
+      return {elementary_affine(
+          x, cat({slice(m, 0, 0, 1), slice(g, 0, 1, 2) * (2 / n), slice(g, 0, 0, 1) * (1 / n)}))};
+    }
     const Tensor k = record(op, Shape{3, x.size(1)}, x.dtype(), {m, b.grad()}, CountAttributes{n});
     return {channel_affine(x, k)};
   }
@@ -141,6 +170,7 @@ class NormCoefficientsOp final : public Op {
   }
   Gradients gradient(const Backward& b) const override {
     static const NormCoefficientsGradOp op;
+    if (grad_enabled()) return elementary_gradient(b);
     const auto a = b.attributes<EpsAttributes>();
     const Tensor moments = b.input(0);
     const Shape out{4, moments.size(1)};
@@ -154,6 +184,20 @@ class NormCoefficientsOp final : public Op {
     return gradients;
   }
   uint32_t gradient_reads() const override { return 3; }
+
+ private:
+  static Gradients elementary_gradient(const Backward& b) {
+    const auto a = b.attributes<EpsAttributes>();
+    const Tensor g = b.grad(), var = slice(b.input(0), 0, 1, 2);
+    const Tensor ds = slice(g, 0, 1, 2), r = rsqrt(var + a.eps);
+    const Shape channels{g.size(1)};
+    Tensor dvar = ds * r * r * r * -0.5;
+    if (a.weight) dvar = dvar * b.input(1);
+    Gradients gradients{cat({slice(g, 0, 0, 1), dvar})};
+    if (a.weight) gradients.push_back(reshape(ds * r, channels));
+    if (a.bias) gradients.push_back(reshape(slice(g, 0, 2, 3), channels));
+    return gradients;
+  }
 };
 
 /// (sums, coefficients) -> gradient of the coefficients of channel_affine.
@@ -198,6 +242,13 @@ class ChannelAffineOp final : public Op {
   Gradients gradient(const Backward& b) const override {
     const Tensor k = b.input(1);
     Gradients g{Tensor(), Tensor()};
+    if (grad_enabled()) {
+      const Tensor x = b.input(0), scale = slice(k, 0, 1, 2), total = channel_row(b.grad());
+      if (b.needs(0)) g[0] = b.grad() * beside_channels(k, 1, x);
+      if (b.needs(1))
+        g[1] = cat({-total * scale, channel_row(b.grad() * (x - beside_channels(k, 0, x))), total});
+      return g;
+    }
     if (b.needs(0)) g[0] = channel_scale(b.grad(), k);
     if (b.needs(1)) g[1] = coefficients_grad(b.grad(), b.input(0), k);
     return g;

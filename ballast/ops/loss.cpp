@@ -105,11 +105,26 @@ class CrossEntropyOp final : public Op {
   }
   Gradients gradient(const Backward& b) const override {
     const Tensor x = b.input(0);
+    if (grad_enabled()) return {elementary_gradient(b), Tensor(), Tensor()};
     return {record(cross_entropy_grad_op(), x.shape(), x.dtype(),
                    {x, b.input(1), b.input(2), b.grad()}, b.attributes<CrossEntropyAttributes>()),
             Tensor(), Tensor()};
   }
   uint32_t gradient_reads() const override { return 7; }
+
+ private:
+  /// The same made of operations that have derivatives.
+  static Tensor elementary_gradient(const Backward& b) {
+    const auto a = b.attributes<CrossEntropyAttributes>();
+    const Tensor x = b.input(0), y = b.input(1);
+    const Tensor counted = ne(y, Scalar(a.ignore_index)), marks = cast(counted, x.dtype());
+    const Tensor labels = where(counted, y, Scalar(int64_t{0}));
+    const Tensor goal = cast(movedim(one_hot(labels, x.size(1)), -1, 1), x.dtype());
+    Tensor factor = marks * b.grad();
+    if (static_cast<Reduction>(a.reduction) == Reduction::kMean) factor = factor / sum(marks);
+    const double even = a.label_smoothing / static_cast<double>(x.size(1));
+    return (softmax(x, 1) - (goal * (1 - a.label_smoothing) + even)) * unsqueeze(factor, 1);
+  }
 };
 
 struct LabelAttributes {

@@ -148,6 +148,26 @@ void bind_hooks(nb::class_<Tensor>& c) {
   });
 }
 
+std::vector<Tensor> leaves_from(nb::handle inputs) {
+  if (is_tensor(inputs)) return {nb::cast<Tensor>(inputs)};
+  auto leaves = nb::cast<std::vector<Tensor>>(inputs);
+  check(!leaves.empty(), "`inputs` argument to `backward()` cannot be empty.");
+  return leaves;
+}
+
+/// Adds the derivatives of `t` to the gradients of `leaves`, and of no others.
+void backward_to(const Tensor& t, std::vector<Tensor> leaves, const Tensor& weight,
+                 bool retain_graph, bool create_graph) {
+  nb::gil_scoped_release release;
+  const std::vector<Tensor> found = grad(t, leaves, weight, retain_graph, create_graph, true);
+  NoGrad off(!create_graph);
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    if (!found[i].defined()) continue;
+    const Tensor before = leaves[i].grad();
+    leaves[i].set_grad(before.defined() ? before + found[i] : found[i]);
+  }
+}
+
 }  // namespace
 
 void bind_autograd(nb::module_& m, nb::class_<Tensor>& c) {
@@ -174,9 +194,15 @@ void bind_autograd(nb::module_& m, nb::class_<Tensor>& c) {
       "backward",
       [](const Tensor& t, std::optional<Tensor> gradient, std::optional<bool> retain_graph,
          bool create_graph, nb::object inputs) {
-        check<NotImplementedError>(!create_graph,
-                                   "backward(create_graph=True): use autograd.grad, which can");
-        check<NotImplementedError>(inputs.is_none(), "backward(inputs=...): use autograd.grad");
+        if (!inputs.is_none()) {
+          backward_to(t, leaves_from(inputs), tensor_or_none(gradient),
+                      retain_graph.value_or(create_graph), create_graph);
+          return;
+        }
+        check<NotImplementedError>(
+            !create_graph,
+            "backward(create_graph=True): name the leaves, as in backward(create_graph=True, "
+            "inputs=[...]), or use autograd.grad");
         nb::gil_scoped_release release;
         t.backward(tensor_or_none(gradient), retain_graph.value_or(false));
       },

@@ -46,6 +46,8 @@ def backward(
     grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
     """Add the derivatives of `tensors` to the ``grad`` of the leaves they were computed from.
 
@@ -57,9 +59,12 @@ def backward(
         Weights of the elements; needed unless the tensors are scalars.
     retain_graph, create_graph : bool
         As in ``torch.autograd.backward``.
+    inputs : Tensor or sequence of Tensor, optional
+        The leaves; others keep the gradients they have.
     """
-    output, weight = grad_mode._joined(tensors, grad_tensors)
-    output.backward(weight, retain_graph=retain_graph, create_graph=create_graph)
+    weights = grad_variables if grad_tensors is None else grad_tensors
+    output, weight = grad_mode._joined(tensors, weights)
+    output.backward(weight, retain_graph=retain_graph, create_graph=create_graph, inputs=inputs)
 
 
 @contextlib.contextmanager

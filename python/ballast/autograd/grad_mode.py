@@ -127,6 +127,8 @@ def grad(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """Differentiate `outputs` with respect to `inputs`, leaving every ``.grad`` alone.
 
@@ -140,6 +142,10 @@ def grad(
         Weights of the outputs' elements; needed unless the outputs are scalars.
     retain_graph, create_graph, allow_unused : bool
         As in ``torch.autograd.grad``.
+    is_grads_batched : bool
+        Not supported.
+    materialize_grads : bool
+        Whether inputs that do not matter have zeros for gradients, instead of None.
 
     Returns
     -------
@@ -150,4 +156,10 @@ def grad(
     with set_grad_enabled(True):
         output, weight = _joined(outputs, grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph
-    return _core._grad(output, ins, weight, retain, create_graph, bool(allow_unused))
+    if is_grads_batched:
+        raise NotImplementedError("grad(is_grads_batched=True): call grad for each of the batch")
+    unused = bool(allow_unused) or materialize_grads
+    found = _core._grad(output, ins, weight, retain, create_graph, unused)
+    if not materialize_grads:
+        return found
+    return tuple(_core.zeros_like(x) if g is None else g for g, x in zip(found, ins, strict=True))

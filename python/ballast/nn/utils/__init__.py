@@ -1,6 +1,6 @@
 """Helpers for training and for deploying what was trained, as ``torch.nn.utils``."""
 
-from . import clip_grad, convert_parameters, fusion
+from . import clip_grad, convert_parameters, fusion, parametrizations, parametrize
 from .clip_grad import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -13,6 +13,12 @@ from .fusion import (
     fuse_conv_bn_weights,
     fuse_linear_bn_eval,
     fuse_linear_bn_weights,
+)
+from .reparametrized import (
+    remove_spectral_norm,
+    remove_weight_norm,
+    spectral_norm,
+    weight_norm,
 )
 
 __all__ = [
@@ -28,5 +34,11 @@ __all__ = [
     "fusion",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
+    "remove_spectral_norm",
+    "remove_weight_norm",
+    "spectral_norm",
     "vector_to_parameters",
+    "weight_norm",
 ]
