@@ -1,8 +1,8 @@
 """Corrects the generated types of the extension module: ``python finish_stub.py _core.pyi``.
 
-The module has a dtype called `bool`, and a tensor methods and properties called `float`, `bool` and
-`dtype`; annotations mean the classes. What `item` and `tolist` return depends on the tensor. Methods
-that the package adds in Python are listed as it defines them. Running it again changes nothing.
+The module has a dtype called `bool`, and a tensor has methods and properties called `float`, `bool`
+and `dtype`: annotations mean the classes. What `item` and `tolist` return depends on the tensor.
+Methods that the package adds in Python are listed. Running it again changes nothing.
 """
 
 import inspect
@@ -47,6 +47,7 @@ def added(text: str) -> str:
 
 
 def main() -> None:
+    """Rewrite the file, once."""
     text = path.read_text()
     if text.startswith(FIRST):
         return

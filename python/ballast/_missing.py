@@ -49,10 +49,18 @@ HINTS = {
         "TransformerEncoderLayer": _ATTENTION,
         "TransformerDecoderLayer": _ATTENTION,
         "parallel": _DISTRIBUTED,
+        "DataParallel": _DISTRIBUTED,
+        "CTCLoss": _RECURRENT,
+        "FractionalMaxPool2d": "use MaxPool2d or AdaptiveMaxPool2d",
+        "FractionalMaxPool3d": "use MaxPool3d or AdaptiveMaxPool3d",
+        "CrossMapLRN2d": "LocalResponseNorm computes the same",
     },
     "torch.nn.functional": {
         "scaled_dot_product_attention": _ATTENTION,
         "multi_head_attention_forward": _ATTENTION,
+        "ctc_loss": _RECURRENT,
+        "fractional_max_pool2d": "use max_pool2d or adaptive_max_pool2d",
+        "fractional_max_pool3d": "use max_pool3d or adaptive_max_pool3d",
     },
     "torch.optim": {
         "LBFGS": "use SGD, Adam or AdamW; step(closure) is supported",
