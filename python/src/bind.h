@@ -94,6 +94,7 @@ void bind_optim(nb::module_& m);
 void bind_data(nb::module_& m);
 void bind_io(nb::module_& m);
 void bind_onnx(nb::module_& m);
+void bind_diagnose(nb::module_& m);
 void bind_study(nb::module_& m);
 void bind_statistics(nb::module_& m);
 

@@ -73,8 +73,8 @@ void bind_diagnose(nb::module_& m) {
             study::diagnose(subject_of(norms, state, parameters, run), batches, options);
         return std::pair(d.str(), d.json());
       },
-      "norms"_a, "state"_a, "parameters"_a, "run"_a, "batches"_a, none_default("loss"),
-      "batch_size"_a, "max_samples"_a, none_default("steps"));
+      "norms"_a, "state"_a, "parameters"_a, "run"_a, "batches"_a, "loss"_a.none(), "batch_size"_a,
+      "max_samples"_a, "steps"_a.none());
 
   nb::class_<io::EventWriter>(m, "_EventWriter")
       .def(nb::init<const std::string&, const std::string&>(), "folder"_a, "suffix"_a = "")

@@ -6,7 +6,6 @@
 
 namespace ballast::python {
 
-void bind_diagnose(nb::module_& m);  // of diagnose.cpp
 namespace {
 
 void raise(PyObject* type, const char* what) { PyErr_SetString(type, what); }
