@@ -53,7 +53,7 @@ struct LoaderOptions {
 class Loader {
  public:
   /// Throws ValueError unless the batch size is positive.
-  Loader(TensorDataset dataset, LoaderOptions options = {});
+  explicit Loader(TensorDataset dataset, LoaderOptions options = {});
 
   class Iterator {
    public:
