@@ -10,7 +10,8 @@ TEST_F(Usage, VersionIsOneLine) { EXPECT_TRUE(output_of({"--version"}).starts_wi
 
 TEST_F(Usage, HelpNamesEveryCommandAndShowsExamples) {
   const std::string help = output_of({"--help"});
-  for (const char* word : {"train", "eval", "predict", "inspect", "summary", "Examples:", "Exit codes:"})
+  for (const char* word :
+       {"train", "eval", "predict", "inspect", "summary", "Examples:", "Exit codes:"})
     EXPECT_NE(help.find(word), help.npos) << word;
   const std::string train = output_of({"train", "--help"});
   for (const char* word : {"--checkpoint-every", "--resume", "Examples:", "resnet20"})
