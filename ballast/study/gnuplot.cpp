@@ -102,14 +102,15 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
     text.replace(at, what.size(), by);
 }
 
-std::string escaped(const std::string& text) {
-  std::string out = text;
-  replace_all(out, "&", "&amp;");
-  replace_all(out, "<", "&lt;");
-  return out;
-}
-
 }  // namespace
+
+std::string as_markup(std::string text) {
+  replace_all(text, "&", "&amp;");  // first: the others bring more of them
+  replace_all(text, "<", "&lt;");
+  replace_all(text, ">", "&gt;");
+  replace_all(text, "\"", "&quot;");
+  return text;
+}
 
 std::string gnuplot_script(const Figure& figure) {
   std::string out = fmt::format(
@@ -149,7 +150,7 @@ std::string draw(const Figure& figure) {
     replace_all(svg, ink, "currentColor");
   replace_all(svg, " color=\"black\"", "");  // so that it is the page's
   replace_all(svg, "<title>Gnuplot</title>",
-              fmt::format("<title>{}</title>", escaped(figure.caption)));
+              fmt::format("<title>{}</title>", as_markup(figure.caption)));
   replace_all(svg, "Produced by GNUPLOT", "Made by gnuplot");
   for (const char* before : {" id=\"", " id='", "href='#", "href=\"#", "url(#"})
     replace_all(svg, before, before + figure.name + "-");

@@ -7,6 +7,9 @@
 
 namespace ballast::study {
 
+/// Text as HTML and SVG write it.
+std::string as_markup(std::string text);
+
 /// The program that draws `figure`: commands and data.
 std::string gnuplot_script(const Figure& figure);
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "ballast/study/gnuplot.h"
 #include "ballast/study/report.h"
 
 namespace ballast::study {
@@ -44,24 +45,6 @@ const char* class_of(Verdict v) {
   return kClasses[static_cast<size_t>(v)];
 }
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (c == '"') {
-      out += "&quot;";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 std::string badge(Verdict v) {
   return fmt::format("<span class=\"verdict {}\">{}</span>", class_of(v), name_of(v));
 }
@@ -69,16 +52,16 @@ std::string badge(Verdict v) {
 std::string table_of(const Table& t) {
   std::string out = fmt::format(
       "<p class=\"soft caption\">{}</p>\n<div class=\"wide\" tabindex=\"0\"><table><tr>",
-      escaped(t.caption));
+      as_markup(t.caption));
   for (const Column& c : t.columns)
-    out += fmt::format("<th>{}{}</th>", escaped(c.name),
-                       c.unit.empty() || c.unit == c.name ? "" : " [" + escaped(c.unit) + "]");
+    out += fmt::format("<th>{}{}</th>", as_markup(c.name),
+                       c.unit.empty() || c.unit == c.name ? "" : " [" + as_markup(c.unit) + "]");
   out += "</tr>\n";
   for (const auto& row : t.rows) {
     out += "<tr>";
     for (const Cell& c : row)
       out += fmt::format("<td{}>{}</td>", c.value ? " class=\"n\"" : "",
-                         escaped(c.value ? text_of(*c.value) : c.text));
+                         as_markup(c.value ? text_of(*c.value) : c.text));
     out += "</tr>\n";
   }
   return out + "</table></div>\n";
@@ -98,8 +81,8 @@ std::string figures_of(const Report& report, const Finding& f) {
   for (const Figure& figure : f.figures) {
     const auto picture = report.pictures.find(figure.name);
     if (picture == report.pictures.end()) continue;
-    out += fmt::format("<figure><figcaption>{}</figcaption>{}</figure>\n", escaped(figure.caption),
-                       picture->second);
+    out += fmt::format("<figure><figcaption>{}</figcaption>{}</figure>\n",
+                       as_markup(figure.caption), picture->second);
   }
   return out.empty() ? out : "<div class=\"figures\">\n" + out + "</div>\n";
 }
@@ -109,16 +92,16 @@ std::string section_of(const Report& report, const Result& r) {
   std::string out = fmt::format(
       "<section id=\"{}\"><h2>{}</h2>\n<blockquote>{}</blockquote>\n<p>Verdict: {}. {}{}{}</p>\n"
       "<p class=\"soft\">{}</p>\n",
-      r.claim->name, escaped(r.claim->title), escaped(r.claim->statement), badge(f.verdict),
-      escaped(f.sentence), f.timing.empty() ? "" : " ", escaped(f.timing),
-      escaped(r.claim->method));
+      r.claim->name, as_markup(r.claim->title), as_markup(r.claim->statement), badge(f.verdict),
+      as_markup(f.sentence), f.timing.empty() ? "" : " ", as_markup(f.timing),
+      as_markup(r.claim->method));
   out += figures_of(report, f);
   for (const Table& t : f.tables) out += table_of(t);
   if (!f.comparisons.empty()) out += comparisons_of(f);
   return out + fmt::format(
                    "<p class=\"soft\">What was found before: {}</p>\n<p>Again: "
                    "<code>{}</code></p></section>\n",
-                   escaped(r.claim->literature), escaped(command_of(report, *r.claim)));
+                   as_markup(r.claim->literature), as_markup(command_of(report, *r.claim)));
 }
 
 }  // namespace
@@ -131,14 +114,14 @@ std::string html_of(const Report& report) {
       "<h1>Batch normalization, measured</h1>\n<p>What is said of batch normalization, each claim "
       "with the experiment that measures it: network <code>{}</code> on <code>{}</code>, {} seeds "
       "a number. In parentheses stand 95 % confidence intervals.</p>\n",
-      kStyle, escaped(report.model), escaped(report.data), report.seeds);
+      kStyle, as_markup(report.model), as_markup(report.data), report.seeds);
   if (!report.no_pictures.empty())
     out += fmt::format("<p><strong>There are no pictures:</strong> {}</p>\n",
-                       escaped(report.no_pictures));
+                       as_markup(report.no_pictures));
   out += "<div class=\"wide\"><table><tr><th>claim</th><th>verdict</th></tr>\n";
   for (const Result& r : report.results)
     out += fmt::format("<tr><td><a href=\"#{}\">{}</a></td><td>{}</td></tr>\n", r.claim->name,
-                       escaped(r.claim->title), badge(r.finding.verdict));
+                       as_markup(r.claim->title), badge(r.finding.verdict));
   out += "</table></div>\n";
   for (const Result& r : report.results) out += section_of(report, r);
   return out + "</body></html>\n";
