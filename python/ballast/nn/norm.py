@@ -85,7 +85,7 @@ class _BatchNorm(Module):
             mean = var = batches = None
         else:
             mean, var, batches = b["running_mean"], b["running_var"], b["num_batches_tracked"]
-        return _batch_norm(
+        return self._normalize_by(
             input,
             mean,
             var,
@@ -96,6 +96,8 @@ class _BatchNorm(Module):
             -1.0 if momentum is None else momentum,
             self.eps,
         )
+
+    _normalize_by = staticmethod(_batch_norm)  # what variants do differently
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest) -> None:
         # Files of PyTorch before 0.4.1 do not count batches.

@@ -29,21 +29,8 @@ class _GhostBatchNorm(_BatchNorm):
             raise ValueError(f"virtual_batch must be positive, got {virtual_batch}")
         self.virtual_batch = virtual_batch
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalize (N, C, ...), in training by virtual batches."""
-        self._check_input_dim(input)
-        return _ghost_batch_norm(
-            input,
-            self.virtual_batch,
-            self.running_mean,
-            self.running_var,
-            self.num_batches_tracked,
-            self.weight,
-            self.bias,
-            self.training or self.running_mean is None,
-            -1.0 if self.momentum is None else self.momentum,
-            self.eps,
-        )
+    def _normalize_by(self, input: Tensor, *rest) -> Tensor:
+        return _ghost_batch_norm(input, self.virtual_batch, *rest)
 
     def extra_repr(self) -> str:
         """Write all arguments."""
@@ -101,25 +88,9 @@ class _BatchRenorm(_BatchNorm):
         self.r_max, self.d_max = r_max, d_max
         self.start, self.r_end, self.d_end = start, r_end, d_end
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalize (N, C, ...), in training by the batch with a correction."""
-        self._check_input_dim(input)
-        return _batch_renorm(
-            input,
-            self.running_mean,
-            self.running_var,
-            self.num_batches_tracked,
-            self.weight,
-            self.bias,
-            self.training,
-            -1.0 if self.momentum is None else self.momentum,
-            self.eps,
-            self.r_max,
-            self.d_max,
-            self.start,
-            self.r_end,
-            self.d_end,
-        )
+    def _normalize_by(self, input: Tensor, *rest) -> Tensor:
+        limits = (self.r_max, self.d_max, self.start, self.r_end, self.d_end)
+        return _batch_renorm(input, *rest, *limits)
 
     def extra_repr(self) -> str:
         """Write all arguments."""
