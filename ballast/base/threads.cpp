@@ -51,9 +51,8 @@ uint32_t wait_until(const std::atomic<uint32_t>& state, const Ready& ready) {
 /// Workers that take pieces of one job at a time. Each thread has a range of pieces to itself, in
 /// order: what one piece fetched ahead, the next one reads, and what one job left in a core's cache
 /// the next job finds there. A thread that is done, or is alone, takes those of others. A job is
-/// open until its caller finds no more
-/// pieces; a worker that wakes later finds it closed, so nobody ever waits for a thread that has
-/// not begun.
+/// open until its caller finds no more pieces; a worker that wakes later finds it closed, so nobody
+/// ever waits for a thread that has not begun.
 class Pool {
  public:
   /// Runs body(context, 0 .. n-1); on this thread alone if the pool is at work already.

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
+
+#include "ballast/kernels/fetch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ballast/kernels/columns.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
-#include "hwy/cache_control.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
@@ -105,12 +107,6 @@ HWY_INLINE void for_strips(int64_t columns, const F& f) {
     f(Strip<1, true>(rest), c);
 }
 
-/// Fetches the line at `at` + `ahead`, which may lie beyond the tile: it is no pointer to it.
-HWY_INLINE void fetch(const float* at, int64_t ahead) {
-  hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<uintptr_t>(at) +
-                                               static_cast<uintptr_t>(ahead) * sizeof(float)));
-}
-
 /// Calls f(first row, rows) over blocks of up to `run` rows.
 template <class F>
 HWY_INLINE void for_blocks(int64_t rows, int64_t run, const F& f) {
@@ -150,7 +146,7 @@ void Moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, bool 
       V centres[std::decay_t<decltype(strip)>::kVectors];
       for (int j = 0; j < strip.kVectors; ++j) centres[j] = strip.load(centre + c, j);
       auto term = [&](int64_t r, int j, V(&s)[2]) HWY_ATTR {
-        if (ahead && j % kVectorsInLine == 0) fetch(from + r * pitch + j * strip.lanes(), ahead);
+        if (ahead && j % kVectorsInLine == 0) prefetch(from + r * pitch + j * strip.lanes(), ahead);
         const V v = hn::Sub(strip.load(from + r * pitch, j), centres[j]);
         s[0] = hn::Add(s[0], v);
         s[1] = hn::MulAdd(v, v, s[1]);
@@ -169,7 +165,7 @@ void Sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitch, cons
       if (!x) {
         auto term = [&](int64_t r, int j, V(&s)[1]) HWY_ATTR {
           const float* at = from + r * g_pitch;
-          if (ahead && j % kVectorsInLine == 0) fetch(at + j * strip.lanes(), ahead * g_pitch);
+          if (ahead && j % kVectorsInLine == 0) prefetch(at + j * strip.lanes(), ahead * g_pitch);
           s[0] = hn::Add(s[0], strip.load(at, j));
         };
         return sum_rows<1>(strip, n, term, {sum + c}, r0 == 0);
@@ -180,8 +176,8 @@ void Sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitch, cons
       auto term = [&](int64_t r, int j, V(&s)[2]) HWY_ATTR {
         const float *at_g = from + r * g_pitch, *at_x = other + r * x_pitch;
         if (ahead && j % kVectorsInLine == 0) {
-          fetch(at_g + j * strip.lanes(), ahead * g_pitch);
-          fetch(at_x + j * strip.lanes(), ahead * x_pitch);
+          prefetch(at_g + j * strip.lanes(), ahead * g_pitch);
+          prefetch(at_x + j * strip.lanes(), ahead * x_pitch);
         }
         const V v = strip.load(at_g, j);
         s[0] = hn::Add(s[0], v);
@@ -203,30 +199,40 @@ void AddMoments(const float* centre, const float* sum, const float* squares, dou
   double before = -1;
   auto share = hn::Zero(d), weight = share;
   const auto inverse = hn::Set(d, 1.0 / rows);
-  int64_t c = 0;
-  for (; c + lanes <= columns; c += lanes) {
-    const auto old = hn::LoadU(d, count + c);
+  // Masks only where the columns end: masked stores are slow on some AVX2 machines.
+  const auto rest = static_cast<size_t>(columns % lanes);
+  const auto mask = hn::FirstN(d, rest);
+  const auto mask_f = hn::FirstN(f, rest);
+  const auto step = [&](int64_t c, auto whole) HWY_ATTR {
+    const auto load = [&](const double* p) HWY_ATTR {
+      return whole ? hn::LoadU(d, p + c) : hn::MaskedLoad(mask, d, p + c);
+    };
+    const auto load_f = [&](const float* p) HWY_ATTR {
+      return hn::PromoteTo(d, whole ? hn::LoadU(f, p + c) : hn::MaskedLoad(mask_f, f, p + c));
+    };
+    const auto store = [&](auto v, double* p) HWY_ATTR {
+      if constexpr (whole)
+        hn::StoreU(v, d, p + c);
+      else
+        hn::BlendedStore(v, mask, d, p + c);
+    };
+    const auto old = load(count);
     if (!hn::AllTrue(d, hn::Eq(old, hn::Set(d, before)))) {
       share = hn::Div(n, hn::Add(old, n));
       weight = hn::Mul(old, share);
       before = hn::GetLane(old);
     }
-    const auto s = hn::PromoteTo(d, hn::LoadU(f, sum + c));
-    const auto extra = hn::Mul(s, inverse), m = hn::LoadU(d, mean + c);
-    const auto delta = hn::Sub(hn::Add(hn::PromoteTo(d, hn::LoadU(f, centre + c)), extra), m);
-    auto q = hn::PromoteTo(d, hn::LoadU(f, squares + c));
-    q = hn::MulAdd(hn::Mul(delta, delta), weight, hn::NegMulAdd(s, extra, q));
-    hn::StoreU(hn::Add(hn::LoadU(d, centred + c), q), d, centred + c);
-    hn::StoreU(hn::MulAdd(delta, share, m), d, mean + c);
-    hn::StoreU(hn::Add(old, n), d, count + c);
-  }
-  for (; c < columns; ++c) {
-    const double total = count[c] + rows, part = rows / total, s = sum[c],
-                 delta = centre[c] + s * (1.0 / rows) - mean[c];
-    centred[c] += squares[c] - s * (s * (1.0 / rows)) + delta * delta * count[c] * part;
-    mean[c] += delta * part;
-    count[c] = total;
-  }
+    const auto s = load_f(sum), extra = hn::Mul(s, inverse), m = load(mean);
+    const auto delta = hn::Sub(hn::Add(load_f(centre), extra), m);
+    const auto q =
+        hn::MulAdd(hn::Mul(delta, delta), weight, hn::NegMulAdd(s, extra, load_f(squares)));
+    store(hn::Add(load(centred), q), centred);
+    store(hn::MulAdd(delta, share, m), mean);
+    store(hn::Add(old, n), count);
+  };
+  int64_t c = 0;
+  for (; c + lanes <= columns; c += lanes) step(c, std::true_type());
+  if (c < columns) step(c, std::false_type());
 }
 
 HWY_INLINE V exp_keeping_nan(D d, V x) { return hn::IfThenElse(hn::Eq(x, x), hn::Exp(d, x), x); }

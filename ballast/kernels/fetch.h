@@ -6,6 +6,13 @@
 
 namespace ballast::kernels {
 
+/// Fetches the cache line `ahead` floats beyond `at`. That may be beyond what there is, where
+/// fetching does nothing: the address is no pointer to it.
+inline void prefetch(const float* at, int64_t ahead) {
+  __builtin_prefetch(reinterpret_cast<const float*>(reinterpret_cast<uintptr_t>(at) +
+                                                    static_cast<uintptr_t>(ahead) * sizeof(float)));
+}
+
 /// A list of memory to fetch, and how much of it has been. A product leaves the way to memory idle,
 /// and what comes before and after it waits for memory: with the list, a product fetches a few
 /// cache lines each time it has made a block (`Product::fetch`), and both go on at the same time.

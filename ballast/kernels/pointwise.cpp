@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ballast/kernels/fetch.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ballast/kernels/pointwise.cpp"
 #include "hwy/foreach_target.h"
@@ -30,13 +32,6 @@ HWY_INLINE void store(V v, float* p, hn::Mask<D> mask) {
     hn::StoreU(v, D(), p);
 }
 
-/// Fetches the cache line that lies ahead of `at`.
-HWY_INLINE void fetch(const RowOperand& o, const float* at) {
-  // The address may lie beyond the operand, where fetching does nothing: it is no pointer to it.
-  hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<uintptr_t>(at) +
-                                               static_cast<uintptr_t>(o.ahead) * sizeof(float)));
-}
-
 /// Stores f(a, b) for every element.
 template <class F>
 HWY_INLINE void binary(const PointwiseCall& o, const F& f) {
@@ -47,8 +42,8 @@ HWY_INLINE void binary(const PointwiseCall& o, const F& f) {
     float* out = o.out + r * o.out_pitch;
     int64_t c = 0;
     for (; c < whole; c += lanes) {
-      fetch(o.a, a + c);
-      fetch(o.b, b + c);
+      prefetch(a + c, o.a.ahead);
+      prefetch(b + c, o.b.ahead);
       store<false>(f(load<false>(a + c, mask), load<false>(b + c, mask)), out + c, mask);
     }
     if (c < o.columns)
@@ -82,8 +77,8 @@ HWY_INLINE void strip(const PointwiseCall& o, int64_t c, hn::Mask<D> mask, const
   const float *a = o.a.at + c, *b = o.b.at + c;
   float* out = o.out + c;
   for (int64_t r = 0; r < o.rows; ++r, a += o.a.pitch, b += o.b.pitch, out += o.out_pitch) {
-    fetch(o.a, a);
-    fetch(o.b, b);
+    prefetch(a, o.a.ahead);
+    prefetch(b, o.b.ahead);
     for (int j = 0; j < NV; ++j)
       store<kMasked>(
           f(load<kMasked>(a + j * lanes, mask), load<kMasked>(b + j * lanes, mask), k[j]),

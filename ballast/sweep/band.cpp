@@ -56,13 +56,12 @@ void fetch(const Window& w, const Area& area, const Source& source, Pointers p, 
            std::clamp<int64_t>(row % w.grid_height * w.row_step + offset, 0, w.height - 1);
   };
   const int64_t first = line(area.row, w.top), last = line(area.row + area.rows - 1, w.bottom);
-  if (area.columns == w.grid_width)
-    return source.fetch(p, first * w.width, (last + 1 - first) * w.width, c, channels, list);
-  const int64_t left = std::clamp<int64_t>(area.column * w.column_step + w.left, 0, w.width),
-                right = std::clamp<int64_t>(
-                    (area.column + area.columns - 1) * w.column_step + w.right + 1, left, w.width);
-  for (int64_t l = first; l <= last; ++l)
-    source.fetch(p, l * w.width + left, right - left, c, channels, list);
+  const bool whole = area.columns == w.grid_width;
+  const int64_t left =
+      whole ? 0 : std::clamp<int64_t>(area.column * w.column_step + w.left, 0, w.width);
+  const int64_t end = (area.column + area.columns - 1) * w.column_step + w.right + 1;
+  fetch_lines(source, p, first, last, w.width, left,
+              whole ? w.width : std::clamp<int64_t>(end, left, w.width), c, channels, list);
 }
 
 Band::Band(const Window& window, const Area& area)

@@ -236,9 +236,8 @@ class ConvSweep final : public Sweep {
     for_rows(at, [&](int64_t row, int64_t rows) { out.fetch(row, rows, c, channels, list); });
     const int64_t next = index / channels_.parts + 1;
     if (index % channels_.parts == channels_.parts - 1 && next < areas_.count())
-      sweep::fetch(window_, areas_[next], source_, p, grouped() ? 0 : at.group * depth_,
-                   grouped() && channels_.parts == 1 ? g_.a.groups * depth_ : at.groups * depth_,
-                   list);
+      sweep::fetch(window_, areas_[next], source_, p, 0,
+                   (grouped() ? channels_.size(0) : 1) * depth_, list);
     int64_t blocks = 0;
     for (size_t f = 0; f < phases_.size(); ++f)
       blocks += kernels::product_blocks(at.starts[f + 1] - at.starts[f], at.columns,

@@ -111,17 +111,9 @@ class WeightGradSweep final : public Sweep {
                    kernels::Fetch& list) const {
     const bool grouped = g_.a.groups > 1;
     const int64_t first = rows_.begin(row_part), count = rows_.size(row_part);
-    const auto grad = [&](int64_t row, int64_t rows) {
-      if (grouped)
-        grad_.fetch(p, row, rows, first * g_.out_group, count * g_.out_group, list);
-      else
-        grad_.fetch(p, row, rows, o, columns, list);
-    };
-    if (area.columns == g_.out_width)
-      grad(area.row * g_.out_width, area.rows * area.columns);
-    else
-      for (int64_t r = area.row; r < area.row + area.rows; ++r)
-        grad(r * g_.out_width + area.column, area.columns);
+    fetch_lines(grad_, p, area.row, area.row + area.rows - 1, g_.out_width, area.column,
+                area.column + area.columns, grouped ? first * g_.out_group : o,
+                grouped ? count * g_.out_group : columns, list);
     sweep::fetch(window_, area, x_, p, grouped ? first * g_.in_group : first,
                  grouped ? count * g_.in_group : count, list);
   }

@@ -9,6 +9,7 @@
 #include "ballast/base/threads.h"
 #include "ballast/ops/conv.h"
 #include "ballast/sweep/ends.h"
+#include "ballast/sweep/pieces.h"
 #include "ballast/sweep/sweep.h"
 #include "ballast/sweep/window.h"
 
@@ -20,8 +21,6 @@ constexpr int64_t kTaken = 8 * 1024;
 // Sums of the weights' gradient, merged in order.
 constexpr int64_t kMaxSlabs = 16;
 constexpr int64_t kMaxTaps = 128;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Element `weight` of the kernel, and the pixel it reads relative to the output's.
 struct Tap {

@@ -114,6 +114,14 @@ void Source::fetch(Pointers p, int64_t row, int64_t rows, int64_t c, int64_t n,
     list.add(memory(p) + row * pitch_ + c, pitch_, rows, n);
 }
 
+void fetch_lines(const Source& source, Pointers p, int64_t first, int64_t last, int64_t width,
+                 int64_t left, int64_t right, int64_t c, int64_t n, kernels::Fetch& list) {
+  if (right - left == width)
+    return source.fetch(p, first * width, (last + 1 - first) * width, c, n, list);
+  for (int64_t l = first; l <= last; ++l)
+    source.fetch(p, l * width + left, right - left, c, n, list);
+}
+
 struct Sink::Parts {
   Parts(const plan::Plan& plan, const plan::Group& group) : rows(rows_of(plan, group)) {
     const int root = group.values[0];

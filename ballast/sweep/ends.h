@@ -52,6 +52,11 @@ class Source {
   std::unique_ptr<Program> chain_;
 };
 
+/// Adds the memory of pixels [left, right) of the lines [first, last] to `list`; lines of all
+/// images are counted, of `width` pixels each.
+void fetch_lines(const Source& source, Pointers p, int64_t first, int64_t last, int64_t width,
+                 int64_t left, int64_t right, int64_t c, int64_t n, kernels::Fetch& list);
+
 /// What becomes of a product's result (the epilogue): it is stored, pointwise chains are run over
 /// it, and channels are summed, block by block while the block is in cache.
 class Sink {

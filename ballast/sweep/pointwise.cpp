@@ -1,14 +1,13 @@
 #include <algorithm>
 
 #include "ballast/sweep/ends.h"
+#include "ballast/sweep/pieces.h"
 
 namespace ballast::sweep {
 namespace {
 
 // Elements of one tile, the piece of work a thread takes: 64 KB an operand, a few to an L2.
 constexpr int64_t kTile = 16 * 1024;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Chains of pointwise operations, and sums over rows, that read nothing but memory.
 class PointwiseSweep final : public Sweep {

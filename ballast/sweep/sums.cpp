@@ -6,6 +6,7 @@
 #include "ballast/kernels/columns.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/sweep/ends.h"
+#include "ballast/sweep/pieces.h"
 #include "ballast/sweep/sweep.h"
 
 namespace ballast::sweep {
@@ -13,8 +14,6 @@ namespace {
 
 // Elements that a piece of work sums: 64 KB.
 constexpr int64_t kTile = 16 * 1024;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// In pieces, so that no float adds up more than a tile.
 double total(const float* x, int64_t n) {

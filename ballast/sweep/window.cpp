@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ballast/sweep/pieces.h"
+
 namespace ballast::sweep {
 namespace {
 
@@ -14,8 +16,6 @@ constexpr int64_t kLine = 16;
 // Pieces that work is cut into, where it is large enough; a band of rows reads those above and
 // below again, and of fewer channels than kMinChannels a vector loop takes little.
 constexpr int64_t kPieces = 8, kMinRows = 8, kMinChannels = 32;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 

@@ -307,14 +307,11 @@ void Reader::fetch(const Source& source, const Window& w, const Tiling& tiling, 
            std::clamp<int64_t>(r % tiling.down * w.step - w.pad[0] + offset, 0, w.height - 1);
   };
   const int64_t first = line(b.row, 0), last = line(b.end - 1, w.span - 1);
-  if (b.across == tiling.across)
-    return source.fetch(p, first * w.width, (last + 1 - first) * w.width, 0, source.columns(),
-                        list);
+  const bool whole = b.across == tiling.across;
   const int64_t left = b.column * w.step - w.pad[1];
   const int64_t end = std::clamp<int64_t>(left + (b.across - 1) * w.step + w.span, 0, w.width);
-  const int64_t begin = std::clamp<int64_t>(left, 0, end);
-  for (int64_t l = first; l <= last; ++l)
-    source.fetch(p, l * w.width + begin, end - begin, 0, source.columns(), list);
+  fetch_lines(source, p, first, last, w.width, whole ? 0 : std::clamp<int64_t>(left, 0, end),
+              whole ? w.width : end, 0, source.columns(), list);
 }
 
 Reader::Reader(const Source& source, Pointers p, const Window& w, float* memory)

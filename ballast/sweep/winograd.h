@@ -4,10 +4,10 @@
 
 #include "ballast/kernels/winograd.h"
 #include "ballast/sweep/ends.h"
+#include "ballast/sweep/pieces.h"
 
 namespace ballast::sweep::winograd {
 
-inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 /// A 3x3 convolution of stride 1: images (images, height, width, in) -> (images, out_height,
