@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "ballast/kernels/fetch.h"
+#include "ballast/kernels/transpose.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ballast/kernels/winograd.cpp"
 #include "hwy/foreach_target.h"
@@ -296,20 +299,20 @@ HWY_NOINLINE void output_tiles(const Transformed& p, const float* bias, const Ti
 // (32 with AVX-512) are 9 (18) KB, which stay in L1.
 constexpr int64_t kTogether = 16;
 
-/// Taps of `width` columns and `count` values of k: tap q of (k, n) to to[(k*9 + q)*wide + n]. The
-/// outer loop is over what lies further apart, so that memory is read in its order.
+/// Brings taps of `width` columns and `count` values of k together: tap q of (k, n) to
+/// to[(k*9 + q)*wide + n]. Memory is read in its order, and what the next values of k need is
+/// fetched: weights that an optimizer has just written come from memory.
 HWY_INLINE void gather_taps(const Taps& w, const float* from, int64_t count, int64_t width,
                             int64_t wide, float* to) {
+  constexpr int64_t kLine = 16;
   const bool by_column = w.column > w.depth;
-  const int64_t outer = by_column ? width : count, inner = by_column ? count : width;
-  for (int64_t i = 0; i < outer; ++i)
-    for (int64_t j = 0; j < inner; ++j) {
-      const int64_t n = by_column ? i : j, k = by_column ? j : i;
-      const float* taps = from + k * w.depth + n * w.column;
-      float* out = to + k * 9 * wide + n;
-#pragma GCC unroll 9
-      for (int q = 0; q < 9; ++q) out[q * wide] = taps[q];
-    }
+  const int64_t rows = by_column ? width : count, row = by_column ? w.column : w.depth,
+                length = 9 * (by_column ? count : width);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t l = 0; l < length; l += kLine) prefetch(from, count * w.depth + i * row + l);
+  if (by_column) return transpose(from, row, width, length, to, wide);
+  for (int64_t k = 0; k < count; ++k)
+    transpose(from + k * row, 9, width, 9, to + k * 9 * wide, wide);
 }
 
 template <int M>

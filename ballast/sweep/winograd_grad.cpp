@@ -13,12 +13,15 @@ namespace {
 // Up to so many weights (in*out), the sums of all coordinates (36 floats a weight: 590 KB) are near
 // enough to a core: tiles are divided over slabs, each with sums of its own, added in order at the
 // end. Beyond, a round of tiles is transformed by all threads, then coordinates are divided, each
-// with the one sum that there is.
+// with the one sum that there is. Where the sums are larger than all transformed tiles, it is the
+// weights that are divided: a piece of them sums all coordinates, and the sums never leave its L2.
 constexpr int64_t kShallow = 64 * 64;
 // Slabs, as long as their sums fill no more than five megabytes.
 constexpr int64_t kMostSlabs = 32, kSlabFloats = 36 * 8 * kShallow;
 // Tiles of a block (see winograd.cpp), and of a round: 9 MB of transformed values for 256 channels.
 constexpr int64_t kBlockTiles = 42, kRoundTiles = 128;
+// Input and output channels of a piece: 36 * 56 * 64 sums are 516 KB.
+constexpr int64_t kPieceIn = 56, kPieceOut = 64;
 
 class WeightGradSweep final : public Sweep {
  public:
@@ -31,13 +34,17 @@ class WeightGradSweep final : public Sweep {
         out_(value),
         x_window_{g.height, g.width, m + 2, m, {g.pad[0], g.pad[1]}},
         dy_window_{g.out_height, g.out_width, m, m, {0, 0}},
-        wide_(kernels::panel_columns()) {
-    sum_columns_ = round_up(g.out, 16);
-    sum_stride_ = coordinate_stride(g.in * sum_columns_);
-    slab_floats_ = tiling_.coordinates() * sum_stride_;
-    slabs_ = shallow() ? std::clamp<int64_t>(kSlabFloats / slab_floats_, 1,
-                                             std::min(kMostSlabs, blocks_.count()))
-                       : 1;
+        wide_(kernels::panel_columns()),
+        sums_(sums_of(g.in, g.out)),
+        slab_floats_(tiling_.coordinates() * sums_.coordinate),
+        division_(g.in * g.out <= kShallow                          ? kTiles
+                  : g.in * g.out > tiling_.tiles() * (g.in + g.out) ? kWeights
+                                                                    : kCoordinates) {
+    if (division_ == kTiles)
+      slabs_ =
+          std::clamp<int64_t>(kSlabFloats / slab_floats_, 1, std::min(kMostSlabs, blocks_.count()));
+    else
+      slabs_ = division_ == kWeights ? 0 : 1;
   }
 
   bool fits() const { return x_.columns() == g_.in && dy_.columns() == g_.out; }
@@ -45,20 +52,20 @@ class WeightGradSweep final : public Sweep {
   const char* kernel() const override { return tiling_.m == 4 ? "winograd 4x4" : "winograd 2x2"; }
 
   int64_t temporary_bytes() const override {
-    const int64_t operands = shallow() ? 0 : operand_floats(round_rows() * tiling_.across);
+    const int64_t operands = division_ == kTiles ? 0 : operand_floats(round_tiles());
     return (slabs_ * slab_floats_ + operands) * static_cast<int64_t>(sizeof(float));
   }
   void run(Pointers p, const Lent& lent) const override {
     auto* sums = reinterpret_cast<float*>(lent.temporary);
-    if (shallow())
+    float* transformed = sums + slabs_ * slab_floats_;
+    if (division_ == kWeights) return by_weight(p, transformed);
+    if (division_ == kTiles)
       parallel_for(slabs_, cost(tiling_.tiles()),
                    [&](int64_t i) { slab(p, i, sums + i * slab_floats_); });
     else
-      by_coordinate(p, sums, sums + slabs_ * slab_floats_);
-    auto* dw = reinterpret_cast<float*>(p[out_]);
+      by_coordinate(p, sums, transformed);
     parallel_for(g_.in, static_cast<double>(slabs_ * slab_floats_), [&](int64_t c) {
-      kernels::winograd_weight_grad(tiling_.m, sums + c * sum_columns_, slabs_, slab_floats_,
-                                    sum_stride_, g_.out, dw + c * 9, g_.in * 9);
+      write(p, {c, 1, 0, g_.out}, sums_, sums + c * sums_.row, slabs_);
     });
   }
 
@@ -80,8 +87,6 @@ class WeightGradSweep final : public Sweep {
         {memory, x_stride(tiles), tile_stride(g_.in), wide_},
         {memory + tiling_.coordinates() * x_stride(tiles), dy_stride(tiles), wide_, tiles * wide_}};
   }
-
-  bool shallow() const { return g_.in * g_.out <= kShallow; }
 
   double cost(int64_t tiles) const {
     return 2.0 / 16 * tiling_.coordinates() * static_cast<double>(tiles) *
@@ -105,14 +110,28 @@ class WeightGradSweep final : public Sweep {
     }
   }
 
-  /// Adds `tiles` tiles to the sum of coordinate q, or starts with them.
-  void product(const Operands& o, int q, int64_t tiles, bool start, float* sums,
-               kernels::Fetch* fetch = nullptr) const {
-    const float* a = o.x.at + q * o.x.coordinate;
-    const float* b = o.dy.at + q * o.dy.coordinate;
+  /// Input channels [c, c+rows), output channels [o, o+columns).
+  struct Piece {
+    int64_t c, rows, o, columns;
+  };
+  Piece all() const { return {0, g_.in, 0, g_.out}; }
+  /// Sums of a piece of the weights: that of coordinate q, input channel c and output channel o is
+  /// q*coordinate + c*row + o floats from the first.
+  struct Sums {
+    int64_t row, coordinate;
+  };
+  static Sums sums_of(int64_t rows, int64_t columns) {
+    return {round_up(columns, 16), coordinate_stride(rows * round_up(columns, 16))};
+  }
+
+  /// Adds `tiles` tiles to the sums of coordinate q, or starts with them.
+  void product(const Operands& o, int q, int64_t tiles, bool start, const Piece& piece,
+               const Sums& s, float* sums, kernels::Fetch* fetch) const {
+    const float* a = o.x.at + q * o.x.coordinate + piece.c;
+    const float* b = o.dy.at + q * o.dy.coordinate + piece.o / wide_ * o.dy.panel;
     kernels::Product product{};
-    product.rows = g_.in;
-    product.columns = round_up(g_.out, wide_ / 2);  // whole vectors: there is room for them
+    product.rows = piece.rows;
+    product.columns = round_up(piece.columns, wide_ / 2);  // whole vectors: there is room for them
     product.depth = tiles;
     product.a = &a;
     product.sam = 1;
@@ -120,11 +139,29 @@ class WeightGradSweep final : public Sweep {
     product.b = &b;
     product.sbk = wide_;
     product.panel = o.dy.panel;
-    product.c = sums + q * sum_stride_;
-    product.ldc = sum_columns_;
+    product.c = sums + q * s.coordinate;
+    product.ldc = s.row;
     product.accumulate = !start;
     product.fetch = fetch;
     kernels::product(product);
+  }
+
+  /// What `product` reads.
+  void fetch(const Operands& o, int q, int64_t tiles, const Piece& piece,
+             kernels::Fetch& list) const {
+    list.add(o.x.at + q * o.x.coordinate + piece.c, o.x.tile, tiles, piece.rows);
+    list.add(o.dy.at + q * o.dy.coordinate + piece.o / wide_ * o.dy.panel, o.dy.panel,
+             ceil_div(piece.columns, wide_), tiles * wide_);
+    list.divide(kernels::product_blocks(piece.rows, piece.columns, tiles));
+  }
+
+  /// Transforms the sums of a piece, over all slabs, to its weights.
+  void write(Pointers p, const Piece& piece, const Sums& s, const float* sums,
+             int64_t slabs) const {
+    float* dw = reinterpret_cast<float*>(p[out_]) + piece.o * g_.in * 9;
+    for (int64_t c = 0; c < piece.rows; ++c)
+      kernels::winograd_weight_grad(tiling_.m, sums + c * s.row, slabs, slab_floats_, s.coordinate,
+                                    piece.columns, dw + (piece.c + c) * 9, g_.in * 9);
   }
 
   void slab(Pointers p, int64_t i, float* sums) const {
@@ -143,30 +180,62 @@ class WeightGradSweep final : public Sweep {
       fetch.divide(tiling_.coordinates() *
                    kernels::product_blocks(g_.in, g_.out, blocks_[k].tiles()));
       for (int q = 0; q < tiling_.coordinates(); ++q)
-        product(o, q, blocks_[k].tiles(), k == first, sums, &fetch);
+        product(o, q, blocks_[k].tiles(), k == first, all(), sums_, sums, &fetch);
     }
   }
 
-  int64_t round_rows() const { return std::max<int64_t>(kRoundTiles / tiling_.across, 1); }
+  /// Tile rows of a round: all, where the weights are divided.
+  int64_t round_rows() const {
+    return division_ == kWeights ? tiling_.rows
+                                 : std::max<int64_t>(kRoundTiles / tiling_.across, 1);
+  }
+  int64_t round_tiles() const { return round_rows() * tiling_.across; }
+
+  /// Transforms `rows` rows of tiles from `row`.
+  void transform_rows(Pointers p, int64_t row, int64_t rows, const Operands& o) const {
+    const int64_t across = tiling_.across;
+    parallel_for(rows, 10.0 * static_cast<double>(rows * across * (g_.in + g_.out)),
+                 [&](int64_t r) {
+                   auto* memory =
+                       reinterpret_cast<float*>(scratch(reader_floats(across, p) * sizeof(float)));
+                   Operands to = o;
+                   to.x.at += r * across * to.x.tile;
+                   to.dy.at += r * across * to.dy.tile;
+                   transform(p, {row + r, row + r + 1, 0, across}, to, memory);
+                 });
+  }
 
   void by_coordinate(Pointers p, float* sums, float* transformed) const {
-    const int64_t round = round_rows();  // tile rows
-    const Operands o = operands(transformed, round * tiling_.across);
-    for (int64_t row = 0; row < tiling_.rows; row += round) {
-      const int64_t rows = std::min(round, tiling_.rows - row);
-      parallel_for(rows, 10.0 * static_cast<double>(rows * tiling_.across * (g_.in + g_.out)),
-                   [&](int64_t r) {
-                     auto* memory = reinterpret_cast<float*>(
-                         scratch(reader_floats(tiling_.across, p) * sizeof(float)));
-                     Operands to = o;
-                     to.x.at += r * tiling_.across * to.x.tile;
-                     to.dy.at += r * tiling_.across * to.dy.tile;
-                     transform(p, {row + r, row + r + 1, 0, tiling_.across}, to, memory);
-                   });
-      parallel_for(tiling_.coordinates(), cost(rows * tiling_.across), [&](int64_t q) {
-        product(o, static_cast<int>(q), rows * tiling_.across, row == 0, sums);
+    const Operands o = operands(transformed, round_tiles());
+    for (int64_t row = 0; row < tiling_.rows; row += round_rows()) {
+      const int64_t rows = std::min(round_rows(), tiling_.rows - row);
+      const int64_t tiles = rows * tiling_.across;
+      transform_rows(p, row, rows, o);
+      parallel_for(tiling_.coordinates(), cost(tiles), [&](int64_t q) {
+        product(o, static_cast<int>(q), tiles, row == 0, all(), sums_, sums, nullptr);
       });
     }
+  }
+
+  void by_weight(Pointers p, float* transformed) const {
+    const int64_t tiles = tiling_.tiles();
+    const Operands o = operands(transformed, tiles);
+    transform_rows(p, 0, tiling_.rows, o);
+    const Parts rows(g_.in, kernels::block_rows(), ceil_div(g_.in, kPieceIn)),
+        columns(g_.out, wide_, ceil_div(g_.out, kPieceOut));
+    parallel_for(rows.parts * columns.parts, cost(tiles), [&](int64_t i) {
+      const int64_t r = i / columns.parts, c = i % columns.parts;
+      const Piece piece{rows.begin(r), rows.size(r), columns.begin(c), columns.size(c)};
+      const Sums s = sums_of(piece.rows, piece.columns);
+      auto* sums =
+          reinterpret_cast<float*>(scratch(tiling_.coordinates() * s.coordinate * sizeof(float)));
+      for (int q = 0; q < tiling_.coordinates(); ++q) {
+        kernels::Fetch next;
+        if (q + 1 < tiling_.coordinates()) fetch(o, q + 1, tiles, piece, next);
+        product(o, q, tiles, true, piece, s, sums, &next);
+      }
+      write(p, piece, s, sums, 1);
+    });
   }
 
   Geometry g_;
@@ -175,8 +244,12 @@ class WeightGradSweep final : public Sweep {
   Source dy_, x_;
   int out_;
   Reader::Window x_window_, dy_window_;
-  int64_t wide_;                                            // columns of a panel
-  int64_t sum_columns_, sum_stride_, slab_floats_, slabs_;  // of the sums: in x out by coordinate
+  int64_t wide_;  // columns of a panel
+  Sums sums_;     // of all weights
+  int64_t slab_floats_;
+  // What the work is divided by, and how many slabs of sums of all weights there are.
+  enum Division : uint8_t { kTiles, kCoordinates, kWeights } division_;
+  int64_t slabs_;
 };
 
 }  // namespace
