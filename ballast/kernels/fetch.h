@@ -13,10 +13,13 @@ inline void prefetch(const float* at, int64_t ahead) {
                                                     static_cast<uintptr_t>(ahead) * sizeof(float)));
 }
 
+/// Fetches a cache line into L2.
+inline void prefetch_line(const float* at) { __builtin_prefetch(at, 0, 2); }
+
 /// A list of memory to fetch, and how much of it has been. A product leaves the way to memory idle,
-/// and what comes before and after it waits for memory: with the list, a product fetches a few
-/// cache lines each time it has made a block (`Product::fetch`), and both go on at the same time.
-/// Where the list is too long, what comes last is not fetched.
+/// and what comes before and after it waits for memory: with the list, a product fetches a cache
+/// line with every step along its depth (`Product::fetch`), and both go on at the same time. Where
+/// the list is too long, what comes last is not fetched.
 class Fetch {
  public:
   /// Adds `rows` rows of `columns` floats, `pitch` floats apart.
@@ -33,20 +36,22 @@ class Fetch {
     lines_ += rows * ((columns + kLine - 1) / kLine);
   }
 
-  /// Divides what is left over `blocks` calls of `step`.
+  /// Divides what is left over `blocks` calls of `take`.
   void divide(int64_t blocks) { each_ = (lines_ + blocks - 1) / std::max<int64_t>(blocks, 1); }
 
   /// Whether all has been fetched.
   bool done() const { return area_ == count_; }
 
-  /// Fetches the next lines.
-  void step() {
-    for (int64_t left = each_; left > 0 && area_ < count_;) {
+  /// Writes where the next lines are to `lines`, `most` at most, and returns how many. The caller
+  /// fetches them (`prefetch_line`).
+  int64_t take(const float** lines, int64_t most) {
+    const int64_t wanted = std::min(each_, most);
+    int64_t n = 0;
+    while (n < wanted && area_ < count_) {
       const Area& a = areas_[area_];
-      const int64_t begin = column_, end = std::min(a.columns, begin + left * kLine);
       const float* row = a.at + row_ * a.pitch;
-      for (int64_t c = begin; c < end; c += kLine) __builtin_prefetch(row + c, 0, kToL2);
-      left -= (end - begin + kLine - 1) / kLine;
+      const int64_t begin = column_, end = std::min(a.columns, begin + (wanted - n) * kLine);
+      for (int64_t c = begin; c < end; c += kLine) lines[n++] = row + c;
       column_ = end;
       if (column_ < a.columns) continue;
       column_ = 0;
@@ -54,10 +59,11 @@ class Fetch {
       row_ = 0;
       ++area_;
     }
+    return n;
   }
 
  private:
-  static constexpr int kMost = 64, kToL2 = 2;
+  static constexpr int kMost = 64;
   static constexpr int64_t kLine = 16;
   struct Area {
     const float* at;

@@ -40,6 +40,12 @@ struct Part {
   size_t width;      // columns that count of the last vector
 };
 
+/// Lines that a block fetches, one with every step along its depth.
+struct Lines {
+  const float* const* at;
+  int64_t count;
+};
+
 HWY_INLINE void store_part(V v, size_t width, float* to) {
   const D d;
   const size_t lanes = hn::Lanes(d);
@@ -62,7 +68,7 @@ HWY_INLINE void store_part(V v, size_t width, float* to) {
 /// Rows x NV vectors of C. With kUnit, sak is 1; with kMask, the last vector of B may not be read
 /// beyond its width.
 template <int Rows, int NV, bool kUnit, bool kMask>
-HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m) {
+HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Lines lines) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto mask = hn::FirstN(d, part.width);
@@ -100,7 +106,7 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m) {
     // The third vector is the first of the next panel.
     const int64_t last = NV == 3 ? p.panel : (NV - 1) * lanes;
     const int64_t end = kUnit ? part.depth : part.depth * p.sak, step = kUnit ? 1 : p.sak;
-    for (int64_t k = 0; k != end; k += step, b += p.sbk) {
+    auto add = [&](int64_t k) HWY_ATTR {
       V v[NV];
 #pragma GCC unroll 4
       for (int j = 0; j < NV - 1; ++j) v[j] = hn::LoadU(d, b + j * lanes);
@@ -111,7 +117,17 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m) {
 #pragma GCC unroll 4
         for (int j = 0; j < NV; ++j) c[i][j] = hn::MulAdd(x, v[j], c[i][j]);
       }
+      b += p.sbk;
+    };
+    int64_t k = 0;
+    const int64_t fetched = std::min(lines.count, part.depth);
+    for (int64_t i = 0; i < fetched; ++i, k += step) {
+      prefetch_line(lines.at[i]);
+      add(k);
     }
+    lines.at += fetched;
+    lines.count -= fetched;
+    for (; k != end; k += step) add(k);
   }
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
@@ -124,7 +140,7 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m) {
     }
 }
 
-using Block = void (*)(const Product&, const Part&, int64_t);
+using Block = void (*)(const Product&, const Part&, int64_t, Lines);
 
 template <int NV, bool kUnit, bool kMask, int... I>
 constexpr std::array<Block, sizeof...(I)> blocks(std::integer_sequence<int, I...>) {
@@ -138,15 +154,16 @@ void strip(const Product& p, const Part& part) {
   constexpr int kRows = kRowsOf[NV];
   static constexpr auto kBlocks =
       blocks<NV, kUnit, kMask>(std::make_integer_sequence<int, kRows>());
+  const float* lines[kDepth];
+  const int64_t most = std::min(part.taps * part.depth, kDepth);
+  const auto make = [&](int64_t rows, int64_t m) {
+    kBlocks[rows - 1](p, part, m, {lines, p.fetch ? p.fetch->take(lines, most) : 0});
+  };
   int64_t m = 0;
-  for (; p.rows - m >= 2 * kRows; m += kRows) {
-    if (p.fetch) p.fetch->step();
-    kBlocks[kRows - 1](p, part, m);
-  }
+  for (; p.rows - m >= 2 * kRows; m += kRows) make(kRows, m);
   while (m < p.rows) {
-    if (p.fetch) p.fetch->step();
     const int64_t left = p.rows - m, rows = left > kRows ? (left + 1) / 2 : left;
-    kBlocks[rows - 1](p, part, m);
+    make(rows, m);
     m += rows;
   }
 }

@@ -25,7 +25,7 @@ struct Product {
   const int64_t* c_rows = nullptr;  // where each row of C starts, instead of m*ldc
   bool accumulate = false;          // start from what C holds,
   const float* bias = nullptr;      // or from bias[n], or from zero
-  Fetch* fetch = nullptr;           // takes a step for each block of C that is made
+  Fetch* fetch = nullptr;           // fetched meanwhile
 };
 void product(const Product& p);
 
@@ -36,7 +36,7 @@ void dots(const float* a, int64_t lda, const float* b, int64_t ldb, const float*
 
 /// Width of a panel of B: the columns that the microkernel makes at once on this machine.
 int64_t panel_columns();
-/// Blocks that it makes of such a product, about: steps that `fetch` takes.
+/// Blocks that it makes of such a product, about: parts of `fetch` that it takes.
 int64_t product_blocks(int64_t rows, int64_t columns, int64_t depth);
 /// Rows that it makes at once: blocks of a multiple of them leave it nothing to cut.
 int64_t block_rows();
