@@ -30,14 +30,17 @@ constexpr int kVectors = 2;
 // Depth taken at a time: a panel of B, 64 bytes x 320, and the rows of A that meet it fill two
 // thirds of a 32 KB L1.
 constexpr int64_t kDepth = 320;
+// Floats of a cache line.
+constexpr int64_t kLine = 16;
 
 /// The part of the sum that one pass takes, and the columns it makes.
 struct Part {
-  int first, taps;   // of the batch
-  int64_t k, depth;  // of each
-  bool accumulate;   // onto what C holds
-  int64_t n, b;      // first column, and where it is in B
-  size_t width;      // columns that count of the last vector
+  int first, taps;    // of the batch
+  int64_t k, depth;   // of each
+  bool accumulate;    // onto what C holds
+  int64_t n, b;       // first column, and where it is in B
+  size_t width;       // columns that count of the last vector
+  const float* next;  // the panel of B after these columns, if there is one
 };
 
 /// Lines that a block fetches, one with every step along its depth.
@@ -156,8 +159,16 @@ void strip(const Product& p, const Part& part) {
       blocks<NV, kUnit, kMask>(std::make_integer_sequence<int, kRows>());
   const float* lines[kDepth];
   const int64_t most = std::min(part.taps * part.depth, kDepth);
+  // Blocks share in fetching the next panel, of which the first one would wait for every line.
+  const float* next = part.next;
+  int64_t unfetched = next ? most * p.sbk / kLine : 0;
+  const int64_t each = unfetched * kRows / p.rows + 1;
   const auto make = [&](int64_t rows, int64_t m) {
-    kBlocks[rows - 1](p, part, m, {lines, p.fetch ? p.fetch->take(lines, most) : 0});
+    int64_t n = p.fetch ? p.fetch->take(lines, most) : 0;
+    const int64_t more = std::min({each, most - n, unfetched});
+    for (int64_t i = 0; i < more; ++i, next += kLine) lines[n++] = next;
+    unfetched -= more;
+    kBlocks[rows - 1](p, part, m, {lines, n});
   };
   int64_t m = 0;
   for (; p.rows - m >= 2 * kRows; m += kRows) make(kRows, m);
@@ -176,6 +187,8 @@ void strips(const Product& p, Part part) {
   int64_t left = p.columns;
   for (; left > 0; left -= wide, part.n += wide, part.b += p.panel) {
     const int64_t vectors = (left + lanes - 1) / lanes;
+    part.next =
+        packed && left > wide ? p.b[part.first] + part.b + p.panel + part.k * p.sbk : nullptr;
     part.width = static_cast<size_t>(
         vectors > 3 ? lanes : left - (std::min<int64_t>(vectors, 3) - 1) * lanes);
     const bool mask = !packed && part.width < static_cast<size_t>(lanes);
@@ -202,7 +215,7 @@ void RunProduct(const Product& p) {
     const int count = static_cast<int>(std::min<int64_t>(taps, p.batch - first));
     for (int64_t i = 0; i < cuts; ++i) {
       const int64_t k = p.depth * i / cuts, depth = p.depth * (i + 1) / cuts - k;
-      const Part part{first, count, k, depth, accumulate, 0, 0, 0};
+      const Part part{first, count, k, depth, accumulate, 0, 0, 0, nullptr};
       if (p.sak == 1)
         strips<true>(p, part);
       else

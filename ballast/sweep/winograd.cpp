@@ -284,8 +284,9 @@ int tile_size(const Geometry& g) {
 }
 
 Blocks::Blocks(const Tiling& tiling, int64_t most) : rows_(tiling.rows), columns_(tiling.across) {
-  down_ = std::clamp<int64_t>(most / tiling.across, 1, tiling.rows);
-  across_ = ceil_div(tiling.across, ceil_div(tiling.across, most + most / 6));
+  const auto even = [](int64_t n, int64_t part) { return ceil_div(n, ceil_div(n, part)); };
+  down_ = even(rows_, std::max<int64_t>(most / columns_, 1));
+  across_ = even(columns_, most + most / 6);
   count_down_ = ceil_div(rows_, down_);
   count_across_ = ceil_div(columns_, across_);
 }
