@@ -14,8 +14,8 @@ namespace {
 using plan::Home;
 
 // Floats that are summed at a time: 16 KB, half of an L1, which is where an array between a program
-// and the sums over it stays; of wide rows, more.
-constexpr int64_t kChunk = 4096, kChunkRows = 8;
+// and the sums over it stays. Of wide rows, so many columns, for enough rows to go with them.
+constexpr int64_t kChunk = 4096, kChunkColumns = 128;
 // Arrays that a program may give to sums.
 constexpr int kMaxGiven = 8;
 
@@ -274,16 +274,20 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
     return;
   }
   check(s.givens <= kMaxGiven, "sweep: {} arrays between a program and its sums", s.givens);
-  const int64_t step = std::max<int64_t>(kChunk / std::max<int64_t>(n, 1), kChunkRows);
+  // Of wide rows, some columns at a time.
+  const int64_t width = std::min(n, kChunkColumns), step = kChunk / std::max<int64_t>(width, 1);
   Program::Given given[kMaxGiven];
-  float* arrays = sum_memory(s.givens * step * n + 3 * n);
-  for (int g = 0; g < s.givens; ++g) given[g] = {arrays + g * step * n, n};
-  for (int64_t r = row; r < row + rows; r += step) {
-    const Block b{r, std::min(step, row + rows - r), c, n};
-    if (s.program) s.program->run(p_, b, std::span(given, static_cast<size_t>(s.givens)));
-    auto* slot = reinterpret_cast<double*>(slots_->data()) + slot_index * s.doubles;
-    for (const Reduction& red : s.reductions)
-      s.reduce(red, p_, slot + red.slot, b, given, arrays + s.givens * step * n);
+  float* arrays = sum_memory(s.givens * kChunk + 3 * width);
+  auto* slot = reinterpret_cast<double*>(slots_->data()) + slot_index * s.doubles;
+  for (int64_t i = 0; i < n; i += width) {
+    const int64_t columns = std::min(width, n - i);
+    for (int g = 0; g < s.givens; ++g) given[g] = {arrays + g * kChunk, columns};
+    for (int64_t r = row; r < row + rows; r += step) {
+      const Block b{r, std::min(step, row + rows - r), c + i, columns};
+      if (s.program) s.program->run(p_, b, std::span(given, static_cast<size_t>(s.givens)));
+      for (const Reduction& red : s.reductions)
+        s.reduce(red, p_, slot + red.slot, b, given, arrays + s.givens * kChunk);
+    }
   }
   if (s.streams) kernels::stream_fence();
 }
