@@ -246,18 +246,18 @@ void stream(const float* from, int64_t from_pitch, int64_t rows, int64_t columns
   HWY_DYNAMIC_DISPATCH(RunStream)(from, from_pitch, rows, columns, to, to_pitch);
 }
 void stream_fence() { hwy::FlushStream(); }
-void pointwise(const PointwiseCall& call) {
-  // The loops advance all pointers; those of operands an instruction lacks must not be null.
-  PointwiseCall o = call;
-  if (!o.b.at) o.b = o.a;
-  for (const float** row : {&o.m, &o.s, &o.t, &o.s2})
-    if (!*row) *row = o.a.at;
+void pointwise(PointwiseCall o) {
   // Dense rows without numbers of their columns are one row.
-  const bool dense = o.out_pitch == o.columns && o.a.pitch == o.columns && o.b.pitch == o.columns;
-  if (dense && !call.s) {
+  const bool dense = o.out_pitch == o.columns && o.a.pitch == o.columns &&
+                     (!o.b.at || o.b.pitch == o.columns);
+  if (dense && !o.s) {
     o.columns *= o.rows;
     o.rows = 1;
   }
+  // The loops advance all pointers; those of operands an instruction lacks must not be null.
+  if (!o.b.at) o.b = o.a;
+  for (const float** row : {&o.m, &o.s, &o.t, &o.s2})
+    if (!*row) *row = o.a.at;
   HWY_DYNAMIC_DISPATCH(Run)(o);
 }
 }  // namespace ballast::kernels
