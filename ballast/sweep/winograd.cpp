@@ -298,7 +298,7 @@ Block Blocks::operator[](int64_t i) const {
 
 int64_t Reader::floats(const Source& source, const Window& w, int64_t across, Pointers p) {
   if (source.memory(p)) return 0;
-  return w.span * std::min(w.width, (across - 1) * w.step + w.span) * source.columns();
+  return w.kept() * std::min(w.width, (across - 1) * w.step + w.span) * source.columns();
 }
 
 void Reader::fetch(const Source& source, const Window& w, const Tiling& tiling, const Block& b,
@@ -321,6 +321,26 @@ Reader::Reader(const Source& source, Pointers p, const Window& w, float* memory)
   std::fill_n(held_, kMostRows, -1);
 }
 
+int64_t Reader::place(int64_t row) const {
+  // Rows new to tiles r are r*step - pad + span - step onwards.
+  const int64_t kept = w_.kept();
+  return (row + w_.pad[0] - w_.span + w_.step + kept) % kept;
+}
+
+void Reader::hold(int64_t first, int64_t end, int64_t width) {
+  for (int64_t row = first, count; row < end; row += count) {
+    const int64_t to = place(row);
+    count = 1;
+    if (held_[to] == row) continue;
+    if (width == w_.width)
+      while (row + count < end && to + count < w_.kept() && held_[to + count] != row + count)
+        ++count;
+    source_.read(p_, (image_ * w_.height + row) * w_.width + begin_, count * width, 0, pitch_,
+                 memory_ + to * width * pitch_, pitch_);
+    for (int64_t i = 0; i < count; ++i) held_[to + i] = row + i;
+  }
+}
+
 kernels::TilesRead Reader::operator()(int64_t image, int64_t r, int64_t column, int64_t across) {
   // Pixels [begin, end) of a row are needed; there may be none.
   const int64_t left = column * w_.step - w_.pad[1], top = r * w_.step - w_.pad[0];
@@ -329,19 +349,16 @@ kernels::TilesRead Reader::operator()(int64_t image, int64_t r, int64_t column, 
   if (image != image_ || begin != begin_) std::fill_n(held_, kMostRows, -1);
   image_ = image;
   begin_ = begin;
+  if (!in_memory_ && width > 0)
+    hold(std::max<int64_t>(top, 0), std::min(top + w_.span, w_.height), width);
   for (int64_t i = 0; i < w_.span; ++i) {
-    const int64_t row = top + i, pixel = (image * w_.height + row) * w_.width + begin;
-    if (row < 0 || row >= w_.height) {
+    const int64_t row = top + i;
+    if (row < 0 || row >= w_.height)
       rows_[i] = nullptr;
-    } else if (in_memory_) {
-      rows_[i] = in_memory_ + pixel * pitch_;
-    } else {
-      const int64_t slot = row % w_.span;
-      float* to = memory_ + slot * width * pitch_;
-      if (held_[slot] != row && width > 0) source_.read(p_, pixel, width, 0, pitch_, to, pitch_);
-      held_[slot] = row;
-      rows_[i] = to;
-    }
+    else if (in_memory_)
+      rows_[i] = in_memory_ + ((image * w_.height + row) * w_.width + begin) * pitch_;
+    else
+      rows_[i] = memory_ + place(row) * width * pitch_;
   }
   return {rows_, pitch_, width, left - begin, across, source_.columns()};
 }

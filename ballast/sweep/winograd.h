@@ -71,13 +71,17 @@ class Blocks {
 };
 
 /// Reads the pixels under rows of tiles: as they lie where they lie in memory, else through the
-/// source into `Reader::floats` floats of scratch. What two rows of tiles share is read once.
+/// source into `Reader::floats` floats of scratch. What two rows of tiles share is read once; the
+/// rows of pixels that are new to a row of tiles are read together.
 class Reader {
  public:
   /// Of images of height x width pixels; tiles span `span` rows and columns of pixels, `step`
   /// apart, the first beginning at row and column -pad.
   struct Window {
     int64_t height, width, span, step, pad[2];
+
+    /// Rows of pixels that are kept: so many that the new ones have neighbouring places.
+    int64_t kept() const { return ceil_div(span, step) * step; }
   };
   static int64_t floats(const Source& source, const Window& w, int64_t across, Pointers p);
   /// Adds the memory that tiles `b` will be read from to `list`.
@@ -90,7 +94,12 @@ class Reader {
   kernels::TilesRead operator()(int64_t image, int64_t r, int64_t column, int64_t across);
 
  private:
-  static constexpr int kMostRows = 6;
+  static constexpr int kMostRows = 8;
+
+  /// Reads what is missing of rows [first, end) of the image, `width` pixels from begin_.
+  void hold(int64_t first, int64_t end, int64_t width);
+  /// Where a row is kept.
+  int64_t place(int64_t row) const;
 
   const Source& source_;
   Pointers p_;
@@ -98,7 +107,7 @@ class Reader {
   const float* in_memory_;
   float* memory_;
   int64_t pitch_;
-  // Image row in each slot of memory_, or -1; of `image_`, from pixel column begin_.
+  // Image row in each place of memory_, or -1; of `image_`, from pixel column begin_.
   int64_t held_[kMostRows], image_ = -1, begin_ = -1;
   const float* rows_[kMostRows];
 };
