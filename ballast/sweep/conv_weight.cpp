@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "ballast/base/threads.h"
+#include "ballast/kernels/transpose.h"
 #include "ballast/sweep/conv.h"
 
 namespace ballast::sweep {
@@ -195,30 +196,36 @@ class WeightGradSweep final : public Sweep {
   /// (group, tap, c, o) of all slabs -> (o, c, tap).
   void add_up(Pointers p, const float* sums) const {
     constexpr int64_t kTogether = 16;  // of o: a line of each sum
-    const int64_t in = g_.in_group, columns = g_.out_group, taps = g_.taps();
+    const int64_t columns = g_.out_group, each = g_.in_group * g_.taps();
     const int64_t blocks = ceil_div(columns, kTogether), width = sink_.columns();
     const auto block = [&](const Sink::Run& out, int64_t slot, int64_t i) {
       const int64_t group = i / blocks, o = i % blocks * kTogether;
       const int64_t count = std::min(kTogether, columns - o);
-      const int64_t each = in * taps, first = (group * columns + o) * each;
-      const float* from = sums + group * each * columns + o;
-      float* to = sink_.memory(p) + first / width * sink_.pitch();
-      const auto address = [&, dense = sink_.pitch() == width](int64_t e) {
-        return dense ? e : e / width * sink_.pitch() + e % width;
-      };
-      for (int64_t c = 0; c < in; ++c)
-        for (int64_t t = 0; t < taps; ++t) {
-          float sum[kTogether];
-          std::copy_n(from + (t * in + c) * columns, count, sum);
-          for (int64_t s = 1; s < slabs_.parts; ++s)
-            for (int64_t j = 0; j < count; ++j)
-              sum[j] += from[s * size_ + (t * in + c) * columns + j];
-          for (int64_t j = 0; j < count; ++j) to[address(j * each + c * taps + t)] = sum[j];
-        }
+      const int64_t first = (group * columns + o) * each;
+      add_up(sums + group * each * columns + o, count, sink_.memory(p) + first);
       // A sink's row lies within the weights of one o.
       out.take(slot, first / width, count * each / width, 0, width);
     };
     run_pieces(sink_, p, g_.a.groups * blocks, static_cast<double>(size_ * slabs_.parts), block);
+  }
+
+  /// The same for a line of o, of which `count` there are.
+  void add_up(const float* from, int64_t count, float* to) const {
+    constexpr int64_t kLine = 16, kRows = 128;  // 8 KB of sums are transposed at a time
+    const int64_t in = g_.in_group, taps = g_.taps(), each = in * taps;
+    float rows[kRows * kLine];
+    for (int64_t e = 0; e < each; e += kRows) {
+      const int64_t n = std::min(kRows, each - e);
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t c = (e + i) / taps, t = (e + i) % taps;
+        const float* sum = from + (t * in + c) * g_.out_group;
+        float* row = rows + i * kLine;
+        std::copy_n(sum, count, row);
+        for (int64_t s = 1; s < slabs_.parts; ++s)
+          for (int64_t j = 0; j < count; ++j) row[j] += sum[s * size_ + j];
+      }
+      kernels::transpose(rows, kLine, n, count, to + e, each);
+    }
   }
 
   ConvShape g_;
