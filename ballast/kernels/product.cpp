@@ -162,7 +162,7 @@ void strip(const Product& p, const Part& part) {
   // Blocks share in fetching the next panel, of which the first one would wait for every line.
   const float* next = part.next;
   int64_t unfetched = next ? most * p.sbk / kLine : 0;
-  const int64_t each = unfetched * kRows / p.rows + 1;
+  const int64_t each = unfetched * kRows / std::max<int64_t>(p.rows, 1) + 1;
   const auto make = [&](int64_t rows, int64_t m) {
     int64_t n = p.fetch ? p.fetch->take(lines, most) : 0;
     const int64_t more = std::min({each, most - n, unfetched});

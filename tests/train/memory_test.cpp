@@ -1,0 +1,46 @@
+// What training takes from the system: nothing, once its plans are made.
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "ballast/base/buffer.h"
+#include "ballast/base/random.h"
+#include "ballast/base/threads.h"
+#include "ballast/models/factory.h"
+#include "ballast/ops/create.h"
+#include "ballast/ops/loss.h"
+#include "ballast/train/optim.h"
+
+namespace ballast {
+namespace {
+
+/// Bytes that have been taken from the system and not been given back.
+size_t taken() { return memory_use().live + memory_use().pooled; }
+
+TEST(Memory, SteadyStepsTakeNothingFromTheSystem) {
+  const int threads = num_threads();
+  set_num_threads(1);  // which thread meets the largest piece, and grows its scratch, is chance
+  for (const auto& [name, channels] : {std::pair{"my", 3}, {"resnet20", 1}}) {
+    manual_seed(0);
+    nn::ModulePtr model = models::make(name);
+    const Tensor x = randn({4, channels, 32, 32}), y = randint(0, 10, {4});
+    optim::SGD optimizer(model->parameters(), {.lr = 0.01, .momentum = 0.9});
+    const auto steps = [&](int count) {
+      for (int i = 0; i < count; ++i) {
+        optimizer.zero_grad();
+        cross_entropy((*model)(x), y).backward();
+        optimizer.step();
+      }
+    };
+    steps(3);
+    const size_t before = taken(), live = memory_use().live;
+    EXPECT_GT(before, 0u);
+    steps(5);
+    EXPECT_EQ(taken(), before) << name;
+    EXPECT_EQ(memory_use().live, live) << name;
+  }
+  set_num_threads(threads);
+}
+
+}  // namespace
+}  // namespace ballast
