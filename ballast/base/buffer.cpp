@@ -36,14 +36,41 @@ size_t round_up(size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+// Blocks of this size and more are mapped one by one: what is given back is then the system's
+// again, while `free` keeps what lies between blocks in use.
+constexpr size_t kMapped = size_t{256} << 10, kPage = 4096;
+
+/// Memory of whole pages at a multiple of `align`, or null.
+std::byte* mapped(size_t bytes, size_t align) {
+  bytes = (bytes + kPage - 1) / kPage * kPage;
+  const size_t all = bytes + align - kPage;
+  void* got = mmap(nullptr, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (got == MAP_FAILED) return nullptr;
+  auto* begin = static_cast<std::byte*>(got);
+  auto* data = begin + (align - reinterpret_cast<uintptr_t>(begin) % align) % align;
+  if (data > begin) munmap(begin, static_cast<size_t>(data - begin));
+  if (data + bytes < begin + all)
+    munmap(data + bytes, static_cast<size_t>(begin + all - data) - bytes);
+  return data;
+}
+
 /// Memory from the system, or null.
 std::byte* from_system(size_t bytes) {
-  const bool large = kPooled && bytes >= kLarge;
-  void* data = std::aligned_alloc(large ? kLargePage : kAlign, bytes);
+  if (!kPooled || bytes < kMapped)
+    return static_cast<std::byte*>(std::aligned_alloc(kAlign, bytes));
+  const bool large = bytes >= kLarge;
+  std::byte* data = mapped(bytes, large ? kLargePage : kPage);
 #ifdef MADV_HUGEPAGE
   if (large && data) madvise(data, bytes, MADV_HUGEPAGE);  // only a wish: failing costs speed
 #endif
-  return static_cast<std::byte*>(data);
+  return data;
+}
+
+void to_system(std::byte* data, size_t bytes) {
+  if (!kPooled || bytes < kMapped)
+    std::free(data);
+  else
+    munmap(data, (bytes + kPage - 1) / kPage * kPage);
 }
 
 struct Pool {
@@ -105,7 +132,7 @@ void Buffer::destroy(Buffer* self) {
       p.free[self->capacity_].push_back(self->data_);
       p.use.pooled += self->capacity_;
     } else {
-      std::free(self->data_);
+      to_system(self->data_, self->capacity_);
     }
   }
   delete self;
@@ -125,7 +152,7 @@ void release_pool() {
   Pool& p = pool();
   std::lock_guard lock(p.mutex);
   for (auto& [size, list] : p.free) {
-    for (std::byte* data : list) std::free(data);
+    for (std::byte* data : list) to_system(data, size);
     list.clear();
   }
   p.use.pooled = 0;
