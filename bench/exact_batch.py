@@ -1,10 +1,12 @@
-"""Time and memory of an exact training step in parts against the step of the whole batch.
+"""Time, memory and results of an exact training step in parts against the step of the whole batch.
 
     python bench/exact_batch.py [--model resnet20] [--batch 512] [--micro 64] [--rounds 5]
 
-Steps alternate in one process; the ratio is of the medians. Memory is the peak of resident memory
-over what is there after a step of two samples, each form in a process of its own. Gradients and
-running statistics are compared in the norm of each tensor.
+Each form runs in processes of its own, in turn: what one frees, the other does not find. The ratio
+of times is that of the medians, memory the peak of resident memory over what is there after a step
+of two samples. Gradients and running statistics are compared tensor by tensor, by the norm of the
+difference over the norm: of the parts with the whole batch, with usual and with exact statistics;
+and, for scale, of the whole batch with itself in another order.
 """
 
 import argparse
@@ -52,20 +54,55 @@ def resident(key):
     raise RuntimeError(f"no {key} in /proc/self/status")
 
 
-def peak(args, form):
-    """Print the megabytes that steps take."""
+def measure(args, form):
+    """Print the seconds of steps, and the megabytes that they take."""
     model, x, y = setting(args)
     step(args, "whole", model, x[:2], y[:2])
     before = resident("VmRSS")
-    for _ in range(2):
-        step(args, form, model, x, y)
-    print((resident("VmHWM") - before) / 1024)
+    seconds = [step(args, form, model, x, y)[0] for _ in range(args.rounds + 1)][1:]
+    print(json.dumps({"seconds": seconds, "megabytes": (resident("VmHWM") - before) / 1024}))
 
 
-def results(model):
-    """What a step leaves behind."""
+def measured(form):
+    """What `measure` finds in a process of its own, with the arguments of this one."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--measure", form]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def left_by(args, form, order=None):
+    """Gradients and buffers that a first step leaves behind."""
+    model, x, y = setting(args)
+    if order is not None:
+        x, y = x[order], y[order]
+    step(args, form, model, x, y)
     found = {k: p.grad.numpy().copy() for k, p in model.named_parameters()}
     return found | {k: b.numpy().copy() for k, b in model.named_buffers()}
+
+
+def difference(got, want):
+    """The largest difference of a tensor relative to its norm, and of which."""
+    relative = {
+        k: float(np.linalg.norm(got[k] - v) / max(np.linalg.norm(v), 1e-30))
+        for k, v in want.items()
+    }
+    worst = max(relative, key=relative.get)
+    return {"of": worst, "is": relative[worst]}
+
+
+def differences(args):
+    """Parts and whole, by usual and by exact statistics; whole and whole in another order."""
+    order = ballast.from_numpy(np.random.default_rng(0).permutation(args.batch))
+    parts, whole = left_by(args, "parts"), left_by(args, "whole")
+    out = {
+        "parts, whole": difference(parts, whole),
+        "whole in another order, whole": difference(left_by(args, "whole", order), whole),
+    }
+    with study.exact_statistics():
+        whole = left_by(args, "whole")
+        other = left_by(args, "whole", order)
+    out["parts, whole with exact statistics"] = difference(parts, whole)
+    out["the same in another order, whole with exact statistics"] = difference(other, whole)
+    return out
 
 
 def main():
@@ -75,40 +112,25 @@ def main():
     parser.add_argument("--micro", type=int, default=64)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--stride", type=int, default=6)
-    parser.add_argument("--peak", choices=("whole", "parts"), help=argparse.SUPPRESS)
+    parser.add_argument("--stride", type=int, default=4)
+    parser.add_argument("--measure", choices=("whole", "parts"), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.peak:
-        return peak(args, args.peak)
-    models = {form: setting(args)[0] for form in ("whole", "parts")}
-    _, x, y = setting(args)
-    losses = {form: step(args, form, m, x, y)[1] for form, m in models.items()}
-    whole, parts = (results(models[form]) for form in ("whole", "parts"))
-    scale = {k: np.linalg.norm(v) for k, v in whole.items()}
-    worst = max(whole, key=lambda k: np.linalg.norm(parts[k] - whole[k]) / max(scale[k], 1e-30))
-    difference = np.linalg.norm(parts[worst] - whole[worst]) / scale[worst]
-    seconds = {form: [] for form in models}
-    for _ in range(args.rounds):
-        for form, m in models.items():
-            seconds[form].append(step(args, form, m, x, y)[0])
-    median = {form: statistics.median(v) for form, v in seconds.items()}
-    memory = {}
-    for form in models:
-        command = [sys.executable, __file__, *sys.argv[1:], "--peak", form]
-        memory[form] = float(subprocess.run(command, capture_output=True, check=True).stdout)
-    print(
-        json.dumps(
-            {
-                "loss": losses,
-                "largest difference": [worst, float(difference)],
-                "seconds": median,
-                "time ratio": median["parts"] / median["whole"],
-                "megabytes": memory,
-                "memory ratio": memory["parts"] / memory["whole"],
-            },
-            indent=1,
-        )
-    )
+    if args.measure:
+        return measure(args, args.measure)
+    runs = {"whole": [], "parts": []}
+    for _ in range(2):
+        for form, found in runs.items():
+            found.append(measured(form))
+    seconds = {f: statistics.median(s for r in v for s in r["seconds"]) for f, v in runs.items()}
+    memory = {f: max(r["megabytes"] for r in v) for f, v in runs.items()}
+    report = {
+        "differences": differences(args),
+        "seconds": seconds,
+        "time ratio": seconds["parts"] / seconds["whole"],
+        "megabytes": memory,
+        "memory ratio": memory["parts"] / memory["whole"],
+    }
+    print(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

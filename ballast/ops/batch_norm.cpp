@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "ballast/base/threads.h"
 #include "ballast/ops/math.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/rearrange.h"
@@ -72,40 +73,63 @@ class MomentsGradOp final : public Op {
   }
 };
 
+/// Sum of f(x) over the elements x of a channel: in double, and in several sums, for vector
+/// instructions.
+template <class T, class F>
+double channel_sum(const Channels& s, const T* x, int64_t channel, const F& f) {
+  constexpr int64_t kSums = 8;
+  double sums[kSums] = {};
+  for (int64_t o = 0; o < s.outer; ++o) {
+    const T* from = x + (o * s.channels + channel) * s.inner;
+    int64_t i = 0;
+    for (; i + kSums <= s.inner; i += kSums)
+      for (int64_t k = 0; k < kSums; ++k) sums[k] += f(from[i + k]);
+    for (; i < s.inner; ++i) sums[i % kSums] += f(from[i]);
+  }
+  for (int64_t step = kSums / 2; step > 0; step /= 2)
+    for (int64_t k = 0; k < step; ++k) sums[k] += sums[k + step];
+  return sums[0];
+}
+
+/// Of float32 or float64 to either; only where both are the same do planners know the operation.
 class MomentsOp final : public Op {
  public:
-  MomentsOp() : Op("channel_moments") {}
+  MomentsOp(const char* name, Traits traits) : Op(name), traits_(traits) {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
-      using T = decltype(zero);
-      const Channels s(c.in[0].shape);
-      const T* x = c.input<T>(0);
-      T* out = c.output<T>();
-      for (int64_t ch = 0; ch < s.channels; ++ch) {
-        double sum = 0, squares = 0;
-        s.for_each(ch, [&](int64_t i) { sum += x[i]; });
-        const double mean = s.count ? sum / static_cast<double>(s.count) : 0;
-        s.for_each(ch, [&](int64_t i) { squares += (x[i] - mean) * (x[i] - mean); });
-        out[ch] = static_cast<T>(mean);
-        out[s.channels + ch] = static_cast<T>(s.count ? squares / static_cast<double>(s.count) : 0);
-      }
+    dispatch_floating(c.in[0].dtype, name(), [&](auto in) {
+      dispatch_floating(c.out.dtype, name(), [&](auto out) {
+        compute(c.input<decltype(in)>(0), Channels(c.in[0].shape), c.output<decltype(out)>());
+      });
     });
   }
   // d/dx of sum_c(gm*mean + gv*var) = gm/n + 2*gv*(x - mean)/n
   Gradients gradient(const Backward& b) const override {
     static const MomentsGradOp op;
-    const Tensor x = b.input(0), m = b.output();
+    const Tensor x = b.input(0), m = cast(b.output(), x.dtype()), g = cast(b.grad(), x.dtype());
     const double n = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));
-    if (grad_enabled()) {
-      const Tensor g = b.grad();
+    if (grad_enabled())
       return {elementary_affine(
           x, cat({slice(m, 0, 0, 1), slice(g, 0, 1, 2) * (2 / n), slice(g, 0, 0, 1) * (1 / n)}))};
-    }
-    const Tensor k = record(op, Shape{3, x.size(1)}, x.dtype(), {m, b.grad()}, CountAttributes{n});
+    const Tensor k = record(op, Shape{3, x.size(1)}, x.dtype(), {m, g}, CountAttributes{n});
     return {channel_affine(x, k)};
   }
-  Traits traits() const override { return {.channels_last = 1}; }
+  Traits traits() const override { return traits_; }
   uint32_t gradient_reads() const override { return 1 | kReadsOutput; }
+
+ private:
+  template <class T, class Out>
+  static void compute(const T* x, const Channels& s, Out* out) {
+    const auto count = static_cast<double>(s.count);
+    parallel_for(s.channels, 2 * count * static_cast<double>(s.channels), [&](int64_t c) {
+      const double sum = channel_sum(s, x, c, [](T v) { return static_cast<double>(v); });
+      const double mean = s.count ? sum / count : 0;
+      const double squares = channel_sum(s, x, c, [mean](T v) { return (v - mean) * (v - mean); });
+      out[c] = static_cast<Out>(mean);
+      out[s.channels + c] = static_cast<Out>(s.count ? squares / count : 0);
+    });
+  }
+
+  Traits traits_;
 };
 
 class NormGradientSumOp final : public Op {
@@ -316,10 +340,16 @@ void check_channels(const Tensor& t, const Tensor& x, const char* what) {
         name_of(x.dtype()), what, name_of(t.dtype()));
 }
 
+void check_moments_of(const Tensor& x, const char* name) {
+  check(x.dim() >= 2 && is_floating(x.dtype()),
+        "{} expects a floating-point tensor (N, C, ...), got {} of shape {}", name,
+        name_of(x.dtype()), x.shape());
+}
+
 }  // namespace
 
 const Op& channel_moments_op() {
-  static const MomentsOp op;
+  static const MomentsOp op("channel_moments", {.channels_last = 1});
   return op;
 }
 const Op& channel_sums_op() {
@@ -337,10 +367,14 @@ const Op& norm_gradient_sum_op() {
 }
 
 Tensor channel_moments(const Tensor& x) {
-  check(x.dim() >= 2 && is_floating(x.dtype()),
-        "channel_moments expects a floating-point tensor (N, C, ...), got {} of shape {}",
-        name_of(x.dtype()), x.shape());
+  check_moments_of(x, "channel_moments");
   return record(channel_moments_op(), Shape{2, x.size(1)}, x.dtype(), {x});
+}
+
+Tensor exact_moments(const Tensor& x) {
+  static const MomentsOp op("exact_moments", {});
+  check_moments_of(x, "exact_moments");
+  return record(op, Shape{2, x.size(1)}, DType::kFloat64, {x});
 }
 
 Tensor norm_coefficients(const Tensor& moments, const Tensor& weight, const Tensor& bias,

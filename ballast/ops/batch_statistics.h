@@ -16,6 +16,11 @@ struct BatchNormState {
 /// sums merged pairwise in double (Chan, Golub & LeVeque 1979), so a large mean costs no accuracy.
 Tensor channel_moments(const Tensor& x);
 
+/// The same as float64, with every sum in double. What `channel_moments` makes of float32 differs
+/// in the last bit with the order of the samples and with where a batch is cut; this, rounded to
+/// float32, practically does not. It takes a pass over x of its own.
+Tensor exact_moments(const Tensor& x);
+
 /// The moments (2, C) by which training normalizes x (N, C, ...): its own, which `state` (null:
 /// none) takes in, or what the StatisticsScope of this thread gives. Throws ValueError "Expected
 /// more than 1 value per channel when training" where a channel has one value.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "ballast/base/buffer.h"
 #include "ballast/grad/grad.h"
 #include "ballast/graph/eval.h"
 #include "ballast/ops/batch_norm.h"
@@ -44,6 +45,14 @@ Tensor leaf_like(const Tensor& t) {
   Ref<Node> leaf = leaf_over(t.node());
   leaf->requires_grad = leaf->grad_leaf = true;
   return Tensor(std::move(leaf));
+}
+
+/// Freed blocks fit only values of their size: those that one part of the network has left would be
+/// held beside those that the next needs. They go back to the system where they are half as much as
+/// what is in use: more often, and taking them anew would cost more than they are worth.
+void trim_pool() {
+  const MemoryUse use = memory_use();
+  if (use.pooled > use.live / 2) release_pool();
 }
 
 /// The same value, not evaluated yet, perhaps; what is recorded from here on is differentiated up
@@ -159,7 +168,7 @@ void ExactBatch::forward(Part& part, int stage) {
   std::vector<Tensor> results;
   for (size_t b : measured) {
     const auto it = values.find(part.input_of(b));
-    results.push_back(channel_moments(it != values.end() ? it->second : part.calls[b].input));
+    results.push_back(exact_moments(it != values.end() ? it->second : part.calls[b].input));
   }
   for (int v : stages.front(stage + 1)) results.push_back(next[v] = values.at(v));
   values.clear();
@@ -325,9 +334,15 @@ double ExactBatch::run() {
   for (size_t b = 0; b < barriers_.size(); ++b) barriers_[b].level = first.level_of(b);
   const int stages = first.stages.count();
   choose_checkpoints();
-  for (int s = 0; s + 1 < stages; ++s) forward(s);
+  for (int s = 0; s + 1 < stages; ++s) {
+    forward(s);
+    trim_pool();
+  }
   for (Part& part : parts_) part.held.clear();
-  for (int s = stages; s-- > 0;) backward(s);
+  for (int s = stages; s-- > 0;) {
+    trim_pool();
+    backward(s);
+  }
   finish();
   parts_.clear();
   return loss_;

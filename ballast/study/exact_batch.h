@@ -11,12 +11,12 @@ namespace ballast::study {
 
 /// A training step that holds activations of a part of the batch only, and computes what the whole
 /// batch at once would give. The batch-norm layers are barriers: the only places where samples
-/// meet. Going forward, all parts are computed up to a barrier, their moments merged in double
-/// (Chan, Golub & LeVeque 1979), and so on; going backward, the sums of the gradient that the
-/// moments need are collected from all parts before the layers below go on. What is held between
-/// two barriers are the values that cross them, of all parts; every `stride` barriers or so they
-/// stay for the way back, where the rest is computed again from there (Chen et al. 2016,
-/// arXiv:1604.06174). Work and memory are linear in depth.
+/// meet. Going forward, all parts are computed up to a barrier, their moments (`exact_moments`)
+/// merged in double (Chan, Golub & LeVeque 1979) and rounded once, and so on; going backward, the
+/// sums of the gradient that the moments need are collected from all parts before the layers below
+/// go on. What is held between two barriers are the values that cross them, of all parts; every
+/// `stride` barriers or so they stay for the way back, where the rest is computed again from there
+/// (Chen et al. 2016, arXiv:1604.06174). Work and memory are linear in depth.
 ///
 ///   ExactBatch step;
 ///   step.add(0.5, [&] { return loss_of(first_half); });
@@ -24,7 +24,7 @@ namespace ballast::study {
 ///   const double loss = step.run();
 class ExactBatch {
  public:
-  explicit ExactBatch(int stride = 6);
+  explicit ExactBatch(int stride = 4);
   ~ExactBatch();
   ExactBatch(const ExactBatch&) = delete;
   ExactBatch& operator=(const ExactBatch&) = delete;

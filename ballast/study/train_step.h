@@ -17,7 +17,7 @@ struct TrainStepOptions {
   bool mean = true;
   /// About how many batch-norm layers lie between values that are kept for the way back: fewer take
   /// more memory and less time.
-  int stride = 6;
+  int stride = 4;
 };
 
 /// The step `loss(model(x), y).backward()` of the whole batch, in parts of `micro_batch` samples:

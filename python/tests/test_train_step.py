@@ -1,5 +1,11 @@
 """train_step on Python modules: the whole batch's statistics and gradients, from parts."""
 
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -51,27 +57,64 @@ def test_parts_are_the_whole_batch(name):
         assert relative(got[key], want[key]) < 1e-9, key
 
 
-def test_float32_rounds_no_more_than_the_whole_batch_does():
+def left_by(x, y, exact=False, micro_batch=0):
+    """What a float32 step of a ResNet-20 leaves, at once or in parts."""
+    ballast.manual_seed(0)
+    model = ballast.models.resnet20()
+    if micro_batch:
+        return taken(model, lambda m: study.train_step(m, (x, y), micro_batch=micro_batch))
+    with study.exact_statistics() if exact else contextlib.nullcontext():
+        return taken(model, lambda m: F.cross_entropy(m(x), y).backward())
+
+
+def largest(got, want):
+    return max(relative(got[k], want[k]) for k in want)
+
+
+def test_float32_parts_are_the_whole_batch_with_exact_statistics():
+    # The setting of the bench: a batch of 512 in parts of 64.
+    ballast.manual_seed(1)
+    x, y = ballast.randn(512, 3, 32, 32), ballast.randint(0, 10, (512,))
+    parts = left_by(x, y, micro_batch=64)
+    whole = left_by(x, y, exact=True)
+    assert largest(parts, whole) < 1e-4
+    for key in whole:
+        if "running" in key:
+            np.testing.assert_array_equal(parts[key], whole[key])
+
+
+def test_with_exact_statistics_the_order_of_samples_does_not_matter():
     # A ReLU whose input is rounded to the other side of zero changes the gradient by far more than
-    # a rounding: both forms are held against float64.
+    # a rounding, and usual statistics are rounded in the order of the samples.
+    ballast.manual_seed(1)
+    x, y = ballast.randn(128, 3, 32, 32), ballast.randint(0, 10, (128,))
+    order = ballast.from_numpy(np.random.default_rng(0).permutation(128))
+    exact = largest(left_by(x[order], y[order], exact=True), left_by(x, y, exact=True))
+    usual = largest(left_by(x[order], y[order]), left_by(x, y))
+    assert exact < 1e-4 < usual
+
+
+def test_float32_parts_round_no_more_than_the_usual_step():
     ballast.manual_seed(1)
     x, y = ballast.randn(32, 3, 16, 16), ballast.randint(0, 10, (32,))
+    ballast.manual_seed(0)
+    model = ballast.models.resnet20().double()
+    exact = taken(model, lambda m: F.cross_entropy(m(x.double()), y).backward())
+    whole, parts = left_by(x, y), left_by(x, y, micro_batch=8)
+    error = [np.sqrt(sum(relative(f[k], exact[k]) ** 2 for k in exact)) for f in (parts, whole)]
+    assert error[0] < 2 * error[1]
 
-    def build():
-        ballast.manual_seed(0)
-        return ballast.models.resnet20()
 
-    exact = taken(build().double(), lambda m: F.cross_entropy(m(x.double()), y).backward())
-    whole = taken(build(), lambda m: F.cross_entropy(m(x), y).backward())
-    parts = taken(build(), lambda m: study.train_step(m, (x, y), micro_batch=8))
-    error = {
-        name: np.sqrt(sum(relative(form[k], exact[k]) ** 2 for k in exact))
-        for name, form in (("whole", whole), ("parts", parts))
-    }
-    assert error["parts"] < 2 * error["whole"]
-    for key in exact:
-        if "running" in key:
-            assert relative(parts[key], whole[key]) < 1e-5, key
+def test_parts_take_a_quarter_of_the_memory():
+    bench = Path(__file__).parents[2] / "bench" / "exact_batch.py"
+
+    def megabytes(form):
+        command = [sys.executable, str(bench), "--rounds", "1", "--measure", form]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["megabytes"]
+
+    assert megabytes("parts") <= megabytes("whole") / 4
 
 
 def test_a_network_that_looks_at_values_is_refused():

@@ -130,6 +130,41 @@ TEST(BatchNorm, StatisticsOfShiftedDataAreRightToAMillionth) {
   }
 }
 
+TEST(ExactMoments, AsFloatDoNotDependOnTheOrderOfTheSamples) {
+  const int64_t n = 200;
+  const Tensor x = (uniform({n, 3, 9, 7}, 1) * 5.0 + 3.0).to(DType::kFloat32);
+  std::vector<int64_t> order;
+  for (int64_t i = 0; i < n; ++i) order.push_back(i * 77 % n);
+  const Tensor other = index_select(x, 0, Tensor::from(order, {n}));
+  const auto rounded = [](const Tensor& t) {
+    return exact_moments(t).to(DType::kFloat32).values<float>();
+  };
+  EXPECT_EQ(rounded(x), rounded(other));
+  const auto usual = channel_moments(x).values<float>(), exact = rounded(x);
+  for (size_t i = 0; i < usual.size(); ++i) EXPECT_NEAR(usual[i], exact[i], 1e-6 * exact[i]);
+}
+
+TEST(ExactMoments, GradientsMatchFiniteDifferences) {
+  for (const Shape& shape : {Shape{5, 3}, Shape{2, 3, 3, 3}, Shape{1, 2, 11}}) {
+    const auto f = [](const Tensors& in) { return exact_moments(in[0]); };
+    EXPECT_LT(gradient_error(f, {uniform(shape, 1)}), kGradientTolerance) << shape.str();
+  }
+  // Of float32 the gradient is float32, that of the usual moments.
+  const auto gradient = [](Tensor (*moments)(const Tensor&)) {
+    Tensor x = uniform({4, 3, 5, 5}, 1).to(DType::kFloat32).eval();
+    x.set_requires_grad();
+    sum(square(moments(x).to(DType::kFloat32))).backward();
+    return x.grad().values<float>();
+  };
+  const auto exact = gradient(exact_moments), usual = gradient(channel_moments);
+  for (size_t i = 0; i < exact.size(); ++i) EXPECT_NEAR(exact[i], usual[i], 1e-7);
+}
+
+TEST(ExactMoments, RefuseWhatHasNoChannels) {
+  EXPECT_EQ(error_of<Error>([] { exact_moments(uniform({3}, 1)); }),
+            "exact_moments expects a floating-point tensor (N, C, ...), got float64 of shape [3]");
+}
+
 TEST(BatchNorm, OneValuePerChannelThrowsPyTorchsError) {
   for (const Shape& shape : {Shape{1, 20}, Shape{1, 20, 1}, Shape{1, 20, 1, 1}})
     EXPECT_EQ(

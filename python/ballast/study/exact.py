@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from .. import _core, nn
-from .._core import Tensor, _ExactBatch
+from .._core import Tensor, _ExactBatch, _ExactScope
 from ..nn import functional as F
 
-__all__ = ["train_step"]
+__all__ = ["exact_statistics", "train_step"]
+
+
+@contextmanager
+def exact_statistics() -> Iterator[None]:
+    """Sum the statistics of batch normalization in double, and round them once.
+
+    In this context layers that train do not depend on the order of the samples in a batch.
+    Usually the sums are float32 ones, which differ in the last bit with it; behind them a value
+    that is zero but for rounding may pass a ReLU or not, and gradients differ by far more than a
+    rounding: by half a percent in a ResNet-20. `train_step` has these statistics in any case.
+    """
+    scope = _ExactScope()
+    scope.enter()
+    try:
+        yield
+    finally:
+        scope.exit()
 
 
 def _own(t: Tensor) -> Tensor:
@@ -25,7 +43,7 @@ def train_step(
     micro_batch: int = 64,
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     mean: bool = True,
-    stride: int = 6,
+    stride: int = 4,
 ) -> float:
     """Do ``loss(model(x), y).backward()`` of a whole batch, in parts of `micro_batch` samples.
 
