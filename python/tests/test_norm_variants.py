@@ -99,3 +99,16 @@ def test_layers_print_their_arguments():
         "BatchRenorm1d(3, eps=1e-05, momentum=0.1, affine=True, r_max=3.0, d_max=5.0, "
         "start=5000, r_end=40000, d_end=25000)"
     )
+
+
+def test_renorm_without_tracked_statistics_is_batch_normalization():
+    renorm = nn.BatchRenorm1d(3, r_max=2.0, d_max=1.0, start=-1, r_end=0, d_end=0)
+    norm = nn.BatchNorm1d(3)
+    for layer in (renorm, norm):
+        layer.track_running_stats = False  # after construction
+    x = uniform((6, 3), 2).float()
+    np.testing.assert_array_equal(renorm(x).detach().numpy(), norm(x).detach().numpy())
+    assert renorm.num_batches_tracked.item() == 0
+    for layer in (renorm, norm):
+        layer.eval()  # by the statistics that are there, as PyTorch
+    np.testing.assert_array_equal(renorm(x).detach().numpy(), norm(x).detach().numpy())

@@ -88,9 +88,11 @@ class _BatchRenorm(_BatchNorm):
         self.r_max, self.d_max = r_max, d_max
         self.start, self.r_end, self.d_end = start, r_end, d_end
 
-    def _normalize_by(self, input: Tensor, *rest) -> Tensor:
+    def _normalize_by(self, input: Tensor, mean: Tensor | None, *rest) -> Tensor:
+        if mean is None:  # tracking was switched off: nothing to be led to
+            return _batch_norm(input, mean, *rest)
         limits = (self.r_max, self.d_max, self.start, self.r_end, self.d_end)
-        return _batch_renorm(input, *rest, *limits)
+        return _batch_renorm(input, mean, *rest, *limits)
 
     def extra_repr(self) -> str:
         """Write all arguments."""
