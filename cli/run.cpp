@@ -44,6 +44,8 @@ ordered_json to_json(const Settings& s) {
           {"seed", s.seed},
           {"threads", s.threads},
           {"checkpoint_every", s.checkpoint_every},
+          {"record", s.record},
+          {"plots", s.plots},
           {"data_hash", s.data_hash},
           {"sample", std::vector<int64_t>(dims.begin(), dims.end())}};
 }
@@ -67,6 +69,8 @@ Settings read_settings(const std::string& run) {
     j.at("seed").get_to(s.seed);
     j.at("threads").get_to(s.threads);
     j.at("checkpoint_every").get_to(s.checkpoint_every);
+    s.record = j.value("record", s.record);  // older runs have none
+    s.plots = j.value("plots", s.plots);
     j.at("data_hash").get_to(s.data_hash);
     s.sample = Shape(j.at("sample").get<std::vector<int64_t>>());
   } catch (const nlohmann::json::exception& e) {

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "ballast/data/loader.h"
 #include "ballast/data/prepare.h"
@@ -28,8 +29,10 @@ struct Settings {
   uint64_t seed = 0;
   int threads = 0;                       // 0: as many as there are cores
   std::string checkpoint_every = "30s";  // seconds with an s, else steps
-  std::string data_hash;                 // of the prepared samples, to notice another file
-  Shape sample;                          // shape of one prepared sample
+  std::vector<std::string> record;       // formats of the record
+  bool plots = false;
+  std::string data_hash;  // of the prepared samples, to notice another file
+  Shape sample;           // shape of one prepared sample
 };
 
 nlohmann::ordered_json to_json(const Settings& s);

@@ -36,8 +36,7 @@ struct Options {
   Settings settings;
   std::string out, resume;
   std::vector<const CLI::Option*> decided;  // options that settings.json decides when resuming
-  std::vector<std::string> record;          // formats
-  bool plots = false, force = false, json = false, quiet = false;
+  bool force = false, json = false, quiet = false;
 };
 
 std::atomic<bool> g_stop{false};
@@ -165,13 +164,12 @@ void report(const train::EpochMetrics& m, const std::string& line, const Setting
 
 /// The record that a run asks for; none, null. Layers are looked at with the first batch's worth of
 /// training samples.
-std::unique_ptr<study::TrainingRecord> make_record(const Options& o, const Settings& s,
-                                                   nn::Module& model,
+std::unique_ptr<study::TrainingRecord> make_record(const Settings& s, nn::Module& model,
                                                    const data::TensorDataset& samples,
                                                    const std::string& run) {
-  if (o.record.empty()) return nullptr;
+  if (s.record.empty()) return nullptr;
   std::vector<study::RecordFormat> formats;
-  for (const std::string& name : o.record)
+  for (const std::string& name : s.record)
     formats.push_back(name == "tensorboard" ? study::RecordFormat::kTensorBoard
                       : name == "csv"       ? study::RecordFormat::kCsv
                                             : study::RecordFormat::kJsonLines);
@@ -190,8 +188,8 @@ int train_on(const Settings& s, const data::SplitArrays& samples, const std::str
   data::Loader batches(data::TensorDataset(samples.train),
                        {.batch_size = s.batch_size, .shuffle = true});
   data::Loader test = evaluation_loader(samples.test);
-  if (o.plots) study::check_plots();
-  const auto record = make_record(o, s, *model, batches.dataset(), run);
+  if (s.plots) study::check_plots();
+  const auto record = make_record(s, *model, batches.dataset(), run);
   const Interval every = parse_interval(s.checkpoint_every);
   const int64_t steps = batches.num_batches();
   const train::FitOptions options{.epochs = s.epochs,
@@ -218,7 +216,7 @@ int train_on(const Settings& s, const data::SplitArrays& samples, const std::str
   std::string lines;
   for (const train::EpochMetrics& m : result.epochs) lines += json_line(m, steps) + "\n";
   write_atomically(metrics_path(run), bytes_of(lines));
-  if (o.plots) study::plot_training(result.epochs, run + "/plots");
+  if (s.plots) study::plot_training(result.epochs, run + "/plots");
   save(model->state_dict(), model_path(run), {{"format", "pt"}});
   if (!o.quiet && !o.json) fmt::print("weights: {}\n", model_path(run));
   return kOk;
@@ -352,16 +350,16 @@ Action add_train(CLI::App& command) {
               .add_option("--checkpoint-every", s.checkpoint_every,
                           "Seconds (30s) or steps (500) between checkpoints (default 30s)")
               ->type_name("N[s]"));
-  command
-      .add_option(
-          "--record", o->record,
-          "Write losses, statistics, activations and gradients as well: tensorboard, csv or "
-          "jsonl (several: with commas)")
-      ->type_name("FORMAT")
-      ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->check(CLI::IsMember({"tensorboard", "csv", "jsonl"}));
-  command.add_flag("--plots", o->plots, "Draw curves at the end (needs gnuplot)");
+  decided(command
+              .add_option(
+                  "--record", s.record,
+                  "Write losses, statistics, activations and gradients as well: tensorboard, csv "
+                  "or jsonl (several: with commas)")
+              ->type_name("FORMAT")
+              ->delimiter(',')
+              ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+              ->check(CLI::IsMember({"tensorboard", "csv", "jsonl"})));
+  decided(command.add_flag("--plots", s.plots, "Draw curves at the end (needs gnuplot)"));
   command.add_option("--out", o->out, "Folder of the new run")->type_name("RUN");
   command.add_option("--resume", o->resume, "Continue the run in this folder with its settings")
       ->type_name("RUN")

@@ -59,8 +59,15 @@ TEST_F(Record, OfAContinuedRunIsThatOfAnUninterruptedOne) {
   const std::string run = trained("run", {"--record", "jsonl"});
   // As killed in the second epoch: the record has lines that the checkpoint knows nothing of.
   std::filesystem::remove(run + "/checkpoint.safetensors");
-  EXPECT_EQ(output_of({"train", "--resume", run, "--record", "jsonl", "--quiet"}), "");
+  EXPECT_EQ(output_of({"train", "--resume", run, "--quiet"}), "");
   EXPECT_EQ(content_of(run + "/record.jsonl"), content_of(whole + "/record.jsonl"));
+}
+
+TEST_F(Record, OfAContinuedRunIsDecidedByItsSettings) {
+  const std::string run = trained("run", {"--record", "csv"});
+  EXPECT_EQ(
+      complaint_of({"train", "--resume", run, "--record", "jsonl"}, 2),
+      "--record cannot be changed when a run is continued: " + run + "/settings.json decides");
 }
 
 TEST_F(Record, PlotsAreDrawn) {
