@@ -7,6 +7,7 @@
 #include <CLI/Formatter.hpp>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "ballast/io/state.h"
 #include "ballast/study/diagnose.h"
@@ -20,6 +21,7 @@ namespace {
 struct Options {
   SourceOptions source;
   int64_t batch_size = 0, samples = 512;
+  std::optional<double> momentum;
   bool json = false;
 };
 
@@ -39,6 +41,7 @@ int inspect(const Options& o) {
   options.batch_size = o.batch_size > 0 ? o.batch_size : s.is_run ? s.settings.batch_size : 0;
   options.max_samples = o.samples;
   options.steps = steps_of(o.source.source);
+  options.momentum = o.momentum;
   data::Loader loader(data::TensorDataset(s.samples),
                       {.batch_size = options.batch_size > 0 ? options.batch_size : 64});
   s.model->eval();
@@ -60,6 +63,12 @@ Action add_inspect(CLI::App& command) {
                   "Samples in training's batches (default: the run's; else 64, as a guess)")
       ->type_name("N")
       ->check(at_least_one);
+  command
+      .add_option("--bn-momentum", o->momentum,
+                  "Momentum of the batch norms in training (default 0.1): of weights trained "
+                  "elsewhere, files do not say")
+      ->type_name("M")
+      ->check(CLI::Range(0.0, 1.0));
   command.add_option("--samples", o->samples, "Samples to look at (default 512)")
       ->type_name("N")
       ->check(at_least_one);

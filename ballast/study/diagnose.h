@@ -28,6 +28,8 @@ struct DiagnoseOptions {
   /// Steps of training, where known: running statistics that took in more batches than that were
   /// changed by something else.
   std::optional<int64_t> steps;
+  /// Of the layers in training, where it was not the model's.
+  std::optional<double> momentum = {};
   /// Of a batch: a mean. Cross-entropy where outputs (N, classes) meet labels (N); else, where not
   /// given, no losses are measured, and gradients are those of the mean square of the output.
   Loss loss = nullptr;

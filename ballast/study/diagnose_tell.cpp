@@ -219,7 +219,10 @@ Diagnosis diagnose(nn::Module& model, data::Loader& loader, const DiagnoseOption
     samples += b.x.size(0);
     if (samples >= options.max_samples) break;
   }
-  return diagnose(subject_of(model), batches, options);
+  Subject subject = subject_of(model);
+  if (options.momentum)
+    for (NormLayer& l : subject.norms) l.momentum = options.momentum;
+  return diagnose(subject, batches, options);
 }
 
 }  // namespace ballast::study
