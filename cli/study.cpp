@@ -70,6 +70,7 @@ void show(const study::Result& r) {
   const study::Finding& f = r.finding;
   fmt::print("{}: {}\n  {}{}{}\n", r.claim->name, study::name_of(f.verdict), f.sentence,
              f.timing.empty() ? "" : " ", f.timing);
+  if (r.claim->own_networks) fmt::print("  {}\n", study::network_of(*r.claim));
   std::fflush(stdout);
 }
 

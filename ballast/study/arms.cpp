@@ -57,7 +57,7 @@ Arm train_best(Lab& lab, Training training, const std::vector<double>& rates, st
 }
 
 Estimate gain(const Arm& a, const std::string& name_a, const Arm& b, const std::string& name_b) {
-  return percent(accuracy_difference(lists(a.runs, name_a), lists(b.runs, name_b)));
+  return points(accuracy_difference(lists(a.runs, name_a), lists(b.runs, name_b)));
 }
 
 Estimate gain(const Arm& a, const Arm& b) { return gain(a, "correct", b, "correct"); }

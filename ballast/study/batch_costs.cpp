@@ -159,12 +159,14 @@ Estimate times(const Estimate& e, double factor) {
 
 void add_statistics(const Sizes& sizes, const std::vector<Numbers>& runs, int64_t samples,
                     Finding& f) {
-  Table t{"Error of a batch's statistics, before the first batch norm: root of the mean square",
-          {{"batch"},
-           {"mean", "standard deviations"},
-           {"theory, 1/sqrt(n)", "standard deviations"},
-           {"variance", "of the variance"}},
-          {}};
+  Table t{
+      "Error of a batch's statistics, before the first batch norm of a plain network: root of the "
+      "mean square",
+      {{"batch"},
+       {"mean", "standard deviations"},
+       {"theory, 1/sqrt(n)", "standard deviations"},
+       {"variance", "of the variance"}},
+      {}};
   Figure figure{"batch-statistics",
                 "Error of a batch's statistics",
                 {"batch size [samples]", true},
@@ -186,7 +188,7 @@ void add_statistics(const Sizes& sizes, const std::vector<Numbers>& runs, int64_
   f.sentence += fmt::format(
       "A batch's mean is off by {} standard deviations at {} samples and {} at {}, within {:.1f} % "
       "of "
-      "1/sqrt(n). ",
+      "1/sqrt(n).",
       text_of(mean[0].mean), sizes[0], text_of(mean.back().mean), sizes.back(), 100 * worst);
   f.tables.push_back(std::move(t));
   f.figures.push_back(std::move(figure));
@@ -247,7 +249,11 @@ void add_costs(Lab& lab, Finding& f) {
            .dashed = threads == 2});
   for (size_t s = 0; s < sizes.size(); ++s) {
     std::vector<Cell> row{std::to_string(sizes[s])};
-    for (const size_t i : {0, 1}) row.emplace_back(estimates(noise[i], "noise")[s]);
+    for (const size_t i : {0, 1}) {
+      std::vector<double> of_seeds;
+      for (const auto& list : lists(noise[i], "noise")) of_seeds.push_back(list[s]);
+      row.emplace_back(geometric_interval(of_seeds));
+    }
     for (const size_t i : {0, 1}) row.emplace_back(times(estimates(cost[i], "bytes")[s], 1e-3));
     for (const size_t i : {0, 1})
       for (const size_t threads : {1, 2}) {

@@ -59,8 +59,8 @@ Finding initialization(Lab& lab) {
     table.rows.push_back({init.str(), arms[0].fit_accuracy(), arms[1].fit_accuracy(),
                           arms[0].test_accuracy(), arms[1].test_accuracy()});
     f.comparisons.push_back({fmt::format("from {}", init.str()),
-                             percent(paired_difference(column(arms[0].runs, "fit_accuracy"),
-                                                       column(arms[1].runs, "fit_accuracy"))),
+                             points(paired_difference(column(arms[0].runs, "fit_accuracy"),
+                                                      column(arms[1].runs, "fit_accuracy"))),
                              kMargin, "percentage points of the training samples"});
   }
   f.verdict = judge(f.comparisons);

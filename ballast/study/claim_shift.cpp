@@ -315,7 +315,7 @@ Finding covariate_shift(Lab& lab) {
       course(arms, "covariate-shift", "Change of a layer's gradient by the layers before it",
              "change [of its length]", "shift"),
       course(arms, "covariate-shift-means", "Movement of the units' means between two looks",
-             "movement [standard deviations]", "moved")};
+             "movement [std. dev.]", "moved")};
   return f;
 }
 

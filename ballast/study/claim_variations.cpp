@@ -2,6 +2,8 @@
 // learnable scale and shift.
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "ballast/study/arms.h"
 #include "ballast/study/claims.h"
 
@@ -22,23 +24,34 @@ std::vector<double> epochs_of(const Arm& arm) {
 
 struct Setting {
   std::string name;
-  PlainShape plain;
+  std::optional<PlainShape> plain;  ///< none: the network under study
   double lr;
 };
 
+/// Plain networks of several depths.
+std::vector<Setting> plain_settings(const Lab& lab) {
+  return lab.pick<std::vector<Setting>>(
+      {{"3 layers", PlainShape{}, 0.05}},
+      {{"3 layers", PlainShape{}, 0.05}, {"10 layers", PlainShape{10, 50}, 0.02}},
+      {{"3 layers, rate 0.02", PlainShape{}, 0.02},
+       {"3 layers, rate 0.1", PlainShape{}, 0.1},
+       {"10 layers, rate 0.02", PlainShape{10, 50}, 0.02},
+       {"20 layers, rate 0.01", PlainShape{20, 50}, 0.01}});
+}
+
+/// The network under study.
+std::vector<Setting> own_settings(const Lab& lab) {
+  const std::vector<Setting> all{{"rate 0.02", {}, 0.02}, {"rate 0.1", {}, 0.1}};
+  return lab.pick<std::vector<Setting>>({all[0]}, all, all);
+}
+
 struct Variation {
   const char *name, *first, *second;  ///< of the claim and of the two ways
-  Recipe (*recipe)(bool first, const PlainShape&);
+  Recipe (*recipe)(bool first, const std::optional<PlainShape>&);
 };
 
 /// Two ways of building the same network, compared in accuracy and speed.
-Finding compare(Lab& lab, const Variation& v) {
-  const auto settings = lab.pick<std::vector<Setting>>(
-      {{"3 layers", {}, 0.05}}, {{"3 layers", {}, 0.05}, {"10 layers", {10, 50}, 0.02}},
-      {{"3 layers, rate 0.02", {}, 0.02},
-       {"3 layers, rate 0.1", {}, 0.1},
-       {"10 layers, rate 0.02", {10, 50}, 0.02},
-       {"20 layers, rate 0.01", {20, 50}, 0.01}});
+Finding compare(Lab& lab, const Variation& v, const std::vector<Setting>& settings) {
   const int64_t epochs = lab.pick(2, 12, 30);
   lab.begin(v.name, static_cast<int64_t>(settings.size()) * 2 * lab.seeds());
   Finding f;
@@ -80,7 +93,7 @@ Finding compare(Lab& lab, const Variation& v) {
       figure.series.push_back(std::move(line));
     }
     f.sentence += fmt::format(
-        "{}{}: {} % {}, {} % {}", f.sentence.empty() ? "Test accuracy in " : "; ", s.name,
+        "{}{}: {} % {}, {} % {}", f.sentence.empty() ? "Test accuracy, " : "; ", s.name,
         text_of(arms[0].test_accuracy()), v.first, text_of(arms[1].test_accuracy()), v.second);
   }
   f.sentence += fmt::format(". {}.", tally(f.comparisons));
@@ -93,18 +106,20 @@ Finding compare(Lab& lab, const Variation& v) {
 }  // namespace
 
 Finding placement(Lab& lab) {
-  return compare(lab, {"placement", "before", "after", [](bool first, const PlainShape& plain) {
-                         Recipe r{.norm = Norm::kBatch, .plain = plain};
-                         r.plain->after_activation = !first;
-                         return r;
-                       }});
+  const auto recipe = [](bool first, const std::optional<PlainShape>& plain) {
+    Recipe r{.norm = Norm::kBatch, .plain = plain};
+    r.plain->after_activation = !first;
+    return r;
+  };
+  return compare(lab, {"placement", "before", "after", recipe}, plain_settings(lab));
 }
 
 Finding scale_and_shift(Lab& lab) {
-  return compare(lab,
-                 {"scale-and-shift", "learnt", "fixed", [](bool first, const PlainShape& plain) {
-                    return Recipe{.norm = first ? Norm::kBatch : Norm::kFixed, .plain = plain};
-                  }});
+  const auto recipe = [](bool first, const std::optional<PlainShape>& plain) {
+    return Recipe{.norm = first ? Norm::kBatch : Norm::kFixed, .plain = plain};
+  };
+  return compare(lab, {"scale-and-shift", "learnt", "fixed", recipe},
+                 lab.task().model == "plain" ? plain_settings(lab) : own_settings(lab));
 }
 
 }  // namespace ballast::study

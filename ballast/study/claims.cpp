@@ -53,7 +53,7 @@ constexpr Claim kClaims[] = {
      "limited by how far signals travel, which the initialization decides. Yang et al. (2019, "
      "arXiv:1902.08129) show that batch normalization itself makes gradients explode with depth in "
      "networks without shortcuts at initialization, by a factor of about 1.2 a layer for ReLU.",
-     gradient_flow},
+     gradient_flow, "depth is what is varied"},
     {"inputs", "Inputs of any scale and shift",
      "With batch normalization a network does not mind how its inputs are scaled and shifted.",
      "Inputs multiplied by 0.01 to 100 and moved by up to 100: in training and test alike; and "
@@ -112,7 +112,8 @@ constexpr Claim kClaims[] = {
      "whose "
      "measures these are, find no less shift with batch normalization, and that noise after it, "
      "which makes the shift worse, harms training little.",
-     covariate_shift},
+     covariate_shift,
+     "the steps of single layers are undone and their units looked at, one layer after the other"},
     {"smoothness", "A smoother loss", "Batch normalization makes the loss smoother.",
      "Every few steps the loss and its gradient are looked at along the gradient, from half to "
      "four "
@@ -124,14 +125,14 @@ constexpr Claim kClaims[] = {
      "Ghorbani, Krishnan & Xiao (2019, arXiv:1901.10159) see large outliers of the Hessian's "
      "spectrum "
      "vanish with it.",
-     smoothness},
+     smoothness, "the same trainings as for the covariate shift are looked at"},
     {"placement", "Before the activation", "Batch normalization belongs before the activation.",
      "The same networks with batch normalization before and after each ReLU.",
      "Ioffe & Szegedy (2015) put it before, where values are closer to a normal distribution. "
      "Mishkin, "
      "Sergievskiy & Matas (2017, arXiv:1606.02228) measured on ImageNet that after is as good or a "
      "little better for ReLU.",
-     placement},
+     placement, "a network is built in one way only, and depth is varied"},
     {"scale-and-shift", "The learnable scale and shift",
      "Batch normalization needs its learnable scale and shift.",
      "The same networks with the scale and shift learnt, and left out.",
@@ -160,7 +161,8 @@ constexpr Claim kClaims[] = {
      "(2018, arXiv:1803.06959) find that networks with batch normalization rely less on single "
      "directions. Daneshmand et al. (2020, arXiv:2003.01652) show that it keeps the rank of hidden "
      "layers in deep networks.",
-     co_adaptation},
+     co_adaptation,
+     "units of hidden layers are looked at and switched off, one layer after the other"},
     {"variants", "Better variants for small batches",
      "At small batch sizes other normalizations do better than batch normalization.",
      "The same trainings with batch, ghost, group and layer normalization, batch renormalization "

@@ -16,6 +16,9 @@ struct Claim {
   const char* method;      ///< what is measured
   const char* literature;  ///< what was found before, with references
   Finding (*measure)(Lab&);
+  /// Why plain networks of the study's own are measured, whatever network the study is of; null:
+  /// the study's network is.
+  const char* own_networks = nullptr;
 };
 
 /// All claims, in the order of a report.

@@ -82,6 +82,13 @@ std::string text_of(const Estimate& e) {
   return fmt::format("{} ({} to {})", text_of(e.mean), text_of(e.low), text_of(e.high));
 }
 
-Estimate percent(const Estimate& e) { return {100 * e.mean, 100 * e.low, 100 * e.high, e.n}; }
+Estimate points(const Estimate& e) { return {100 * e.mean, 100 * e.low, 100 * e.high, e.n}; }
+
+Estimate percent(const Estimate& e) {
+  Estimate p = points(e);
+  if (p.low < 0.0) p.low = 0.0;  // not NaN
+  if (p.high > 100.0) p.high = 100.0;
+  return p;
+}
 
 }  // namespace ballast::study

@@ -91,8 +91,9 @@ struct Figure {
   std::string caption;
   Axis x, y;
   std::vector<Series> series;
-  std::vector<std::string> ticks{};  ///< names of x = 0, 1, ...; empty: numbers
-  bool timing = false;               ///< measured by a clock
+  std::vector<std::string>
+      ticks{};          ///< names of x = 0, 1, ..., points without lines; empty: numbers
+  bool timing = false;  ///< measured by a clock
 };
 
 struct Finding {
@@ -108,7 +109,9 @@ struct Finding {
 std::string text_of(const Estimate& e);
 /// A number with four significant digits: "0.0123", "12.3", "1e-05".
 std::string text_of(double v);
-/// Times 100: fractions as percentages.
+/// Times 100: differences of fractions as percentage points.
+Estimate points(const Estimate& e);
+/// Times 100: fractions as percentages; the interval ends at 0 and 100.
 Estimate percent(const Estimate& e);
 
 }  // namespace ballast::study

@@ -102,6 +102,12 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
     text.replace(at, what.size(), by);
 }
 
+/// The plot itself is as high in all figures: below it, more than two names take a line each.
+int64_t height_of(const Figure& figure) {
+  const auto names = static_cast<int64_t>(figure.series.size());
+  return 300 + 20 * (names > 2 ? names : 1) + (figure.ticks.empty() ? 0 : 40);
+}
+
 }  // namespace
 
 std::string as_markup(std::string text) {
@@ -114,14 +120,14 @@ std::string as_markup(std::string text) {
 
 std::string gnuplot_script(const Figure& figure) {
   std::string out = fmt::format(
-      "set terminal svg size 430,330 dynamic font \"sans-serif,14\"\n"
+      "set terminal svg size 430,{1} dynamic font \"sans-serif,14\"\n"
       "set encoding utf8\nset datafile missing \"NaN\"\n"
       "set border 3 linecolor rgb \"{0}\"\nset tics nomirror textcolor rgb \"{0}\"\n"
       "set grid linecolor rgb \"#9a9a9a\" linewidth 0.4 dashtype 3\n"
       "set key outside bottom center horizontal noenhanced textcolor rgb \"{0}\" samplen 2 "
       "height 0.8\n"
       "set bars 0.4\n",
-      kInk);
+      kInk, height_of(figure));
   out += axis_commands('x', figure.x) + axis_commands('y', figure.y);
   if (!figure.ticks.empty()) {
     out += "set xtics noenhanced rotate by -35 (";
@@ -135,9 +141,10 @@ std::string gnuplot_script(const Figure& figure) {
     const size_t look = static_cast<size_t>(s.colour) % std::size(kColours);
     out += data_block(s, i, figure.y.log);
     plots += fmt::format(
-        "{}$d{} using 1:2:3:4 with yerrorlines title {} linecolor rgb \"{}\" "
+        "{}$d{} using 1:2:3:4 with {} title {} linecolor rgb \"{}\" "
         "linewidth 1.6 dashtype {} pointtype {} pointsize {}",
-        i == 0 ? "plot " : ", ", i, quoted(s.name), kColours[look], s.dashed ? 2 : 1, kShapes[look],
+        i == 0 ? "plot " : ", ", i, figure.ticks.empty() ? "yerrorlines" : "yerrorbars",
+        quoted(s.name), kColours[look], s.dashed ? 2 : 1, kShapes[look],
         s.x.size() > 24 ? 0.25 : 0.55);
   }
   return out + plots + "\n";

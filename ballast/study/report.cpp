@@ -24,6 +24,11 @@ std::string command_of(const Report& report, const Claim& claim) {
                      report.command);
 }
 
+std::string network_of(const Claim& claim) {
+  if (!claim.own_networks) return "";
+  return fmt::format("Measured on plain networks of the study's own: {}.", claim.own_networks);
+}
+
 void write(const Report& report, const std::string& folder) {
   namespace fs = std::filesystem;
   const std::string figures = folder + "/figures";

@@ -30,6 +30,9 @@ void draw_pictures(Report& report);
 
 /// "ballast study convergence --quick"
 std::string command_of(const Report& report, const Claim& claim);
+/// What was measured for a claim where that is not the report's network: "Measured on plain
+/// networks of the study's own: depth is what is varied." Else nothing.
+std::string network_of(const Claim& claim);
 
 /// One page with everything in it: needs no other file and no network.
 std::string html_of(const Report& report);

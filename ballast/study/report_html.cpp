@@ -32,7 +32,7 @@ figcaption{font-size:.88rem;margin-bottom:.4rem}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 .caption{font-size:.88rem;margin:1.2rem 0 -.6rem}
 th,td{text-align:left;vertical-align:top;padding:.32rem .9rem .32rem 0;border-bottom:1px solid var(--line)}
-td.n,td:first-child{white-space:nowrap}
+td.n,.wide td:first-child{white-space:nowrap}
 th{font-weight:600}
 a{color:inherit}
 code{font-size:.88rem;background:var(--card);padding:.15rem .35rem;border-radius:.25rem;overflow-wrap:anywhere}
@@ -91,10 +91,10 @@ std::string section_of(const Report& report, const Result& r) {
   const Finding& f = r.finding;
   std::string out = fmt::format(
       "<section id=\"{}\"><h2>{}</h2>\n<blockquote>{}</blockquote>\n<p>Verdict: {}. {}{}{}</p>\n"
-      "<p class=\"soft\">{}</p>\n",
+      "<p class=\"soft\">{} {}</p>\n",
       r.claim->name, as_markup(r.claim->title), as_markup(r.claim->statement), badge(f.verdict),
       as_markup(f.sentence), f.timing.empty() ? "" : " ", as_markup(f.timing),
-      as_markup(r.claim->method));
+      as_markup(r.claim->method), as_markup(network_of(*r.claim)));
   out += figures_of(report, f);
   for (const Table& t : f.tables) out += table_of(t);
   if (!f.comparisons.empty()) out += comparisons_of(f);
@@ -112,13 +112,14 @@ std::string html_of(const Report& report) {
       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
       "<title>Batch normalization, measured</title><style>{}</style></head><body>\n"
       "<h1>Batch normalization, measured</h1>\n<p>What is said of batch normalization, each claim "
-      "with the experiment that measures it: network <code>{}</code> on <code>{}</code>, {} seeds "
-      "a number. In parentheses stand 95 % confidence intervals.</p>\n",
+      "with the experiment that measures it: network <code>{}</code> on <code>{}</code> where "
+      "nothing "
+      "else is said, {} seeds a number. In parentheses stand 95 % confidence intervals.</p>\n",
       kStyle, as_markup(report.model), as_markup(report.data), report.seeds);
   if (!report.no_pictures.empty())
     out += fmt::format("<p><strong>There are no pictures:</strong> {}</p>\n",
                        as_markup(report.no_pictures));
-  out += "<div class=\"wide\"><table><tr><th>claim</th><th>verdict</th></tr>\n";
+  out += "<div><table><tr><th>claim</th><th>verdict</th></tr>\n";
   for (const Result& r : report.results)
     out += fmt::format("<tr><td><a href=\"#{}\">{}</a></td><td>{}</td></tr>\n", r.claim->name,
                        as_markup(r.claim->title), badge(r.finding.verdict));

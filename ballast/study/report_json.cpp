@@ -80,6 +80,7 @@ Json json_from(const Report& report, const Result& r) {
           {"verdict", name_of(f.verdict)},
           {"sentence", f.sentence},
           {"command", command_of(report, *r.claim)},
+          {"network", r.claim->own_networks ? network_of(*r.claim) : report.model},
           {"comparisons", comparisons},
           {"tables", tables},
           {"figures", figures},

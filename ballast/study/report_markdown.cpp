@@ -53,7 +53,8 @@ Table comparisons_of(const Finding& f) {
 
 std::string markdown_of(const Report& report, const std::string& figures) {
   std::string out = fmt::format(
-      "# Batch normalization, measured\n\nNetwork `{}` on `{}`, {} seeds. Numbers in parentheses "
+      "# Batch normalization, measured\n\nNetwork `{}` on `{}` where nothing else is said, {} "
+      "seeds. Numbers in parentheses "
       "are 95 % confidence intervals.\n\n| claim | verdict |\n|---|---|\n",
       report.model, report.data, report.seeds);
   for (const Result& r : report.results)
@@ -62,9 +63,10 @@ std::string markdown_of(const Report& report, const std::string& figures) {
     out += fmt::format("\nThere are no pictures: {}\n", report.no_pictures);
   for (const Result& r : report.results) {
     const Finding& f = r.finding;
-    out += fmt::format("\n## {}\n\n*{}* **{}**: {}{}{}\n\n{}\n\n", r.claim->title,
+    out += fmt::format("\n## {}\n\n*{}* **{}**: {}{}{}\n\n{}{}{}\n\n", r.claim->title,
                        r.claim->statement, name_of(f.verdict), f.sentence,
-                       f.timing.empty() ? "" : " ", f.timing, r.claim->method);
+                       f.timing.empty() ? "" : " ", f.timing, r.claim->method,
+                       r.claim->own_networks ? " " : "", network_of(*r.claim));
     for (const Figure& figure : f.figures)
       if (report.pictures.contains(figure.name))
         out += fmt::format("![{}]({}/{}.svg)\n\n", figure.caption, figures, figure.name);

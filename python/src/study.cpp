@@ -89,7 +89,8 @@ std::string measured(const study::Task& task, const Request& r, const nb::object
   const auto tell = [&](const study::Result& result) {
     nb::gil_scoped_acquire acquire;
     const study::Finding& f = result.finding;
-    on_result(result.claim->name, study::name_of(f.verdict), f.sentence, f.timing);
+    on_result(result.claim->name, study::name_of(f.verdict), f.sentence, f.timing,
+              study::network_of(*result.claim));
   };
   const train::StopOnSignal signals;
   nb::gil_scoped_release release;

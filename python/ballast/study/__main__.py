@@ -28,8 +28,9 @@ def _class_of(model: str):
     return getattr(module, name)
 
 
-def _show(claim: str, verdict: str, sentence: str, timing: str) -> None:
-    print(f"{claim}: {verdict}\n  {sentence}{' ' if timing else ''}{timing}", flush=True)
+def _show(claim: str, verdict: str, sentence: str, timing: str, network: str) -> None:
+    said = " ".join(part for part in (sentence, timing) if part)
+    print("\n  ".join(part for part in (f"{claim}: {verdict}", said, network) if part), flush=True)
 
 
 def main() -> int:

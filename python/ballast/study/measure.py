@@ -75,7 +75,7 @@ def run(
     name: str = "",
     command: str = "",
     progress: bool = False,
-    on_result: Callable[[str, str, str, str], None] | None = None,
+    on_result: Callable[[str, str, str, str, str], None] | None = None,
 ) -> dict[str, Any]:
     """Measure claims about batch normalization on a network of one's own.
 
@@ -100,7 +100,8 @@ def run(
     progress : bool
         Show how far it is, on standard error.
     on_result : callable
-        Called with a claim's name, its verdict, the sentence and the times measured.
+        Called with a claim's name, its verdict, the sentence, the times measured, and why networks
+        of the study's own were measured, where that is so.
 
     Returns
     -------
