@@ -187,7 +187,7 @@ def is_signed(input: Tensor) -> bool:
 class _TypeOfTensor(type):
     """Classes such as ``torch.FloatTensor``: tensors of one dtype, and how they once were made."""
 
-    dtype: Any
+    dtype: object  # a name that tools find in torch's module, which these classes are said to be of
 
     def __instancecheck__(cls, x: Any) -> bool:
         return isinstance(x, Tensor) and x.dtype is cls.dtype
