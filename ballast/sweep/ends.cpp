@@ -14,8 +14,10 @@ namespace {
 using plan::Home;
 
 // Floats that are summed at a time: 16 KB, half of an L1, which is where an array between a program
-// and the sums over it stays. Of wide rows, so many columns, for enough rows to go with them.
-constexpr int64_t kChunk = 4096, kChunkColumns = 128;
+// and the sums over it stays. Of wide rows, so many columns, for enough rows to go with them; more
+// of what comes from memory, which is read in the order in which it lies, and more rows where there
+// are no arrays in between.
+constexpr int64_t kChunk = 4096, kChunkColumns = 128, kMemoryColumns = 512, kMemoryChunk = 16384;
 // Arrays that a program may give to sums.
 constexpr int kMaxGiven = 8;
 
@@ -275,7 +277,9 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
   }
   check(s.givens <= kMaxGiven, "sweep: {} arrays between a program and its sums", s.givens);
   // Of wide rows, some columns at a time.
-  const int64_t width = std::min(n, kChunkColumns), step = kChunk / std::max<int64_t>(width, 1);
+  const int64_t width = std::min(n, s.product ? kChunkColumns : kMemoryColumns),
+                step =
+                    (s.product || s.program ? kChunk : kMemoryChunk) / std::max<int64_t>(width, 1);
   Program::Given given[kMaxGiven];
   float* arrays = sum_memory(s.givens * kChunk + 3 * width);
   auto* slot = reinterpret_cast<double*>(slots_->data()) + slot_index * s.doubles;

@@ -8,9 +8,9 @@ namespace {
 
 using plan::OperandMode;
 
-// A block is what one instruction runs over: 2 KB, so that a dozen of them (operands, registers)
-// stay in a 32 KB L1 beside each other.
-constexpr int64_t kBlock = 512;
+// A block is what one instruction runs over: 4 KB, so that half a dozen of them (operands,
+// registers) stay in a 32 KB L1 beside each other.
+constexpr int64_t kBlock = 1024;
 // An instruction alone runs over this many blocks at a time.
 constexpr int64_t kAlone = 16;
 // Operands in memory are fetched this many blocks before they are read.
