@@ -75,11 +75,10 @@ Finding overfitting(Lab& lab) {
   for (size_t i = 0; i < arms.size(); ++i) {
     const Arm& arm = arms[i];
     const size_t pair = i / 2;
-    const auto place = static_cast<double>(pair);
     table.rows.push_back({arm.training.recipe.dropout, arm.training.weight_decay, arm.name,
                           arm.fit_accuracy(), arm.test_accuracy(), mean_interval(arm.gaps()),
                           mean_interval(column(arm.runs, "test_loss"))});
-    figure.series[i % 2].add(place + (i % 2 == 0 ? -0.05 : 0.05), mean_interval(arm.gaps()));
+    figure.series[i % 2].add(static_cast<double>(pair), mean_interval(arm.gaps()));
   }
   f.tables.push_back(std::move(table));
   f.figures.push_back(std::move(figure));

@@ -44,13 +44,14 @@ std::string axis_commands(char name, const Axis& axis) {
 
 std::string number(double v) { return std::isfinite(v) ? fmt::format("{:.9g}", v) : "NaN"; }
 
-std::string data_block(const Series& s, size_t index, bool log) {
+/// `aside`: how far points are moved, so that they do not hide each other.
+std::string data_block(const Series& s, size_t index, bool log, double aside) {
   std::string out = fmt::format("$d{} << EOD\n", index);
   for (size_t i = 0; i < s.x.size(); ++i) {
     const bool bars = !s.low.empty() && std::isfinite(s.low[i]) && std::isfinite(s.high[i]);
     double low = bars ? s.low[i] : s.y[i];
     if (log && low <= 0.0) low = 0.1 * s.y[i];  // a logarithmic axis has no zero
-    out += fmt::format("{} {} {} {}\n", number(s.x[i]), number(s.y[i]), number(low),
+    out += fmt::format("{} {} {} {}\n", number(s.x[i] + aside), number(s.y[i]), number(low),
                        number(bars ? s.high[i] : s.y[i]));
   }
   return out + "EOD\n";
@@ -126,7 +127,7 @@ std::string gnuplot_script(const Figure& figure) {
       "set grid linecolor rgb \"#9a9a9a\" linewidth 0.4 dashtype 3\n"
       "set key outside bottom center horizontal noenhanced textcolor rgb \"{0}\" samplen 2 "
       "height 0.8\n"
-      "set bars 0.4\n",
+      "set bars 0.4\nunset mxtics\nunset mytics\n",
       kInk, height_of(figure));
   out += axis_commands('x', figure.x) + axis_commands('y', figure.y);
   if (!figure.ticks.empty()) {
@@ -139,7 +140,9 @@ std::string gnuplot_script(const Figure& figure) {
   for (size_t i = 0; i < figure.series.size(); ++i) {
     const Series& s = figure.series[i];
     const size_t look = static_cast<size_t>(s.colour) % std::size(kColours);
-    out += data_block(s, i, figure.y.log);
+    const double from_middle =
+        static_cast<double>(i) - 0.5 * static_cast<double>(figure.series.size() - 1);
+    out += data_block(s, i, figure.y.log, figure.ticks.empty() ? 0.0 : 0.16 * from_middle);
     plots += fmt::format(
         "{}$d{} using 1:2:3:4 with {} title {} linecolor rgb \"{}\" "
         "linewidth 1.6 dashtype {} pointtype {} pointsize {}",

@@ -32,7 +32,7 @@ figcaption{font-size:.88rem;margin-bottom:.4rem}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 .caption{font-size:.88rem;margin:1.2rem 0 -.6rem}
 th,td{text-align:left;vertical-align:top;padding:.32rem .9rem .32rem 0;border-bottom:1px solid var(--line)}
-td.n,.wide td:first-child{white-space:nowrap}
+td.n,.wide td{white-space:nowrap}
 th{font-weight:600}
 a{color:inherit}
 code{font-size:.88rem;background:var(--card);padding:.15rem .35rem;border-radius:.25rem;overflow-wrap:anywhere}
