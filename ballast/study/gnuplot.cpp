@@ -127,7 +127,7 @@ std::string gnuplot_script(const Figure& figure) {
       "set grid linecolor rgb \"#9a9a9a\" linewidth 0.4 dashtype 3\n"
       "set key outside bottom center horizontal noenhanced textcolor rgb \"{0}\" samplen 2 "
       "height 0.8\n"
-      "set bars 0.4\nunset mxtics\nunset mytics\n",
+      "set bars 0.4\nset pointintervalbox 0\nunset mxtics\nunset mytics\n",
       kInk, height_of(figure));
   out += axis_commands('x', figure.x) + axis_commands('y', figure.y);
   if (!figure.ticks.empty()) {
@@ -142,7 +142,7 @@ std::string gnuplot_script(const Figure& figure) {
     const size_t look = static_cast<size_t>(s.colour) % std::size(kColours);
     const double from_middle =
         static_cast<double>(i) - 0.5 * static_cast<double>(figure.series.size() - 1);
-    out += data_block(s, i, figure.y.log, figure.ticks.empty() ? 0.0 : 0.16 * from_middle);
+    out += data_block(s, i, figure.y.log, figure.ticks.empty() ? 0.0 : 0.2 * from_middle);
     plots += fmt::format(
         "{}$d{} using 1:2:3:4 with {} title {} linecolor rgb \"{}\" "
         "linewidth 1.6 dashtype {} pointtype {} pointsize {}",
