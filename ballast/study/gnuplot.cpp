@@ -44,15 +44,17 @@ std::string axis_commands(char name, const Axis& axis) {
 
 std::string number(double v) { return std::isfinite(v) ? fmt::format("{:.9g}", v) : "NaN"; }
 
-/// `aside`: how far points are moved, so that they do not hide each other.
-std::string data_block(const Series& s, size_t index, bool log, double aside) {
+/// `aside`: how far points are moved, so that they do not hide each other. `apart`: an empty line
+/// after each keeps gnuplot from joining them (its style without lines has a white disc behind
+/// each).
+std::string data_block(const Series& s, size_t index, bool log, double aside, bool apart) {
   std::string out = fmt::format("$d{} << EOD\n", index);
   for (size_t i = 0; i < s.x.size(); ++i) {
     const bool bars = !s.low.empty() && std::isfinite(s.low[i]) && std::isfinite(s.high[i]);
     double low = bars ? s.low[i] : s.y[i];
     if (log && low <= 0.0) low = 0.1 * s.y[i];  // a logarithmic axis has no zero
-    out += fmt::format("{} {} {} {}\n", number(s.x[i] + aside), number(s.y[i]), number(low),
-                       number(bars ? s.high[i] : s.y[i]));
+    out += fmt::format("{} {} {} {}\n{}", number(s.x[i] + aside), number(s.y[i]), number(low),
+                       number(bars ? s.high[i] : s.y[i]), apart ? "\n" : "");
   }
   return out + "EOD\n";
 }
@@ -127,7 +129,7 @@ std::string gnuplot_script(const Figure& figure) {
       "set grid linecolor rgb \"#9a9a9a\" linewidth 0.4 dashtype 3\n"
       "set key outside bottom center horizontal noenhanced textcolor rgb \"{0}\" samplen 2 "
       "height 0.8\n"
-      "set bars 0.4\nset pointintervalbox 0\nunset mxtics\nunset mytics\n",
+      "set bars 0.4\nunset mxtics\nunset mytics\n",
       kInk, height_of(figure));
   out += axis_commands('x', figure.x) + axis_commands('y', figure.y);
   if (!figure.ticks.empty()) {
@@ -142,12 +144,12 @@ std::string gnuplot_script(const Figure& figure) {
     const size_t look = static_cast<size_t>(s.colour) % std::size(kColours);
     const double from_middle =
         static_cast<double>(i) - 0.5 * static_cast<double>(figure.series.size() - 1);
-    out += data_block(s, i, figure.y.log, figure.ticks.empty() ? 0.0 : 0.2 * from_middle);
+    const bool apart = !figure.ticks.empty();
+    out += data_block(s, i, figure.y.log, apart ? 0.2 * from_middle : 0.0, apart);
     plots += fmt::format(
-        "{}$d{} using 1:2:3:4 with {} title {} linecolor rgb \"{}\" "
+        "{}$d{} using 1:2:3:4 with yerrorlines title {} linecolor rgb \"{}\" "
         "linewidth 1.6 dashtype {} pointtype {} pointsize {}",
-        i == 0 ? "plot " : ", ", i, figure.ticks.empty() ? "yerrorlines" : "yerrorbars",
-        quoted(s.name), kColours[look], s.dashed ? 2 : 1, kShapes[look],
+        i == 0 ? "plot " : ", ", i, quoted(s.name), kColours[look], s.dashed ? 2 : 1, kShapes[look],
         s.x.size() > 24 ? 0.25 : 0.55);
   }
   return out + plots + "\n";

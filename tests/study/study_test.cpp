@@ -255,6 +255,15 @@ TEST(StudyReport, PagesHoldEverythingThemselves) {
   EXPECT_TRUE(std::filesystem::exists(folder / "figures/convergence.svg"));
 }
 
+TEST(StudyFigure, PointsOfCategoriesAreNeitherJoinedNorOnWhite) {
+  Figure figure{"f", "f", {"x"}, {"y"}, {{.name = "s", .x = {0, 1}, .y = {1, 2}}}};
+  figure.ticks = {"a", "b"};
+  EXPECT_NE(gnuplot_script(figure).find("0 1 1 1\n\n1 2 2 2\n\nEOD"), std::string::npos)
+      << gnuplot_script(figure);
+  if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not there";
+  EXPECT_EQ(draw(figure).find("color='white'/>"), std::string::npos);
+}
+
 TEST(StudyFigure, TextsCannotLeaveTheirQuotes) {
   Figure figure{"f",
                 "a < b",
