@@ -1,40 +1,26 @@
 #include "ballast/nn/activation.h"
 
-#include "ballast/nn/options.h"
-#include "ballast/ops/softmax.h"
+#include "ballast/ops/create.h"
 
 namespace ballast::nn {
 
-Tensor ReLU::forward(const Tensor& x) { return relu(x); }
-Tensor ReLU6::forward(const Tensor& x) { return relu6(x); }
-Tensor Sigmoid::forward(const Tensor& x) { return sigmoid(x); }
-Tensor Tanh::forward(const Tensor& x) { return tanh(x); }
-Tensor SiLU::forward(const Tensor& x) { return silu(x); }
-Tensor Hardswish::forward(const Tensor& x) { return hardswish(x); }
-Tensor Hardsigmoid::forward(const Tensor& x) { return hardsigmoid(x); }
-
-Tensor LeakyReLU::forward(const Tensor& x) { return leaky_relu(x, negative_slope_); }
-std::string LeakyReLU::extra_repr() const {
-  return "negative_slope=" + python_str(negative_slope_);
+Tensor Softmax2d::forward(const Tensor& x) {
+  check<ValueError>(x.dim() == 3 || x.dim() == 4,
+                    "Softmax2d: expected input to be 3D or 4D, got {}D instead", x.dim());
+  return softmax(x, -3);
 }
 
-Tensor ELU::forward(const Tensor& x) { return elu(x, alpha_); }
-std::string ELU::extra_repr() const { return "alpha=" + python_str(alpha_); }
-
-Tensor GELU::forward(const Tensor& x) { return gelu(x, approximate_); }
 std::string GELU::extra_repr() const {
   return approximate_ == GeluApproximation::kTanh ? "approximate='tanh'" : "approximate='none'";
 }
 
-Tensor Softplus::forward(const Tensor& x) { return softplus(x, beta_, threshold_); }
-std::string Softplus::extra_repr() const {
-  return fmt::format("beta={}, threshold={}", python_str(beta_), python_str(threshold_));
+std::string RReLU::extra_repr() const {
+  return fmt::format("lower={}, upper={}", python_str(lower_), python_str(upper_));
 }
 
-Tensor Softmax::forward(const Tensor& x) { return softmax(x, dim_); }
-std::string Softmax::extra_repr() const { return fmt::format("dim={}", dim_); }
+PReLU::PReLU(int64_t num_parameters, double init)
+    : weight(add_parameter("weight", full({num_parameters}, init))) {}
 
-Tensor LogSoftmax::forward(const Tensor& x) { return log_softmax(x, dim_); }
-std::string LogSoftmax::extra_repr() const { return fmt::format("dim={}", dim_); }
+std::string PReLU::extra_repr() const { return fmt::format("num_parameters={}", weight.numel()); }
 
 }  // namespace ballast::nn

@@ -15,7 +15,7 @@ ChannelNorm::ChannelNorm(int64_t num_features, BatchNormOptions options, int lea
       most_rank_(most_rank) {
   const Shape channels{num_features};
   weight = add_parameter("weight", options.affine ? ones(channels) : Tensor());
-  bias = add_parameter("bias", options.affine ? zeros(channels) : Tensor());
+  bias = add_parameter("bias", options.affine && options.bias ? zeros(channels) : Tensor());
   const bool track = options.track_running_stats;
   running_mean = add_buffer("running_mean", track ? zeros(channels) : Tensor());
   running_var = add_buffer("running_var", track ? ones(channels) : Tensor());
@@ -28,7 +28,7 @@ std::string ChannelNorm::extra_repr() const {
   return fmt::format("{}, eps={}, momentum={}, affine={}, bias={}, track_running_stats={}",
                      num_features_, python_str(o.eps),
                      o.momentum ? python_str(*o.momentum) : "None", python_str(o.affine),
-                     python_str(o.affine), python_str(o.track_running_stats));
+                     python_str(bias.defined()), python_str(o.track_running_stats));
 }
 
 void ChannelNorm::reset_running_stats() {
@@ -40,9 +40,8 @@ void ChannelNorm::reset_running_stats() {
 
 void ChannelNorm::reset_parameters() {
   reset_running_stats();
-  if (!weight.defined()) return;
-  init::ones_(weight);
-  init::zeros_(bias);
+  if (weight.defined()) init::ones_(weight);
+  if (bias.defined()) init::zeros_(bias);
 }
 
 void ChannelNorm::check_input(const Tensor& x) const {

@@ -14,6 +14,7 @@ struct BatchNormOptions {
   std::optional<double> momentum = 0.1;
   bool affine = true;  // learn weight and bias
   bool track_running_stats = true;
+  bool bias = true;  // with the weight
 };
 
 /// What layers share that normalize the channels (dimension 1) and may remember statistics.
@@ -84,6 +85,14 @@ class BatchNorm3d : public BatchNorm {
  public:
   explicit BatchNorm3d(int64_t num_features, BatchNormOptions options = {})
       : BatchNorm(num_features, options, 5, 5) {}
+};
+
+/// Of inputs (N, C, ...) of any rank. In one process, which is all there is so far, it is
+/// BatchNorm.
+class SyncBatchNorm : public BatchNorm {
+ public:
+  explicit SyncBatchNorm(int64_t num_features, BatchNormOptions options = {})
+      : BatchNorm(num_features, options, 2, Shape::kMaxRank) {}
 };
 
 }  // namespace ballast::nn

@@ -3,6 +3,7 @@
 #include "ballast/nn/options.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/norm.h"
+#include "ballast/ops/resample.h"
 
 namespace ballast::nn {
 
@@ -12,7 +13,7 @@ GroupNorm::GroupNorm(int64_t num_groups, int64_t num_channels, GroupNormOptions 
                     "num_channels ({}) must be divisible by num_groups ({})", num_channels,
                     num_groups);
   weight = add_parameter("weight", options.affine ? ones({num_channels}) : Tensor());
-  bias = add_parameter("bias", options.affine ? zeros({num_channels}) : Tensor());
+  bias = add_parameter("bias", options.affine && options.bias ? zeros({num_channels}) : Tensor());
 }
 
 Tensor GroupNorm::forward(const Tensor& x) {
@@ -38,18 +39,40 @@ Tensor LayerNorm::forward(const Tensor& x) {
 }
 
 std::string LayerNorm::extra_repr() const {
-  std::string sizes;
-  for (int64_t size : normalized_shape_)
-    sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", size);
-  if (normalized_shape_.size() == 1) sizes += ",";
-  return fmt::format("({}), eps={}, elementwise_affine={}, bias={}", sizes,
+  return fmt::format("{}, eps={}, elementwise_affine={}, bias={}", tuple_str(normalized_shape_),
                      python_str(options_.eps), python_str(options_.elementwise_affine),
                      python_str(bias.defined()));
 }
 
+RMSNorm::RMSNorm(std::vector<int64_t> normalized_shape, RMSNormOptions options)
+    : normalized_shape_(std::move(normalized_shape)), options_(options) {
+  const Shape shape{std::span<const int64_t>(normalized_shape_)};
+  weight = add_parameter("weight", options.elementwise_affine ? ones(shape) : Tensor());
+}
+
+Tensor RMSNorm::forward(const Tensor& x) {
+  return rms_norm(x, normalized_shape_, weight, options_.eps);
+}
+
+std::string RMSNorm::extra_repr() const {
+  return fmt::format("{}, eps={}, elementwise_affine={}", tuple_str(normalized_shape_),
+                     options_.eps ? python_str(*options_.eps) : "None",
+                     python_str(options_.elementwise_affine));
+}
+
+Tensor LocalResponseNorm::forward(const Tensor& x) {
+  return local_response_norm(x, size_, options_.alpha, options_.beta, options_.k);
+}
+
+std::string LocalResponseNorm::extra_repr() const {
+  return fmt::format("{}, alpha={}, beta={}, k={}", size_, python_str(options_.alpha),
+                     python_str(options_.beta), python_str(options_.k));
+}
+
 InstanceNorm::InstanceNorm(int64_t num_features, const InstanceNormOptions& options, int least_rank)
     : ChannelNorm(num_features,
-                  {options.eps, options.momentum, options.affine, options.track_running_stats},
+                  {options.eps, options.momentum, options.affine, options.track_running_stats,
+                   options.bias},
                   least_rank, least_rank + 1) {}
 
 Tensor InstanceNorm::forward(const Tensor& x) {

@@ -10,6 +10,7 @@ namespace ballast::nn {
 struct GroupNormOptions {
   double eps = 1e-5;
   bool affine = true;  // learn weight and bias
+  bool bias = true;    // with the weight
 };
 
 /// Normalizes groups of channels of every sample of (N, C, ...) (Wu & He 2018, arXiv:1803.08494;
@@ -53,12 +54,52 @@ class LayerNorm : public Module {
   LayerNormOptions options_;
 };
 
+struct RMSNormOptions {
+  std::optional<double> eps = {};  // none: the type's machine epsilon
+  bool elementwise_affine = true;  // learn a weight
+};
+
+/// Divides every sample by the root of its mean square over the last dimensions, whose sizes are
+/// `normalized_shape` (Zhang & Sennrich 2019, arXiv:1910.07467; see `ballast::rms_norm`).
+/// Parameter: weight, ones, of these sizes.
+class RMSNorm : public Module {
+ public:
+  explicit RMSNorm(std::vector<int64_t> normalized_shape, RMSNormOptions options = {});
+  Tensor forward(const Tensor& x) override;
+  std::string extra_repr() const override;
+
+  ModuleTensor weight;
+
+ private:
+  std::vector<int64_t> normalized_shape_;
+  RMSNormOptions options_;
+};
+
+struct LocalResponseNormOptions {
+  double alpha = 1e-4, beta = 0.75, k = 1.0;
+};
+
+/// Divides by what `size` neighbouring channels of (N, C, ...) have (see
+/// `ballast::local_response_norm`).
+class LocalResponseNorm : public Module {
+ public:
+  explicit LocalResponseNorm(int64_t size, LocalResponseNormOptions options = {})
+      : size_(size), options_(options) {}
+  Tensor forward(const Tensor& x) override;
+  std::string extra_repr() const override;
+
+ private:
+  int64_t size_;
+  LocalResponseNormOptions options_;
+};
+
 struct InstanceNormOptions {
   double eps = 1e-5;
   /// Weight of the new batch in the running statistics; none: they stay.
   std::optional<double> momentum = 0.1;
   bool affine = false;               // learn weight and bias
   bool track_running_stats = false;  // use them in evaluation
+  bool bias = true;                  // with the weight
 };
 
 /// Normalizes every channel of every sample by itself (Ulyanov et al. 2016, arXiv:1607.08022; see

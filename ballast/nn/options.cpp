@@ -1,11 +1,12 @@
 #include "ballast/nn/options.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 namespace ballast::nn {
 
-std::string Size2::tuple() const { return fmt::format("({}, {})", rows, columns); }
-std::string Size2::str() const { return rows == columns ? fmt::format("{}", rows) : tuple(); }
+std::string tuple_str(std::span<const int64_t> values) {
+  return fmt::format("({}{})", fmt::join(values, ", "), values.size() == 1 ? "," : "");
+}
 
 std::string python_str(double value) {
   std::string text = fmt::format("{}", value);

@@ -16,4 +16,18 @@ Generator& default_generator();
 Tensor dropout(const Tensor& x, double p = 0.5, bool training = true,
                Generator& generator = default_generator());
 
+/// As PyTorch's `F.dropout1d` ... `F.dropout3d`, by `rank`: whole channels of (N, C, ...) or (C,
+/// ...) become 0 (Tompson et al. 2015, arXiv:1411.4280). For rank 2 the first two dimensions are N
+/// and C whatever follows. Throws as above.
+Tensor channel_dropout(int rank, const Tensor& x, double p = 0.5, bool training = true,
+                       Generator& generator = default_generator());
+/// As PyTorch's `F.alpha_dropout`: elements become the value that SELU saturates at, and what comes
+/// out is scaled and shifted so that mean 0 and variance 1 stay (Klambauer et al. 2017,
+/// arXiv:1706.02515). Throws as above.
+Tensor alpha_dropout(const Tensor& x, double p = 0.5, bool training = false,
+                     Generator& generator = default_generator());
+/// The same for whole channels of (N, C, ...).
+Tensor feature_alpha_dropout(const Tensor& x, double p = 0.5, bool training = false,
+                             Generator& generator = default_generator());
+
 }  // namespace ballast

@@ -61,6 +61,27 @@ Tensor outer(const Tensor& a, const Tensor& b) {
   return unsqueeze(a, 1) * b;
 }
 
+Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& bias) {
+  check(
+      weight.dim() == 3 && a.dim() > 0 && b.dim() > 0,
+      "bilinear(): expected inputs (..., I) and (..., J) and a weight (O, I, J), got {}, {} and {}",
+      a.shape(), b.shape(), weight.shape());
+  const int64_t outputs = weight.size(0), m = weight.size(1), n = weight.size(2);
+  check(a.shape().back() == m && b.shape().back() == n,
+        "bilinear(): input sizes do not match weight: got {} and {}, weight has {} and {}",
+        a.shape().back(), b.shape().back(), m, n);
+  Shape out = a.shape(), other = b.shape();
+  out[out.rank() - 1] = other[other.rank() - 1] = outputs;
+  check(out == other, "bilinear(): input batch dimensions do not match: got {} and {}", a.shape(),
+        b.shape());
+  const int64_t rows = out.span_numel(0, out.rank() - 1);
+  const Tensor mixed =
+      mm(reshape(a, Shape{rows, m}), reshape(permute(weight, {1, 0, 2}), Shape{m, outputs * n}));
+  Tensor y = sum(reshape(mixed, Shape{rows, outputs, n}) * reshape(b, Shape{rows, 1, n}), {-1});
+  if (bias.defined()) y = y + bias;
+  return reshape(y, out);
+}
+
 Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   const int first = x.shape().normalize(dim1), second = x.shape().normalize(dim2);
   check(first != second, "diagonal dimensions cannot be identical {}, {}", dim1, dim2);

@@ -18,6 +18,10 @@ Tensor mv(const Tensor& a, const Tensor& b);
 Tensor dot(const Tensor& a, const Tensor& b);
 Tensor outer(const Tensor& a, const Tensor& b);
 
+/// As PyTorch's `F.bilinear`: y[o] = sum over i and j of a[i]*weight[o][i][j]*b[j], plus bias[o]
+/// where defined; a (..., I), b (..., J), weight (O, I, J). Throws Error where sizes do not fit.
+Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& bias = {});
+
 /// Diagonal `offset` of dimensions dim1 and dim2, which become the last one.
 Tensor diagonal(const Tensor& x, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
 /// Of a vector the matrix with it on a diagonal, zeros elsewhere; of a matrix a diagonal.

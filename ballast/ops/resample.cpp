@@ -141,6 +141,16 @@ Tensor adaptive_avg_pool(int rank, const Tensor& x, const std::vector<int64_t>& 
   return y;
 }
 
+Tensor lp_pool(int rank, const Tensor& x, double p, const std::vector<int64_t>& kernel,
+               const std::vector<int64_t>& stride, bool ceil_mode) {
+  // Windows that reach over the end count as whole ones.
+  const Tensor means =
+      avg_pool(rank, pow(x, p), kernel, {.stride = stride, .ceil_mode = ceil_mode});
+  double size = 1;
+  for (int d = 0; d < rank; ++d) size *= static_cast<double>(kernel[kernel.size() == 1 ? 0 : d]);
+  return pow(means * size, 1 / p);
+}
+
 // ---- resizing ----
 
 namespace {

@@ -38,6 +38,11 @@ Tensor avg_pool(int rank, const Tensor& x, const std::vector<int64_t>& kernel,
 /// from floor(i*n/output) to ceil((i + 1)*n/output).
 Tensor adaptive_avg_pool(int rank, const Tensor& x, const std::vector<int64_t>& output);
 
+/// As PyTorch's `F.lp_pool1d` ... `F.lp_pool3d`, by `rank`: (sum of x^p)^(1/p) over windows. An
+/// empty `stride` is the kernel's sizes.
+Tensor lp_pool(int rank, const Tensor& x, double p, const std::vector<int64_t>& kernel,
+               const std::vector<int64_t>& stride = {}, bool ceil_mode = false);
+
 enum class ResizeMode : uint8_t { kNearest, kNearestExact, kLinear, kCubic };
 struct ResizeOptions {
   ResizeMode mode = ResizeMode::kNearest;

@@ -13,6 +13,7 @@ namespace ballast {
 namespace ops {
 namespace {
 
+/// One size for each dimension.
 std::array<int64_t, 3> spread(const char* who, const char* what, int rank,
                               const std::vector<int64_t>& v) {
   check(v.size() == 1 || static_cast<int>(v.size()) == rank,
@@ -206,6 +207,34 @@ Tensor max_unpool(int rank, const Tensor& x, const Tensor& indices,
   const Shape flat{planes, x.shape().span_numel(lead, x.dim())};
   const Tensor image = zeros(Shape{planes, out.span_numel(lead, out.rank())}, x.dtype());
   return reshape(scatter(image, 1, reshape(indices, flat), reshape(x, flat)), out);
+}
+
+std::vector<int64_t> unpooled_size(int rank, const Tensor& x, const std::vector<int64_t>& kernel,
+                                   const std::vector<int64_t>& stride,
+                                   const std::vector<int64_t>& padding,
+                                   std::vector<int64_t> output) {
+  const char* who = "max_unpool";
+  const auto k = ops::spread(who, "kernel_size", rank, kernel);
+  const auto s = stride.empty() ? k : ops::spread(who, "stride", rank, stride);
+  const auto p = ops::spread(who, "padding", rank, padding);
+  check(x.dim() > rank, "max_unpool{}d: expected an input of at least {} dimensions, got {}", rank,
+        rank + 1, x.shape());
+  const bool by_default = output.empty();
+  if (static_cast<int>(output.size()) == rank + 2) output.erase(output.begin(), output.begin() + 2);
+  check<ValueError>(by_default || static_cast<int>(output.size()) == rank,
+                    "output_size should be a sequence containing {} or {} elements, but it has a "
+                    "length of '{}'",
+                    rank, rank + 2, output.size());
+  for (int d = 0; d < rank; ++d) {
+    const int64_t n = (x.size(x.dim() - rank + d) - 1) * s[d] + k[d] - 2 * p[d];
+    if (by_default)
+      output.push_back(n);
+    else
+      check<ValueError>(output[d] > n - s[d] && output[d] < n + s[d],
+                        "invalid output_size '{}' (dim {} must be between {} and {})", output[d], d,
+                        n - s[d], n + s[d]);
+  }
+  return output;
 }
 
 }  // namespace ballast

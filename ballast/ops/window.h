@@ -34,6 +34,14 @@ Pooled adaptive_max_pool(int rank, const Tensor& x, const std::vector<int64_t>& 
 Tensor max_unpool(int rank, const Tensor& x, const Tensor& indices,
                   const std::vector<int64_t>& output);
 
+/// The sizes of the image that `max_unpool` of x makes for pools of this kernel, stride (empty: the
+/// kernel's sizes) and padding. `output` (empty: (n - 1)*stride + kernel - 2*padding) may have two
+/// leading sizes more. Throws ValueError in PyTorch's words where it cannot have been the input's.
+std::vector<int64_t> unpooled_size(int rank, const Tensor& x, const std::vector<int64_t>& kernel,
+                                   const std::vector<int64_t>& stride,
+                                   const std::vector<int64_t>& padding,
+                                   std::vector<int64_t> output = {});
+
 namespace ops {
 
 /// Sizes of windows along the last `rank` dimensions.

@@ -77,6 +77,25 @@ Tensor leaf_of(Ref<Buffer> buffer, const Shape& shape, DType dtype);
 /// Keeps `owner` alive as long as the buffer.
 Ref<Buffer> wrap_memory(void* data, size_t bytes, nb::object owner);
 
+/// Writes the result of an operation to the tensor x, the object `self`, as far as PyTorch lets the
+/// types; returns that object.
+nb::object written(nb::handle self, const Tensor& x, const Tensor& value);
+
+/// Binds a function of a tensor and options with PyTorch's last argument `inplace`: whether x takes
+/// the value, and is what is returned.
+template <class... A, class... Extra>
+void def_with_inplace(nb::module_& m, const char* name, Tensor (*f)(const Tensor&, A...),
+                      const Extra&... extra) {
+  m.def(
+      name,
+      [f](const Tensor& x, A... a, bool inplace) -> nb::typed<nb::object, Tensor> {
+        Tensor value = f(x, a...);
+        if (value.is(x)) return nb::borrow(nb::find(x));
+        return inplace ? written(nb::find(x), x, value) : nb::cast(std::move(value));
+      },
+      "input"_a, extra..., "inplace"_a = false);
+}
+
 // One function per file of this folder.
 void bind_graph(nb::module_& m);
 void bind_explain(nb::module_& m);

@@ -12,14 +12,8 @@
 #include "bind.h"
 
 namespace ballast::python {
-namespace {
 
-using Class = nb::class_<Tensor>;
-using T = const Tensor&;
-
-/// Writes the result of an operation to the tensor that it was called on, as far as PyTorch lets
-/// the types.
-nb::object written(nb::handle self, T x, T value) {
+nb::object written(nb::handle self, const Tensor& x, const Tensor& value) {
   const DType from = value.dtype(), to = x.dtype();
   check((!is_floating(from) || is_floating(to)) && (from == DType::kBool || to != DType::kBool),
         "result type {} can't be cast to the desired output type {}", ops::scalar_type_name(from),
@@ -27,6 +21,11 @@ nb::object written(nb::handle self, T x, T value) {
   write(x, value);
   return nb::borrow(self);
 }
+
+namespace {
+
+using Class = nb::class_<Tensor>;
+using T = const Tensor&;
 
 template <class... A, class... Extra>
 void in_place(Class& c, const char* name, Tensor (*f)(T, A...), const Extra&... extra) {

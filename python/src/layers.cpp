@@ -2,10 +2,14 @@
 // resizing.
 #include "ballast/ops/conv_nd.h"
 #include "ballast/ops/dropout.h"
+#include "ballast/ops/embedding.h"
 #include "ballast/ops/index.h"
+#include "ballast/ops/interpolate.h"
+#include "ballast/ops/linear_algebra.h"
 #include "ballast/ops/norm.h"
 #include "ballast/ops/pad.h"
 #include "ballast/ops/resample.h"
+#include "ballast/ops/shuffle.h"
 #include "ballast/ops/window.h"
 #include "bind.h"
 
@@ -97,10 +101,91 @@ void bind_windows(nb::module_& m) {
   m.def("_pad", [](T x, const Dims& amounts, const std::string& mode, double fill) {
     return pad(x, amounts.values, pad_mode_from(mode), fill);
   });
-  m.def("_resize", [](T x, const Dims& size, int mode, bool align_corners, bool antialias,
-                      const std::vector<double>& scale) {
-    return resize(x, size.values, {static_cast<ResizeMode>(mode), align_corners, antialias, scale});
-  });
+  m.def(
+      "_lp_pool",
+      [](int rank, T x, double p, const Dims& kernel, const std::optional<Dims>& stride,
+         bool ceil_mode) {
+        return lp_pool(rank, x, p, kernel.values, values_or_none(stride), ceil_mode);
+      },
+      nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
+  m.def(
+      "_unpooled_size",
+      [](int rank, T x, const Dims& kernel, const std::optional<Dims>& stride, const Dims& padding,
+         const Dims& output) {
+        return unpooled_size(rank, x, kernel.values, values_or_none(stride), padding.values,
+                             output.values);
+      },
+      nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg());
+}
+
+void bind_images(nb::module_& m) {
+  m.def(
+      "_interpolate",
+      [](T x, const std::optional<Dims>& size, const std::optional<std::vector<double>>& scale,
+         const std::string& mode, std::optional<bool> align_corners, bool recompute,
+         bool antialias) {
+        return interpolate(x, {values_or_none(size), scale.value_or(std::vector<double>{}), mode,
+                               align_corners, recompute, antialias});
+      },
+      nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg().none(), nb::arg(),
+      nb::arg());
+  m.def("pixel_shuffle", &pixel_shuffle, "input"_a, "upscale_factor"_a);
+  m.def("pixel_unshuffle", &pixel_unshuffle, "input"_a, "downscale_factor"_a);
+  m.def("channel_shuffle", &channel_shuffle, "input"_a, "groups"_a);
+  m.def("_unflatten",
+        [](T x, int64_t dim, const Dims& sizes) { return unflatten(x, dim, sizes.values); });
+}
+
+void bind_dropouts(nb::module_& m) {
+  using Dropout = Tensor (*)(T, double, bool);
+  const auto bind = [&](const char* name, Dropout f, bool training) {
+    def_with_inplace(m, name, f, "p"_a = 0.5, "training"_a = training);
+  };
+  bind(
+      "dropout1d", [](T x, double p, bool on) { return channel_dropout(1, x, p, on); }, true);
+  bind(
+      "dropout2d", [](T x, double p, bool on) { return channel_dropout(2, x, p, on); }, true);
+  bind(
+      "dropout3d", [](T x, double p, bool on) { return channel_dropout(3, x, p, on); }, true);
+  bind(
+      "alpha_dropout", [](T x, double p, bool on) { return alpha_dropout(x, p, on); }, false);
+  bind(
+      "feature_alpha_dropout",
+      [](T x, double p, bool on) { return feature_alpha_dropout(x, p, on); }, false);
+}
+
+BagMode bag_mode_from(const std::string& name) {
+  if (name == "sum") return BagMode::kSum;
+  if (name == "mean") return BagMode::kMean;
+  check<ValueError>(name == "max", "mode has to be one of sum, mean or max");
+  return BagMode::kMax;
+}
+
+void bind_tables(nb::module_& m) {
+  m.def(
+      "_embedding",
+      [](T indices, T weight, std::optional<int64_t> padding, std::optional<double> max_norm,
+         double norm_type, bool by_frequency) {
+        return embedding(indices, weight, {padding, max_norm, norm_type, by_frequency});
+      },
+      nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg());
+  m.def(
+      "_embedding_bag",
+      [](T indices, T weight, MaybeTensor offsets, std::optional<double> max_norm, double norm_type,
+         bool by_frequency, const std::string& mode, MaybeTensor factors, bool include_last_offset,
+         std::optional<int64_t> padding) {
+        return embedding_bag(indices, weight, value(offsets),
+                             {bag_mode_from(mode),
+                              value(factors),
+                              include_last_offset,
+                              {padding, max_norm, norm_type, by_frequency}});
+      },
+      nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
+      nb::arg().none(), nb::arg(), nb::arg().none());
+  m.def(
+      "bilinear",
+      [](T a, T b, T weight, MaybeTensor bias) { return bilinear(a, b, weight, value(bias)); },
+      "input1"_a, "input2"_a, "weight"_a, none_default("bias"));
 }
 
 void bind_sums(nb::module_& m) {
@@ -147,6 +232,9 @@ void bind_normalizations(nb::module_& m) {
 void bind_layers_nd(nb::module_& m) {
   bind_convolutions(m);
   bind_windows(m);
+  bind_images(m);
+  bind_dropouts(m);
+  bind_tables(m);
   bind_sums(m);
   bind_normalizations(m);
 }

@@ -61,9 +61,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 @method
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Split dimension `dim` into `sizes`, one of which may be -1."""
-    from ..nn.simple import unflatten as split
-
-    return split(input, dim, sizes)
+    return _core._unflatten(input, dim, sizes)
 
 
 @method

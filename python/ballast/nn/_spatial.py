@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 from .. import _core
@@ -173,30 +172,9 @@ def max_pool3d_with_indices(input: Tensor, *args, **kwargs):
 
 
 def _unpool(rank, input, indices, kernel_size, stride, padding, output_size) -> Tensor:
-    kernel = spread(kernel_size, rank)
-    step = spread(kernel if stride is None else stride, rank)
-    border = spread(padding, rank)
-    sizes = input.shape[-rank:]
-    default = [
-        (n - 1) * s + k - 2 * p for n, s, k, p in zip(sizes, step, kernel, border, strict=True)
-    ]
-    if output_size is None:
-        output = default
-    else:
-        output = list(output_size)
-        if len(output) == rank + 2:
-            output = output[2:]
-        if len(output) != rank:
-            raise ValueError(
-                "output_size should be a sequence containing "
-                f"{rank} or {rank + 2} elements, but it has a length of '{len(output)}'"
-            )
-        for d, (n, wanted, s) in enumerate(zip(output, default, step, strict=True)):
-            if not wanted - s < n < wanted + s:
-                raise ValueError(
-                    f"invalid output_size '{output_size}' (dim {d} must be between "
-                    f"{wanted - s} and {wanted + s})"
-                )
+    output = _core._unpooled_size(
+        rank, input, kernel_size, stride, padding, [] if output_size is None else [*output_size]
+    )
     return _core._max_unpool(rank, input, indices, tuple(output))
 
 
@@ -317,73 +295,33 @@ def adaptive_max_pool3d(input: Tensor, output_size, return_indices: bool = False
     return _adaptive_max(3, input, output_size, return_indices)
 
 
-def _lp_pool(rank, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
-    kernel = spread(kernel_size, rank)
-    # Windows that reach over the end count as whole ones.
-    means = _core._avg_pool(
-        rank, input.pow(norm_type), kernel, stride or None, 0, ceil_mode, True, None
-    )
-    return (means * math.prod(kernel)).pow(1.0 / norm_type)
-
-
 def lp_pool1d(
     input: Tensor, norm_type: float, kernel_size: Sizes, stride=None, ceil_mode: bool = False
 ) -> Tensor:
     """Take the p-norm of windows that slide along (N, C, L)."""
-    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
+    return _core._lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(
     input: Tensor, norm_type: float, kernel_size: Sizes, stride=None, ceil_mode: bool = False
 ) -> Tensor:
     """Take the p-norm of windows that slide over (N, C, H, W)."""
-    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
+    return _core._lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool3d(
     input: Tensor, norm_type: float, kernel_size: Sizes, stride=None, ceil_mode: bool = False
 ) -> Tensor:
     """Take the p-norm of windows that slide through (N, C, D, H, W)."""
-    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
+    return _core._lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 # Resizing.
 
-_MODES = {
-    "nearest": 0,
-    "nearest-exact": 1,
-    "linear": 2,
-    "bilinear": 2,
-    "trilinear": 2,
-    "bicubic": 3,
-}
-_RANKS = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 
-
-def _resized(input, size, scale_factor, recompute) -> tuple[tuple[int, ...], list[float]]:
-    """Output sizes, and the factors that positions are computed from."""
-    spatial = input.shape[2:]
-    rank = len(spatial)
-    if (size is None) == (scale_factor is None):
-        raise ValueError(
-            "only one of size or scale_factor should be defined"
-            if size is not None
-            else "either size or scale_factor should be defined"
-        )
-    given = size if size is not None else scale_factor
-    if isinstance(given, (list, tuple)) and len(given) != rank:
-        raise ValueError(
-            "Input and output must have the same number of spatial dimensions, but got input with "
-            f"spatial dimensions of {list(spatial)} and "
-            f"{'output size' if size is not None else 'scale_factor'} of {given}."
-        )
-    values = list(given) if isinstance(given, (list, tuple)) else [given] * rank
-    if size is not None:
-        if recompute:
-            raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
-        return tuple(int(v) for v in values), []
-    output = tuple(math.floor(n * float(f)) for n, f in zip(spatial, values, strict=True))
-    return output, [] if recompute else [float(f) for f in values]
+def _each(value) -> list | None:
+    """A number, or one for each dimension, as a list."""
+    return value if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def interpolate(
@@ -413,29 +351,16 @@ def interpolate(
     antialias : bool
         Whether the filter widens where the image shrinks.
     """
-    rank = input.dim() - 2
-    if mode in ("nearest", "nearest-exact", "area"):
-        if align_corners is not None:
-            raise ValueError(
-                "align_corners option can only be set with the interpolating modes: linear | "
-                "bilinear | bicubic | trilinear"
-            )
-    elif mode not in _RANKS or _RANKS[mode] != rank:
-        raise NotImplementedError(
-            "Input Error: Only 3D, 4D and 5D input Tensors supported (got "
-            f"{input.dim()}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | "
-            f"area | nearest-exact (got {mode})"
-        )
-    if antialias and mode not in ("bilinear", "bicubic"):
-        raise ValueError(
-            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D "
-            "tensor as input"
-        )
-    output, scale = _resized(input, size, scale_factor, recompute_scale_factor)
-    if mode == "area":
-        pools = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)
-        return pools[rank - 1](input, output)
-    return _core._resize(input, output, _MODES[mode], bool(align_corners), antialias, scale)
+    factors = _each(scale_factor)
+    return _core._interpolate(
+        input,
+        _each(size),
+        None if factors is None else [float(f) for f in factors],
+        mode,
+        align_corners,
+        bool(recompute_scale_factor),
+        antialias,
+    )
 
 
 def upsample(
@@ -443,60 +368,3 @@ def upsample(
 ) -> Tensor:
     """`interpolate`, by its name of old."""
     return interpolate(input, size, scale_factor, mode, align_corners)
-
-
-def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
-    """Rearrange (..., C*r*r, H, W) into (..., C, H*r, W*r)."""
-    r, (*lead, c, h, w) = upscale_factor, input.shape
-    if input.dim() < 3:
-        raise RuntimeError(
-            "pixel_shuffle expects input to have at least 3 dimensions, but got input with "
-            f"{input.dim()} dimension(s)"
-        )
-    if r <= 0:
-        raise RuntimeError(f"pixel_shuffle expects a positive upscale_factor, but got {r}")
-    if c % (r * r):
-        raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
-            f"of upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
-        )
-    n = len(lead)
-    split = input.reshape(*lead, c // (r * r), r, r, h, w)
-    order = (*range(n + 1), n + 3, n + 1, n + 4, n + 2)
-    return split.permute(*order).reshape(*lead, c // (r * r), h * r, w * r)
-
-
-def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
-    """Rearrange (..., C, H*r, W*r) into (..., C*r*r, H, W)."""
-    r, (*lead, c, h, w) = downscale_factor, input.shape
-    if input.dim() < 3:
-        raise RuntimeError(
-            "pixel_unshuffle expects input to have at least 3 dimensions, but got input with "
-            f"{input.dim()} dimension(s)"
-        )
-    if r <= 0:
-        raise RuntimeError(f"pixel_unshuffle expects a positive downscale_factor, but got {r}")
-    if h % r or w % r:
-        raise RuntimeError(
-            "pixel_unshuffle expects height and width to be divisible by downscale_factor, but got "
-            f"input of size {list(input.shape)} and downscale_factor={r}"
-        )
-    n = len(lead)
-    split = input.reshape(*lead, c, h // r, r, w // r, r)
-    order = (*range(n + 1), n + 2, n + 4, n + 1, n + 3)
-    return split.permute(*order).reshape(*lead, c * r * r, h // r, w // r)
-
-
-def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """Deal the channels of (N, C, ...) out from `groups` groups in turn."""
-    if input.dim() < 3:
-        raise RuntimeError(
-            "channel_shuffle expects input with > 2 dims, but got input with sizes "
-            f"{list(input.shape)}"
-        )
-    n, c, *rest = input.shape
-    if groups <= 0 or c % groups:
-        raise RuntimeError(
-            f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups."
-        )
-    return input.reshape(n, groups, c // groups, -1).transpose(1, 2).reshape(n, c, *rest)

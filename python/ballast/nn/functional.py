@@ -5,9 +5,12 @@ from __future__ import annotations
 from .._core import (
     Tensor,
     _batch_norm,
+    alpha_dropout,
+    bilinear,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     celu,
+    channel_shuffle,
     conv_transpose1d,
     conv_transpose2d,
     conv_transpose3d,
@@ -15,7 +18,11 @@ from .._core import (
     cosine_similarity,
     cross_entropy,
     dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
     elu,
+    feature_alpha_dropout,
     fold,
     gelu,
     glu,
@@ -43,6 +50,8 @@ from .._core import (
     nll_loss,
     one_hot,
     pairwise_distance,
+    pixel_shuffle,
+    pixel_unshuffle,
     poisson_nll_loss,
     prelu,
     relu6,
@@ -63,17 +72,6 @@ from .._core import (
     unfold,
 )
 from .._core import _relu as relu
-from ._drop import (
-    alpha_dropout,
-    dropout1d,
-    dropout2d,
-    dropout3d,
-    embedding,
-    embedding_bag,
-    feature_alpha_dropout,
-    gaussian_nll_loss,
-    triplet_margin_with_distance_loss,
-)
 from ._spatial import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -84,7 +82,6 @@ from ._spatial import (
     avg_pool1d,
     avg_pool2d,
     avg_pool3d,
-    channel_shuffle,
     conv1d,
     conv2d,
     conv3d,
@@ -102,9 +99,13 @@ from ._spatial import (
     max_unpool2d,
     max_unpool3d,
     pad,
-    pixel_shuffle,
-    pixel_unshuffle,
     upsample,
+)
+from ._tables import (
+    embedding,
+    embedding_bag,
+    gaussian_nll_loss,
+    triplet_margin_with_distance_loss,
 )
 
 __all__ = [
@@ -280,29 +281,6 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:
     """softmax(-x) along `dim`."""
     return softmax(-input, dim, dtype=dtype)
-
-
-def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """y[o] = sum of x1[i] * weight[o, i, j] * x2[j], plus a bias."""
-    outputs, n1, n2 = weight.shape
-    lead = tuple(input1.shape)[:-1]
-    if lead != tuple(input2.shape)[:-1]:
-        raise RuntimeError(
-            "bilinear(): input batch dimensions do not match: got "
-            f"{list(lead)} and {list(input2.shape)[:-1]}"
-        )
-    if input1.shape[-1] != n1 or input2.shape[-1] != n2:
-        raise RuntimeError(
-            f"bilinear(): input sizes do not match weight: got {input1.shape[-1]} and "
-            f"{input2.shape[-1]}, weight has {n1} and {n2}"
-        )
-    left = input1.reshape(-1, n1)
-    mixed = left.matmul(weight.permute(1, 0, 2).reshape(n1, outputs * n2))
-    products = mixed.reshape(-1, outputs, n2) * input2.reshape(-1, 1, n2)
-    y = products.sum(-1)
-    if bias is not None:
-        y = y + bias
-    return y.reshape(*lead, outputs)
 
 
 def _in_place(function):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
+from .. import _core
 from .._core import Tensor
 from . import functional as F
 from .module import Module
@@ -217,25 +216,6 @@ class Flatten(_Simple):
         return input.flatten(self.start_dim, self.end_dim)
 
 
-def unflatten(input: Tensor, dim: int, sizes) -> Tensor:
-    """Split dimension `dim` into `sizes`, one of which may be -1."""
-    shape = tuple(input.shape)
-    if not -len(shape) <= dim < len(shape):
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-len(shape)}, "
-            f"{len(shape) - 1}], but got {dim})"
-        )
-    dim %= len(shape)
-    known = math.prod(n for n in sizes if n != -1)
-    if known != shape[dim] and (-1 not in sizes or known == 0 or shape[dim] % known):
-        raise RuntimeError(
-            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
-            f"({shape[dim]}) in the input tensor"
-        )
-    sizes = tuple(shape[dim] // known if n == -1 else n for n in sizes)
-    return input.reshape(shape[:dim] + sizes + shape[dim + 1 :])
-
-
 class Unflatten(_Simple):
     """Splits dimension `dim` into `unflattened_size`."""
 
@@ -244,4 +224,4 @@ class Unflatten(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """Split the dimension."""
-        return unflatten(input, self.dim, self.unflattened_size)
+        return _core._unflatten(input, self.dim, self.unflattened_size)
