@@ -117,29 +117,23 @@ void bind_margin_losses(nb::module_& m) {
 
 void bind_composed_activations(nb::module_& m) {
   const auto in = "input"_a;
-  const auto inplace = ("inplace"_a = false);
-  m.def(
-      "celu", [](T x, double alpha, bool) { return celu(x, alpha); }, in, "alpha"_a = 1.0, inplace);
-  m.def(
-      "selu", [](T x, bool) { return selu(x); }, in, inplace);
-  m.def(
-      "mish", [](T x, bool) { return mish(x); }, in, inplace);
+  def_with_inplace(m, "celu", celu, "alpha"_a = 1.0);
+  def_with_inplace(m, "selu", selu);
+  def_with_inplace(m, "mish", mish);
+  def_with_inplace(m, "threshold", threshold, "threshold"_a, "value"_a);
+  def_with_inplace(
+      m, "rrelu",
+      +[](T x, double lower, double upper, bool training) {
+        return rrelu(x, lower, upper, training);
+      },
+      "lower"_a = 1.0 / 8, "upper"_a = 1.0 / 3, "training"_a = false);
   m.def("softsign", &softsign, in);
   m.def("softshrink", &softshrink, in, "lambd"_a = 0.5);
   m.def("hardshrink", &hardshrink, in, "lambd"_a = 0.5);
   m.def("tanhshrink", &tanhshrink, in);
   m.def("logsigmoid", &logsigmoid, in);
-  m.def(
-      "threshold", [](T x, double t, double v, bool) { return threshold(x, t, v); }, in,
-      "threshold"_a, "value"_a, inplace);
   m.def("prelu", &prelu, in, "weight"_a);
   m.def("glu", &glu, in, "dim"_a = -1);
-  m.def(
-      "rrelu",
-      [](T x, double lower, double upper, bool training, bool) {
-        return rrelu(x, lower, upper, training);
-      },
-      in, "lower"_a = 1.0 / 8, "upper"_a = 1.0 / 3, "training"_a = false, inplace);
 }
 
 }  // namespace ballast::python

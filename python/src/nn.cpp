@@ -32,9 +32,9 @@ void bind_layers(nb::module_& m) {
       },
       "input"_a, "weight"_a, none_default("bias"), "stride"_a = 1, "padding"_a = 0,
       "dilation"_a = 1, "groups"_a = 1);
-  m.def(
-      "dropout", [](T x, double p, bool training, bool) { return dropout(x, p, training); },
-      "input"_a, "p"_a = 0.5, "training"_a = true, "inplace"_a = false);
+  def_with_inplace(
+      m, "dropout", +[](T x, double p, bool training) { return dropout(x, p, training); },
+      "p"_a = 0.5, "training"_a = true);
   m.def(
       "one_hot", [](T x, int64_t classes) { return one_hot(x, classes); }, "tensor"_a,
       "num_classes"_a = -1);
@@ -130,26 +130,14 @@ void bind_pooling(nb::module_& m) {
 
 void bind_activations(nb::module_& m) {
   const auto in = "input"_a;
-  // `inplace` saves no memory here: what nobody reads again is not kept.
-  const auto inplace = ("inplace"_a = false);
-  m.def(
-      "_relu", [](T x, bool) { return relu(x); }, in, inplace);
-  m.def(
-      "relu6", [](T x, bool) { return relu6(x); }, in, inplace);
-  m.def(
-      "silu", [](T x, bool) { return silu(x); }, in, inplace);
-  m.def(
-      "hardswish", [](T x, bool) { return hardswish(x); }, in, inplace);
-  m.def(
-      "hardsigmoid", [](T x, bool) { return hardsigmoid(x); }, in, inplace);
-  m.def(
-      "leaky_relu", [](T x, double slope, bool) { return leaky_relu(x, slope); }, in,
-      "negative_slope"_a = 0.01, inplace);
-  m.def(
-      "elu", [](T x, double alpha, bool) { return elu(x, alpha); }, in, "alpha"_a = 1.0, inplace);
-  m.def(
-      "hardtanh", [](T x, double low, double high, bool) { return hardtanh(x, low, high); }, in,
-      "min_val"_a = -1.0, "max_val"_a = 1.0, inplace);
+  def_with_inplace(m, "_relu", relu);
+  def_with_inplace(m, "relu6", relu6);
+  def_with_inplace(m, "silu", silu);
+  def_with_inplace(m, "hardswish", hardswish);
+  def_with_inplace(m, "hardsigmoid", hardsigmoid);
+  def_with_inplace(m, "leaky_relu", leaky_relu, "negative_slope"_a = 0.01);
+  def_with_inplace(m, "elu", elu, "alpha"_a = 1.0);
+  def_with_inplace(m, "hardtanh", hardtanh, "min_val"_a = -1.0, "max_val"_a = 1.0);
   m.def(
       "softplus", [](T x, double beta, double threshold) { return softplus(x, beta, threshold); },
       in, "beta"_a = 1.0, "threshold"_a = 20.0);

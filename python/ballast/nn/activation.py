@@ -27,7 +27,7 @@ class CELU(_InPlace):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.celu(input, self.alpha)
+        return F.celu(input, self.alpha, self.inplace)
 
 
 class SELU(_InPlace):
@@ -37,7 +37,7 @@ class SELU(_InPlace):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.selu(input)
+        return F.selu(input, self.inplace)
 
 
 class Mish(_InPlace):
@@ -47,7 +47,7 @@ class Mish(_InPlace):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.mish(input)
+        return F.mish(input, self.inplace)
 
 
 class RReLU(_InPlace):
@@ -58,7 +58,7 @@ class RReLU(_InPlace):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.rrelu(input, self.lower, self.upper, self.training)
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
 
 class Threshold(_InPlace):
@@ -69,7 +69,7 @@ class Threshold(_InPlace):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.threshold(input, self.threshold, self.value)
+        return F.threshold(input, self.threshold, self.value, self.inplace)
 
 
 class Softsign(_Simple):

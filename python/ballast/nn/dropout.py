@@ -14,7 +14,7 @@ class _Dropout(Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """Drop, while training."""
-        return getattr(F, self._function)(input, self.p, self.training)
+        return getattr(F, self._function)(input, self.p, self.training, self.inplace)
 
 
 class Dropout1d(_Dropout):
@@ -40,8 +40,12 @@ class AlphaDropout(_Dropout):
 
     _function = "alpha_dropout"
 
+    def forward(self, input: Tensor) -> Tensor:
+        """Drop, while training; as PyTorch's, whatever `inplace` says, into a new tensor."""
+        return getattr(F, self._function)(input, self.p, self.training)
 
-class FeatureAlphaDropout(_Dropout):
+
+class FeatureAlphaDropout(AlphaDropout):
     """`AlphaDropout` of whole channels."""
 
     _function = "feature_alpha_dropout"

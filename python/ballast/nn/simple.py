@@ -53,7 +53,7 @@ class ReLU(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.relu(input)
+        return F.relu(input, self.inplace)
 
 
 class ReLU6(_Simple):
@@ -63,7 +63,7 @@ class ReLU6(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.relu6(input)
+        return F.relu6(input, self.inplace)
 
 
 class LeakyReLU(_Simple):
@@ -74,7 +74,7 @@ class LeakyReLU(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.leaky_relu(input, self.negative_slope)
+        return F.leaky_relu(input, self.negative_slope, self.inplace)
 
 
 class ELU(_Simple):
@@ -85,7 +85,7 @@ class ELU(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.elu(input, self.alpha)
+        return F.elu(input, self.alpha, self.inplace)
 
 
 class GELU(_Simple):
@@ -109,7 +109,7 @@ class SiLU(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.silu(input)
+        return F.silu(input, self.inplace)
 
 
 class Hardswish(_Simple):
@@ -119,7 +119,7 @@ class Hardswish(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.hardswish(input)
+        return F.hardswish(input, self.inplace)
 
 
 class Hardsigmoid(_Simple):
@@ -129,7 +129,7 @@ class Hardsigmoid(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.hardsigmoid(input)
+        return F.hardsigmoid(input, self.inplace)
 
 
 class Hardtanh(_Simple):
@@ -140,7 +140,7 @@ class Hardtanh(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
-        return F.hardtanh(input, self.min_val, self.max_val)
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
 
 class Softplus(_Simple):
@@ -202,7 +202,7 @@ class Dropout(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """Drop elements, while training."""
-        return F.dropout(input, self.p, self.training)
+        return F.dropout(input, self.p, self.training, self.inplace)
 
 
 class Flatten(_Simple):
