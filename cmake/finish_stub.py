@@ -10,6 +10,7 @@ import pathlib
 import re
 import sys
 
+OPERATOR = r"__(([ri]?(and|or|xor|lshift|rshift|floordiv|mod|pow))|invert|iter|contains)__"
 path = pathlib.Path(sys.argv[1])
 sys.path.insert(0, str(path.parents[1]))
 FIRST = '# mypy: disable-error-code="override,misc"\n'
@@ -37,7 +38,9 @@ def added(text: str) -> str:
     body = text[text.index("class Tensor:") :]
     out = []
     for name, value in sorted(vars(ballast.Tensor).items()):
-        if name.startswith("_") or re.search(rf"^    def {name}\(", body, re.M):
+        if name.startswith("_") and not re.fullmatch(OPERATOR, name):
+            continue
+        if re.search(rf"^    def {name}\(", body, re.M):
             continue
         if inspect.isfunction(value):
             out.append(signature(name, value))

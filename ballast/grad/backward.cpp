@@ -199,8 +199,9 @@ std::vector<Tensor> grads(const std::vector<Tensor>& outputs, const std::vector<
   for (int32_t index : found) {
     out.push_back(walk.at(index));
     check(allow_unused || out.back().defined(),
-          "One of the differentiated Tensors appears to not have been used in the graph. Set "
-          "allow_unused=True if this is the desired behavior.");
+          "The differentiated Tensor at index {} appears to not have been used in the graph. Set "
+          "allow_unused=True if this is the desired behavior.",
+          out.size() - 1);
   }
   if (!retain_graph && !create_graph) walk.release();
   return out;

@@ -74,7 +74,12 @@ Tensor pad(const Tensor& x, const std::vector<int64_t>& amounts, PadMode mode, d
         amounts.size(), x.dim());
   check<NotImplementedError>(
       mode == PadMode::kConstant || (pairs <= 3 && (x.dim() == pairs + 1 || x.dim() == pairs + 2)),
-      "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now");
+      "Padding size {} is not supported for {}D input tensor.\nSupported combinations for "
+      "non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D "
+      "or "
+      "4D input: padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 "
+      "(pads last 3 dimensions)",
+      amounts.size(), x.dim());
   check(mode == PadMode::kConstant || value == 0.0, "Padding mode doesn't take in value argument");
   Tensor y = x;
   for (int i = 0; i < pairs; ++i) {

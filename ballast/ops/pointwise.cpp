@@ -332,12 +332,28 @@ Tensor Scalar::beside(const Tensor& other) const {
 }
 
 Tensor add(const Tensor& a, const Tensor& b) { return binary<Add>(a, b); }
-Tensor sub(const Tensor& a, const Tensor& b) { return binary<Sub>(a, b); }
+Tensor sub(const Tensor& a, const Tensor& b) {
+  const bool left = a.dtype() == DType::kBool, right = b.dtype() == DType::kBool;
+  check<NotImplementedError>(!left || !right,
+                             "Subtraction, the `-` operator, with two bool tensors is not "
+                             "supported. Use the `^` or `logical_xor()` operator instead.");
+  check<NotImplementedError>(
+      !left && !right,
+      "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+      "invert a mask, use the `~` or `logical_not()` operator instead.");
+  return binary<Sub>(a, b);
+}
 Tensor mul(const Tensor& a, const Tensor& b) { return binary<Mul>(a, b); }
 Tensor div(const Tensor& a, const Tensor& b) { return binary<Div>(a, b, true); }
 Tensor maximum(const Tensor& a, const Tensor& b) { return binary<Maximum>(a, b); }
 Tensor minimum(const Tensor& a, const Tensor& b) { return binary<Minimum>(a, b); }
-Tensor neg(const Tensor& x) { return unary<Neg>(x); }
+Tensor neg(const Tensor& x) {
+  check<NotImplementedError>(x.dtype() != DType::kBool,
+                             "Negation, the `-` operator, on a bool tensor is not supported. If "
+                             "you are trying to invert a "
+                             "mask, use the `~` or `logical_not()` operator instead.");
+  return unary<Neg>(x);
+}
 Tensor abs(const Tensor& x) { return unary<Abs>(x); }
 Tensor square(const Tensor& x) { return unary<Square>(x); }
 Tensor relu(const Tensor& x) { return unary<Relu>(x); }

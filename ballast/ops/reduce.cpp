@@ -60,11 +60,11 @@ Tensor sum(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
 }
 
 Tensor mean(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
-  check(is_floating(x.dtype()),
-        "mean(): could not infer output dtype. Input dtype must be either a floating point or "
-        "complex "
-        "dtype. Got: {}",
-        name_of(x.dtype()));
+  check<NotImplementedError>(is_floating(x.dtype()),
+                             "mean(): could not infer output dtype. Input dtype must be either a "
+                             "floating point or complex "
+                             "dtype. Got: {}",
+                             ops::scalar_type_name(x.dtype()));
   const Tensor s = sum(x, dims, keepdim);
   const double n =
       static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(s.numel(), 1));

@@ -249,7 +249,6 @@ def _register_methods() -> None:
     t.__deepcopy__ = _deepcopy
     t.__reduce_ex__ = lambda self, protocol: _reduce(self)
     t.__dlpack__ = _dlpack
-    t.__rpow__ = lambda self, base: (self * _math_log(base)).exp()
     t.__copy__ = lambda self: type(self)(self, self.requires_grad)
     t.numpy = _numpy
     t.to = _to
@@ -294,12 +293,6 @@ def _register_methods() -> None:
     t.subtract, t.multiply, t.divide = t.sub, t.mul, t.div
     for name in ("squeeze", "unsqueeze", "t", "transpose"):
         setattr(t, name + "_", _reshaped_in_place(name))
-
-
-def _math_log(base: float) -> float:
-    import math
-
-    return math.log(base)
 
 
 def _new_tensor(self: Tensor, data, dtype=None) -> Tensor:

@@ -39,13 +39,7 @@ void bind_unary(nb::module_& m, Class& c) {
   for (const auto& [name, f] : list) both(m, c, name, f);
   c.def("__neg__", [](const Tensor& x) { return neg(x); })
       .def("__pos__", [](const Tensor& x) { return x; })
-      .def("__abs__", [](const Tensor& x) { return abs(x); })
-      .def("__invert__", [](const Tensor& x) {
-        check<TypeError>(x.dtype() == DType::kBool,
-                         "~ (operator.invert) is only implemented on bool tensors, got {}",
-                         name_of(x.dtype()));
-        return logical_not(x);
-      });
+      .def("__abs__", [](const Tensor& x) { return abs(x); });
 }
 
 /// Operators and functions of two operands, either of which may be a number.
@@ -124,21 +118,9 @@ void bind_comparison(nb::module_& m, Class& c) {
   def("le", "__le__", le, le);
   def("gt", "__gt__", gt, gt);
   def("ge", "__ge__", ge, ge);
-  const auto logic = [&](const char* name, const char* op, Tensor (*f)(T, T)) {
-    both(m, c, name, f, "other"_a);
-    c.def(
-        op,
-        [f, op](T a, T b) {
-          check<NotImplementedError>(a.dtype() == DType::kBool && b.dtype() == DType::kBool,
-                                     "Tensor.{}: bool tensors are supported, got {} and {}", op,
-                                     name_of(a.dtype()), name_of(b.dtype()));
-          return f(a, b);
-        },
-        nb::is_operator());
-  };
-  logic("logical_and", "__and__", logical_and);
-  logic("logical_or", "__or__", logical_or);
-  logic("logical_xor", "__xor__", logical_xor);
+  both(m, c, "logical_and", logical_and, "other"_a);
+  both(m, c, "logical_or", logical_or, "other"_a);
+  both(m, c, "logical_xor", logical_xor, "other"_a);
   m.def("where", [](T condition, T a, T b) { return where(condition, a, b); });
   m.def("where", [](T condition, T a, Scalar b) { return where(condition, a, b); });
   m.def("where", [](T condition, Scalar a, T b) { return where(condition, a, b); });

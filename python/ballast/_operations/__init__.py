@@ -8,9 +8,10 @@ from .products import *
 from .reductions import *
 from .shapes import *
 
-from . import in_place, layers, matrices  # isort: skip
+from . import operators, in_place, layers, matrices  # isort: skip
 from .layers import *
 from .matrices import *
+from .operators import *
 
 globals().update(in_place.FUNCTIONS)
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     *shapes.__all__,
     *layers.__all__,
     *matrices.__all__,
+    *operators.__all__,
     *in_place.FUNCTIONS,
 ]  # noqa: PLE0605 (a list of lists)

@@ -17,7 +17,8 @@ _UNARY = (
 _METHODS = (
     *("absolute", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "arccos", "arccosh"),
     *("arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "atan2", "baddbmm", "bitwise_and"),
-    *("bitwise_not", "bitwise_or", "bitwise_xor", "copysign", "cumprod", "cumsum", "digamma"),
+    *("bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor"),
+    *("copysign", "cumprod", "cumsum", "digamma"),
     *("divide", "eq", "float_power", "floor_divide", "fmod", "gcd", "ge", "greater"),
     *("greater_equal", "gt", "hardshrink", "heaviside", "hypot", "index_add", "index_copy"),
     *("index_fill", "index_put", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma"),

@@ -279,5 +279,5 @@ for _new, _old in {
     "true_divide": "div",
 }.items():
     setattr(Tensor, _new, getattr(Tensor, _old))
-Tensor.floor_divide = Tensor.__floordiv__ = Tensor._floor_divide
-Tensor.remainder = Tensor.__mod__ = Tensor._remainder
+Tensor.floor_divide = Tensor._floor_divide
+Tensor.remainder = Tensor._remainder
