@@ -57,10 +57,12 @@ class ReverseWalk {
       const Ref<GradSlot> slot = order_[i]->grad_leaf ? order_[i]->slot : Ref<GradSlot>();
       if (!slot || !slot->owner || !grads_[i].defined()) continue;
       const Ref<TensorImpl> owner(slot->owner);
-      if (!owner->grad)
-        owner->grad = Ref<TensorImpl>(new TensorImpl(Ref<Node>(&grads_[i].node())));
+      const Tensor sum = owner->grad ? Tensor(owner->grad) + grads_[i] : grads_[i];
+      // What can be differentiated again is not overwritten.
+      if (owner->grad && !grad_enabled())
+        owner->grad->assign(Ref<Node>(&sum.node()));
       else
-        owner->grad->assign(Ref<Node>(&(Tensor(owner->grad) + grads_[i]).node()));
+        owner->grad = Ref<TensorImpl>(new TensorImpl(Ref<Node>(&sum.node())));
       for (const auto& hook : std::vector(slot->accumulated)) {
         Tensor tensor(owner);
         hook->run(tensor);
@@ -169,10 +171,14 @@ Tensor seed_for(const Tensor& output, const Tensor& gradient) {
 }  // namespace
 
 void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
-  NoGrad off;
-  const Tensor seed = seed_for(*this, gradient);
+  ballast::backward(*this, gradient, retain_graph, false);
+}
+
+void backward(const Tensor& output, const Tensor& gradient, bool retain_graph, bool create_graph) {
+  NoGrad off(!create_graph);
+  const Tensor seed = seed_for(output, gradient);
   std::lock_guard lock(graph_mutex());
-  ReverseWalk walk({this, 1});
+  ReverseWalk walk({&output, 1});
   walk.run({&seed, 1});
   walk.accumulate_into_leaves();
   if (!retain_graph) walk.release();

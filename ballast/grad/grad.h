@@ -19,4 +19,8 @@ std::vector<Tensor> grads(const std::vector<Tensor>& outputs, const std::vector<
                           const std::vector<Tensor>& grad_outputs, bool retain_graph = false,
                           bool create_graph = false, bool allow_unused = false);
 
+/// `output.backward(gradient, retain_graph)`; with `create_graph` what it adds to the leaves'
+/// `grad` can be differentiated again (and keeps the graph alive as long as it is held).
+void backward(const Tensor& output, const Tensor& gradient, bool retain_graph, bool create_graph);
+
 }  // namespace ballast

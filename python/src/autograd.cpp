@@ -199,12 +199,8 @@ void bind_autograd(nb::module_& m, nb::class_<Tensor>& c) {
                       retain_graph.value_or(create_graph), create_graph);
           return;
         }
-        check<NotImplementedError>(
-            !create_graph,
-            "backward(create_graph=True): name the leaves, as in backward(create_graph=True, "
-            "inputs=[...]), or use autograd.grad");
         nb::gil_scoped_release release;
-        t.backward(tensor_or_none(gradient), retain_graph.value_or(false));
+        backward(t, tensor_or_none(gradient), retain_graph.value_or(create_graph), create_graph);
       },
       "gradient"_a = nb::none(), "retain_graph"_a = nb::none(), "create_graph"_a = false,
       "inputs"_a = nb::none());

@@ -125,3 +125,22 @@ def case_some_leaves(torch):
     out.append(error_of(lambda: torch.autograd.grad((x**2).sum(), [x, z]))[:12])
     out.append(error_of(lambda: torch.autograd.grad(x, x)))
     return out
+
+
+def case_backward_with_create_graph(torch):
+    x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    (x**3).sum().backward(create_graph=True)
+    first, gradient = x.grad, x.grad.clone()
+    (second,) = torch.autograd.grad(x.grad.sum(), x, retain_graph=True)
+    y = (x**2).sum()
+    y.backward(create_graph=True)  # accumulates into another tensor
+    penalty = (x.grad**2).sum()
+    (mixed,) = torch.autograd.grad(penalty, x)
+    return {
+        "first": gradient,
+        "requires_grad": first.requires_grad,
+        "second": second,
+        "kept": [first, first is x.grad],
+        "accumulated": x.grad,
+        "mixed": mixed,
+    }
