@@ -29,6 +29,9 @@ HINTS = {
         "quantization": _QUANTIZED,
         "ao": _QUANTIZED,
         "fx": _EAGER,
+        "special": "its functions are torch's own: torch.erf, torch.digamma, torch.xlogy",
+        "sparse": _SPARSE,
+        "testing": "compare by torch.allclose, or numpy.testing on x.numpy()",
         "hub": "download the weights and load them with torch.load or safetensors",
         "ops": "compiled operators of other packages need the real PyTorch",
         "library": "compiled operators of other packages need the real PyTorch",
@@ -61,6 +64,12 @@ HINTS = {
         "ctc_loss": _RECURRENT,
         "fractional_max_pool2d": "use max_pool2d or adaptive_max_pool2d",
         "fractional_max_pool3d": "use max_pool3d or adaptive_max_pool3d",
+    },
+    "torch.utils": {"model_zoo": "download the weights and load them with torch.load"},
+    "torch.jit": {
+        "load": "a program cannot be run: load the state_dict() of the module with torch.load",
+        "save": "save the state_dict() with torch.save, or the network with torch.onnx.export",
+        "freeze": _EAGER,
     },
     "torch.optim": {
         "LBFGS": "use SGD, Adam or AdamW; step(closure) is supported",

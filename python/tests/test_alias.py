@@ -100,3 +100,26 @@ def test_installing_and_taking_it_back(tmp_path):
         tmp_path,
     )
     assert "PyTorch has been imported in this process already" in out
+
+
+def test_places_that_model_files_import_from_are_there(tmp_path):
+    done = run(
+        """
+        import torch.jit
+        from torch import nn
+        from torch.nn.modules.batchnorm import _BatchNorm
+        from torch.nn.modules.conv import Conv2d, _ConvNd
+        from torch.nn.modules.utils import _pair
+
+        @torch.jit.ignore
+        def twice(x):
+            return 2 * x
+
+        assert Conv2d is nn.Conv2d and isinstance(Conv2d(1, 1, 1), _ConvNd)
+        layers = nn.BatchNorm1d(2), nn.SyncBatchNorm(2), nn.InstanceNorm1d(2)
+        print([isinstance(m, _BatchNorm) for m in layers], _pair(3), _pair((1, 2)))
+        print(torch.jit.script(twice)(2), torch.jit.is_scripting(), torch.version.cuda)
+        """,
+        tmp_path=tmp_path,
+    )
+    assert done.stdout == "[True, True, False] (3, 3) (1, 2)\n4 False None\n", done.stderr

@@ -12,7 +12,9 @@ from .module import Module
 from .parameter import Parameter
 
 
-class _BatchNorm(Module):
+class _NormBase(Module):
+    """What layers share that may remember statistics of the channels."""
+
     _version = 2
     _ranks: tuple[int, ...] = ()
     _expected = ""
@@ -116,6 +118,10 @@ class _BatchNorm(Module):
         )
 
 
+class _BatchNorm(_NormBase):
+    """What normalizes by statistics of batches."""
+
+
 class BatchNorm1d(_BatchNorm):
     """Batch normalization of (N, C) or (N, C, L) (Ioffe and Szegedy, 2015).
 
@@ -211,7 +217,7 @@ class SyncBatchNorm(_BatchNorm):
         return out
 
 
-class _InstanceNorm(_BatchNorm):
+class _InstanceNorm(_NormBase):
     """Ranks are those with and without the batch."""
 
     def __init__(

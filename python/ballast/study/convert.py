@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import nn
-from ..nn.norm import _BatchNorm, _InstanceNorm
+from ..nn.norm import _InstanceNorm, _NormBase
 
 __all__ = ["convert_norm", "place_norm"]
 
@@ -20,7 +20,7 @@ _ACTIVATIONS = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU),
     *(nn.Mish, nn.Sigmoid, nn.Tanh, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Softplus),
 )
-_NORMS = (_BatchNorm, nn.FrozenBatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+_NORMS = (_NormBase, nn.FrozenBatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 
 
 def _spatial(layer: nn.Module) -> int:

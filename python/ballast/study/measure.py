@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import _core, nn
 from .._create import as_tensor
-from ..nn.norm import _BatchNorm
+from ..nn.norm import _NormBase
 from .convert import convert_norm
 
 __all__ = ["claims", "run"]
@@ -26,7 +26,7 @@ def _parent(network: nn.Module, name: str) -> tuple[nn.Module, str]:
 
 def _without_affine(network: nn.Module) -> None:
     for name, layer in list(network.named_modules()):
-        if not isinstance(layer, _BatchNorm):
+        if not isinstance(layer, _NormBase):
             continue
         parent, last = _parent(network, name)
         new = type(layer)(layer.num_features, layer.eps, layer.momentum, affine=False)
