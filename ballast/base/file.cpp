@@ -187,7 +187,7 @@ std::string read_file(const std::string& path, uint64_t max_bytes) {
   return read_all(file.fd.get(), path, size, max_bytes);
 }
 
-Ref<Buffer> map_file(const std::string& path) {
+Ref<Buffer> map_file(const std::string& path, bool writable) {
   const Opened file = open_for_reading(path);
   const size_t size = file.info.st_size;
   if (!S_ISREG(file.info.st_mode) || size == 0) {
@@ -196,7 +196,8 @@ Ref<Buffer> map_file(const std::string& path) {
     std::copy(content.begin(), content.end(), reinterpret_cast<char*>(buffer->data()));
     return buffer;
   }
-  void* p = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd.get(), 0);
+  const int access = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  void* p = ::mmap(nullptr, size, access, MAP_PRIVATE, file.fd.get(), 0);
   if (p == MAP_FAILED) fail_errno(path, "map", errno);
   return Buffer::wrap(p, size, [p, size] { ::munmap(p, size); });
 }

@@ -34,9 +34,10 @@ void write_atomically(const std::string& path, std::span<const std::byte> bytes)
 /// than `max_bytes`.
 std::string read_file(const std::string& path, uint64_t max_bytes);
 
-/// The content of a file as read-only memory, mapped where the system can, so only what is looked
-/// at is read; unmapped when the last reference goes. Writing to it is a crash. Throws FileError.
-Ref<Buffer> map_file(const std::string& path);
+/// The content of a file as memory, mapped where the system can, so only what is looked at is read;
+/// unmapped when the last reference goes. Writing to it is a crash, or where `writable` changes
+/// this memory, never the file. Throws FileError.
+Ref<Buffer> map_file(const std::string& path, bool writable = false);
 
 /// The bytes of a string.
 inline std::span<const std::byte> bytes_of(const std::string& s) {

@@ -125,7 +125,15 @@ bool is_big_endian(const ZipReader& archive, const std::string& folder, const st
   return order == "big";
 }
 
-Object parse_archive(Bytes bytes, const std::string& file) {
+/// The part of a mapped file as a buffer that keeps the map, where elements can be read from it.
+Ref<Buffer> part_of(const Ref<Buffer>& map, Bytes part) {
+  auto* data = const_cast<std::byte*>(part.data());
+  if (reinterpret_cast<uintptr_t>(data) % alignof(std::max_align_t) != 0) return {};
+  return Buffer::wrap(data, part.size(), [map] {});
+}
+
+/// `map`, where given, is the buffer that `bytes` are in.
+Object parse_archive(Bytes bytes, const std::string& file, const Ref<Buffer>& map) {
   const ZipReader archive(bytes, file, "a checkpoint of PyTorch's");
   const std::string folder = folder_of(archive, file);
   check<FileError>(!archive.find(folder + "constants.pkl"),
@@ -141,6 +149,8 @@ Object parse_archive(Bytes bytes, const std::string& file) {
     check<FileError>(data->bytes == s.bytes,
                      "{}: storage '{}' should have {} bytes, the archive has {}", file, s.key,
                      s.bytes, data->bytes);
+    if (const auto stored = map ? archive.stored(*data) : std::nullopt)
+      if (Ref<Buffer> part = part_of(map, *stored)) return Stored{bytes_of(*part), part};
     budget.claim(data->bytes);
     Ref<Buffer> buffer = archive.unpack(*data, fmt::format("storage '{}'", s.key));
     return Stored{bytes_of(*buffer), buffer};
@@ -203,15 +213,24 @@ bool is_legacy_pt(Bytes bytes) {
          text.substr(2).starts_with(kMagic);
 }
 
-Object parse_pt(Bytes bytes, const std::string& name) {
+namespace {
+
+Object parse(Bytes bytes, const std::string& name, const Ref<Buffer>& map) {
   if (is_legacy_pt(bytes)) return parse_legacy(bytes, name);
   check<FileError>(bytes.size() >= 2 && std::memcmp(bytes.data(), "PK", 2) == 0,
                    "{}: not a checkpoint of PyTorch's: neither a zip archive nor the format before "
                    "version 1.6",
                    name);
-  return parse_archive(bytes, name);
+  return parse_archive(bytes, name, map);
 }
 
-Object read_pt(const std::string& path) { return parse_pt(bytes_of(*map_file(path)), path); }
+}  // namespace
+
+Object parse_pt(Bytes bytes, const std::string& name) { return parse(bytes, name, {}); }
+
+Object read_pt(const std::string& path, bool map) {
+  const Ref<Buffer> file = map_file(path, map);
+  return parse(bytes_of(*file), path, map ? file : Ref<Buffer>());
+}
 
 }  // namespace ballast::io

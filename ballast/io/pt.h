@@ -27,7 +27,10 @@ enum class PtFormat : uint8_t { kZip, kLegacy };
 /// occurs twice is shared as in the file. Time and memory are bounded by the file's size: a view
 /// that repeats elements may take 16 times that and 256 MiB. Throws FileError, and of its kind
 /// UnpicklingError for what the file should not hold.
-Object read_pt(const std::string& path);
+/// With `map` tensors that show all of an uncompressed storage in a type of ours are views of the
+/// file, of which only what is looked at is read: it must not change meanwhile (to be replaced, as
+/// `save` does, is no change). Writing to such a tensor changes the tensor, not the file.
+Object read_pt(const std::string& path, bool map = false);
 /// The same from memory; `name` stands for the file in errors.
 Object parse_pt(std::span<const std::byte> bytes, const std::string& name);
 /// Whether the bytes begin as a file in the legacy format does.

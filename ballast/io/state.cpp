@@ -1,5 +1,7 @@
 #include "ballast/io/state.h"
 
+#include <algorithm>
+
 #include "ballast/base/file.h"
 #include "ballast/io/npy.h"
 #include "ballast/io/pt.h"
@@ -40,19 +42,34 @@ Array to_array(const Tensor& tensor) {
   return {tensor.dtype(), tensor.shape(), tensor.node().buffer};
 }
 
-Object parse_checkpoint(std::span<const std::byte> bytes, const std::string& name) {
+namespace {
+
+enum class Format { kPt, kNpz, kSafeTensors };
+
+Format format_of(std::span<const std::byte> bytes, const std::string& name) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (is_legacy_pt(bytes)) return parse_pt(bytes, name);
-  if (!text.starts_with("PK")) return object_of_arrays(parse_safetensors(bytes, name).tensors);
+  if (is_legacy_pt(bytes)) return Format::kPt;
+  if (!text.starts_with("PK")) return Format::kSafeTensors;
   // Entries of .npz archives lie in no folder.
-  bool arrays = true;
   const ZipReader archive(bytes, name, "a checkpoint");
-  for (const ZipEntry& e : archive.entries()) arrays &= e.name.ends_with(".npy");
-  return arrays ? object_of_arrays(parse_npz(bytes, name)) : parse_pt(bytes, name);
+  const bool arrays = std::ranges::all_of(
+      archive.entries(), [](const ZipEntry& e) { return e.name.ends_with(".npy"); });
+  return arrays ? Format::kNpz : Format::kPt;
 }
 
-Object read_checkpoint(const std::string& path) {
-  return parse_checkpoint(bytes_of(*map_file(path)), path);
+}  // namespace
+
+Object parse_checkpoint(std::span<const std::byte> bytes, const std::string& name) {
+  const Format format = format_of(bytes, name);
+  if (format == Format::kPt) return parse_pt(bytes, name);
+  return object_of_arrays(format == Format::kNpz ? parse_npz(bytes, name)
+                                                 : parse_safetensors(bytes, name).tensors);
+}
+
+Object read_checkpoint(const std::string& path, bool map) {
+  const Ref<Buffer> file = map_file(path);
+  if (map && format_of(bytes_of(*file), path) == Format::kPt) return read_pt(path, true);
+  return parse_checkpoint(bytes_of(*file), path);
 }
 
 void write_checkpoint(const std::string& path, const Object& value) {

@@ -19,8 +19,9 @@ Tensor to_tensor(const Array& array);
 Array to_array(const Tensor& tensor);
 
 /// Reads a checkpoint: PyTorch's (either format), safetensors or .npz, told apart by what the file
-/// holds. The latter two give a dictionary of tensors. Throws FileError.
-Object read_checkpoint(const std::string& path);
+/// holds. The latter two give a dictionary of tensors. `map` is for PyTorch's files, see `read_pt`.
+/// Throws FileError.
+Object read_checkpoint(const std::string& path, bool map = false);
 /// The same from memory; `name` stands for the file in errors.
 Object parse_checkpoint(std::span<const std::byte> bytes, const std::string& name);
 /// Writes a checkpoint, atomically: PyTorch's format for .pt and .pth, which holds any value, .npz

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <concepts>
+#include <cstring>
 
 namespace ballast::io {
 namespace {
@@ -41,7 +42,7 @@ bool stays_below(std::string_view name) {
 }  // namespace
 
 ZipReader::ZipReader(std::span<const std::byte> bytes, std::string file, const char* kind)
-    : file_(std::move(file)) {
+    : bytes_(bytes), file_(std::move(file)) {
   check<FileError>(!bytes.empty(), "{}: not {}: empty", file_, kind);
   ZipError error;
   std::unique_ptr<zip_source_t, Close> source(
@@ -98,10 +99,50 @@ Ref<Buffer> ZipReader::unpack(const ZipEntry& entry, const std::string& what) co
 // The format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 namespace {
 
+constexpr uint32_t kLocalHeader = 0x04034b50, kDirectoryEntry = 0x02014b50, kEnd = 0x06054b50,
+                   kEnd64 = 0x06064b50, kEnd64Locator = 0x07064b50;
 constexpr uint32_t kNot32 = 0xffffffff;  // stands where a 64-bit field follows
 constexpr uint16_t kVersion = 20, kVersion64 = 45;
 constexpr uint16_t kUtf8 = 0x800, kStored = 0;
 constexpr uint32_t kFirstDay = 1 << 21 | 1 << 16;  // 1980-01-01 0:00, the earliest there is
+
+/// The little-endian number at `at`, or nothing where that is outside.
+template <std::unsigned_integral T>
+std::optional<T> field(std::span<const std::byte> bytes, uint64_t at) {
+  if (at > bytes.size() || bytes.size() - at < sizeof(T)) return {};
+  T v;
+  std::memcpy(&v, bytes.data() + at, sizeof v);
+  return v;
+}
+
+/// Where the directory begins.
+std::optional<uint64_t> directory_start(std::span<const std::byte> bytes) {
+  constexpr uint64_t kEndSize = 22, kMaxComment = 0xffff, kLocatorSize = 20;
+  if (bytes.size() < kEndSize) return {};
+  uint64_t end = bytes.size() - kEndSize;
+  const uint64_t first = end > kMaxComment ? end - kMaxComment : 0;
+  while (field<uint32_t>(bytes, end) != kEnd)
+    if (end-- == first) return {};
+  const auto start = field<uint32_t>(bytes, end + 16);
+  if (start != kNot32) return start;
+  if (end < kLocatorSize || field<uint32_t>(bytes, end - kLocatorSize) != kEnd64Locator) return {};
+  const auto end64 = field<uint64_t>(bytes, end - kLocatorSize + 8);
+  if (!end64 || *end64 > bytes.size() || field<uint32_t>(bytes, *end64) != kEnd64) return {};
+  return field<uint64_t>(bytes, *end64 + 48);
+}
+
+/// The offset in the 64-bit extra field of a directory's entry: what follows the sizes that are
+/// there.
+std::optional<uint64_t> offset64(std::span<const std::byte> bytes, uint64_t extra, uint64_t end,
+                                 int sizes_before) {
+  while (extra + 4 <= end) {
+    const auto id = field<uint16_t>(bytes, extra), size = field<uint16_t>(bytes, extra + 2);
+    if (!id || !size) return {};
+    if (*id == 1) return field<uint64_t>(bytes, extra + 4 + 8 * sizes_before);
+    extra += 4 + *size;
+  }
+  return {};
+}
 
 /// Little-endian fields.
 class Record {
@@ -141,6 +182,35 @@ uint32_t checksum(std::initializer_list<std::span<const std::byte>> pieces) {
 
 }  // namespace
 
+std::optional<std::span<const std::byte>> ZipReader::stored(const ZipEntry& entry) const {
+  std::optional<uint64_t> at = directory_start(bytes_);
+  for (uint64_t i = 0; at; ++i) {
+    if (*at > bytes_.size() || field<uint32_t>(bytes_, *at) != kDirectoryEntry) return {};
+    const auto method = field<uint16_t>(bytes_, *at + 10), name = field<uint16_t>(bytes_, *at + 28),
+               extra = field<uint16_t>(bytes_, *at + 30), note = field<uint16_t>(bytes_, *at + 32);
+    const auto packed = field<uint32_t>(bytes_, *at + 20), size = field<uint32_t>(bytes_, *at + 24),
+               offset32 = field<uint32_t>(bytes_, *at + 42);
+    if (!offset32) return {};
+    const uint64_t extra_at = *at + 46 + *name, note_at = extra_at + *extra;
+    if (i < entry.index) {
+      at = note_at + *note;
+      continue;
+    }
+    const std::optional<uint64_t> header =
+        offset32 != kNot32
+            ? *offset32
+            : offset64(bytes_, extra_at, note_at, (size == kNot32) + (packed == kNot32));
+    if (method != kStored || !header || *header > bytes_.size()) return {};
+    const auto local_name = field<uint16_t>(bytes_, *header + 26),
+               local_extra = field<uint16_t>(bytes_, *header + 28);
+    if (field<uint32_t>(bytes_, *header) != kLocalHeader || !local_extra) return {};
+    const uint64_t content = *header + 30 + *local_name + *local_extra;
+    if (content > bytes_.size() || bytes_.size() - content < entry.bytes) return {};
+    return bytes_.subspan(content, entry.bytes);
+  }
+  return {};
+}
+
 void ZipWriter::write(const std::string& bytes) {
   sink_.write(bytes.data(), bytes.size());
   at_ += bytes.size();
@@ -165,7 +235,7 @@ void ZipWriter::add(const std::string& name,
     extra.text(std::string(padding, 'Z'));
   }
   Record header;
-  header.put(uint32_t{0x04034b50});
+  header.put(kLocalHeader);
   put_common(header, large, entry.crc, bytes, name, extra.size());
   write(header.text(name).text(extra.bytes()).bytes());
   for (const auto& p : pieces) {
@@ -187,7 +257,7 @@ void ZipWriter::finish() {
       if (e.offset >= kNot32) extra.put(e.offset);
     }
     Record r;
-    r.put(uint32_t{0x02014b50}).put(large ? kVersion64 : kVersion);
+    r.put(kDirectoryEntry).put(large ? kVersion64 : kVersion);
     put_common(r, large, e.crc, e.bytes, e.name, extra.size());
     r.put(uint16_t{0}).put(uint16_t{0}).put(uint16_t{0}).put(uint32_t{0}).put(field32(e.offset));
     write(r.text(e.name).text(extra.bytes()).bytes());
@@ -196,12 +266,12 @@ void ZipWriter::finish() {
   Record end;
   if (count >= 0xffff || start >= kNot32 || size >= kNot32) {
     const uint64_t end64 = at_;
-    end.put(uint32_t{0x06064b50}).put(uint64_t{44}).put(kVersion64).put(kVersion64);
+    end.put(kEnd64).put(uint64_t{44}).put(kVersion64).put(kVersion64);
     end.put(uint32_t{0}).put(uint32_t{0}).put(count).put(count).put(size).put(start);
-    end.put(uint32_t{0x07064b50}).put(uint32_t{0}).put(end64).put(uint32_t{1});
+    end.put(kEnd64Locator).put(uint32_t{0}).put(end64).put(uint32_t{1});
   }
   const uint16_t short_count = static_cast<uint16_t>(std::min<uint64_t>(count, 0xffff));
-  end.put(uint32_t{0x06054b50}).put(uint32_t{0}).put(short_count).put(short_count);
+  end.put(kEnd).put(uint32_t{0}).put(short_count).put(short_count);
   end.put(field32(size)).put(field32(start)).put(uint16_t{0});
   write(end.bytes());
 }

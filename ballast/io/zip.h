@@ -4,6 +4,7 @@
 #include <zip.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,6 +32,9 @@ class ZipReader {
   const ZipEntry* find(const std::string& name) const;
   /// The entry's content, its checksum compared. `what` is for errors. Throws FileError.
   Ref<Buffer> unpack(const ZipEntry& entry, const std::string& what) const;
+  /// Where the entry's content lies in the archive, if it is not compressed. Its checksum is not
+  /// looked at.
+  std::optional<std::span<const std::byte>> stored(const ZipEntry& entry) const;
 
  private:
   struct Discard {
@@ -38,6 +42,7 @@ class ZipReader {
   };
   void read_directory();
 
+  std::span<const std::byte> bytes_;
   std::string file_;
   std::unique_ptr<zip_t, Discard> archive_;
   std::vector<ZipEntry> entries_;

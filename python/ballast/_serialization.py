@@ -78,7 +78,9 @@ def load(
     weights_only : bool, optional
         Accepted: nothing but values is ever loaded, and nothing in a file is ever called.
     mmap : bool, optional
-        Accepted: files are always read through a map of memory.
+        Whether tensors of a file in PyTorch's format (the present one) are views of it, of which
+        only what is looked at is read. The file must not change meanwhile; writing to a tensor
+        does not change it.
     pickle_module, **pickle_load_args : optional
         Accepted.
 
@@ -96,7 +98,11 @@ def load(
     """
     _check_map_location(map_location)
     if hasattr(f, "read"):
+        if mmap:
+            raise ValueError(
+                "f must be a file name in order to use the mmap argument; it is a file object"
+            )
         return _core._parse(f.read(), str(getattr(f, "name", "the file")))
     if not os.path.exists(f):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(f))
-    return _core._load(os.fspath(f))
+    return _core._load(os.fspath(f), bool(mmap))

@@ -200,11 +200,11 @@ nb::object parse(nb::bytes content, const std::string& name) {
   return ToPython().convert(value);
 }
 
-nb::object load(const std::string& path) {
+nb::object load(const std::string& path, bool map) {
   Object value;
   {
     nb::gil_scoped_release release;
-    value = io::read_checkpoint(path);
+    value = io::read_checkpoint(path, map);
   }
   return ToPython().convert(value);
 }
@@ -221,7 +221,7 @@ void translate(const std::exception_ptr& p, void*) {
 
 void bind_io(nb::module_& m) {
   nb::register_exception_translator(translate);
-  m.def("_load", &load, "path"_a);
+  m.def("_load", &load, "path"_a, "map"_a);
   m.def("_parse", &parse, "content"_a, "name"_a);
   // To a path: the format is PyTorch's, unless it `by_ending` is another one.
   m.def(

@@ -198,3 +198,31 @@ def test_what_pytorch_saves_is_loaded_here(new, tmp_path):
         for name, t in torch.load(path).items():
             assert tuple(t.shape) == tuple(tensors[name].shape)
             assert t.numpy().tolist() == tensors[name].numpy().tolist()
+
+
+def test_tensors_of_a_mapped_file_are_views_of_it(tmp_path):
+    model = net()
+    torch.save({"model": model.state_dict(), "epoch": 3}, tmp_path / "a.pt")
+    before = (tmp_path / "a.pt").read_bytes()
+    f = torch.load(tmp_path / "a.pt", mmap=True)
+    assert f["epoch"] == 3
+    for name, t in f["model"].items():
+        assert t.equal(model.state_dict()[name]), name
+    other = net()
+    other.load_state_dict(f["model"])
+    assert other(torch.ones(2, 3)).equal(model(torch.ones(2, 3)))
+    f["model"]["0.weight"].zero_()
+    assert not f["model"]["0.weight"].any()
+    assert other.state_dict()["0.weight"].equal(model.state_dict()["0.weight"])
+    assert (tmp_path / "a.pt").read_bytes() == before
+    with pytest.raises(ValueError, match="must be a file name"):
+        torch.load(io.BytesIO(before), mmap=True)
+
+
+@needs_pytorch
+def test_a_file_of_pytorchs_is_mapped(tmp_path):
+    x = pytorch.randn(1000)
+    pytorch.save({"x": x, "half": x.half(), "part": x[10:20]}, tmp_path / "a.pt")
+    f = torch.load(tmp_path / "a.pt", mmap=True)
+    assert f["x"].tolist() == x.tolist() and f["part"].tolist() == x[10:20].tolist()
+    assert f["half"].tolist() == x.half().tolist()

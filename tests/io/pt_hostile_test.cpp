@@ -7,10 +7,12 @@
 #include "ballast/io/zip.h"
 #include "ballast/ops/create.h"
 #include "tests/support/files.h"
+#include "tests/support/zip_bytes.h"
 
 namespace ballast::io {
 namespace {
 
+using ballast::testing::compressed_zip_of;
 using ballast::testing::error_of;
 using ballast::testing::golden;
 using namespace std::string_literals;
@@ -301,8 +303,18 @@ TEST(HostilePt, LegacyStoragesAreChecked) {
   EXPECT_EQ(error_in_file(bad), "f: the storage '7' is unknown or occurs twice");
 }
 
-TEST(HostilePt, CompressedEntriesAreReadAndBombsAreNot) {
-  // Entries that claim more than compression can reach.
+TEST(HostilePt, CompressedEntriesAreRead) {
+  const std::string file = compressed_zip_of("a/data.pkl", "\x80\x02K\x07.");
+  EXPECT_EQ(parse_pt(bytes_of(file), "f").as_int(), 7);
+}
+
+TEST(HostilePt, BombsAreNotUnpacked) {
+  const std::string bomb = compressed_zip_of("a/data.pkl", std::string(1 << 20, '\0'), 400);
+  ASSERT_LT(bomb.size(), size_t{2} << 20);
+  EXPECT_NE(error_in_file(bomb).find("f: unpacks to more than the 2"), std::string::npos);
+}
+
+TEST(HostilePt, SizesThatNoCompressionReachesAreRefused) {
   std::string bomb = file_of("\x80\x02N.");
   const uint32_t huge = 0x40000000;
   for (size_t at = bomb.find("PK\1\2"); at != std::string::npos; at = bomb.find("PK\1\2", at + 1))

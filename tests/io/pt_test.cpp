@@ -10,6 +10,7 @@
 #include "ballast/ops/create.h"
 #include "tests/support/files.h"
 #include "tests/support/nets.h"
+#include "tests/support/zip_bytes.h"
 
 namespace ballast::io {
 namespace {
@@ -210,6 +211,69 @@ TEST(Pt, BigEndianFilesAreRead) {
   out.finish();
   EXPECT_EQ(parse_pt(bytes_of(sink.bytes), "f").items()[0].as_tensor().values<float>(),
             (std::vector<float>{1, -2.5}));
+}
+
+/// What the archive of a checkpoint holds.
+std::vector<std::pair<std::string, std::string>> files_in(const std::string& archive) {
+  const ZipReader in(bytes_of(archive), "f", "a checkpoint");
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const ZipEntry& e : in.entries()) {
+    const Ref<Buffer> content = in.unpack(e, e.name);
+    files.emplace_back(
+        e.name, std::string(reinterpret_cast<const char*>(content->data()), content->bytes()));
+  }
+  return files;
+}
+
+TEST(Pt, ArchivesWith64BitFieldsAreRead) {
+  const Object value = Object::dict({{"x", randn({3, 4})}, {"y", arange(5)}, {"epoch", 3}});
+  const std::string archive = testing::zip64_of(files_in(pt_bytes(value)));
+  expect_same(parse_pt(bytes_of(archive), "f"), value, "");
+}
+
+TEST(Pt, StoredEntriesAreFoundInTheArchive) {
+  const std::string plain = pt_bytes(Object::list({randn({10}), arange(5)}));
+  for (const std::string& archive : {plain, testing::zip64_of(files_in(plain))}) {
+    const ZipReader in(bytes_of(archive), "f", "a checkpoint");
+    for (const ZipEntry& e : in.entries()) {
+      const auto found = in.stored(e);
+      ASSERT_TRUE(found) << e.name;
+      const Ref<Buffer> content = in.unpack(e, e.name);
+      EXPECT_TRUE(std::ranges::equal(*found, bytes_of(*content))) << e.name;
+    }
+  }
+  const std::string compressed = testing::compressed_zip_of("a", "content");
+  const ZipReader in(bytes_of(compressed), "f", "a checkpoint");
+  EXPECT_FALSE(in.stored(in.entries().front()));
+}
+
+TEST(Pt, TensorsOfAMappedFileAreViewsOfItThatWritingLeavesAlone) {
+  const Folder folder;
+  const std::string path = folder / "a.pt";
+  const Tensor x = randn({1000}), half = Tensor::from({1.0f, 2.0f, 3.0f, 4.0f});
+  const Object value = Object::dict({{"x", x}, {"epoch", 3}, {"y", arange(7)}, {"half", half}});
+  write_pt(path, value);
+  const std::string before = read_file(path, 1 << 20);
+  const Object mapped = read_pt(path, true);
+  expect_same(mapped, value, "");
+  Tensor view = mapped["x"].as_tensor();
+  EXPECT_TRUE(view.node().external());
+  EXPECT_EQ((view + 1).values<float>(), (x + 1).values<float>());
+  view.copy_(zeros({1000}));
+  EXPECT_EQ(view.values<float>(), std::vector<float>(1000));
+  EXPECT_EQ(read_file(path, 1 << 20), before);
+  // A file that is replaced stays what it was for those who see it.
+  write_pt(path, Object::dict({}));
+  expect_same(mapped["y"], value["y"], "y");
+}
+
+TEST(Pt, MappedFilesOfOtherKindsAreReadAsUsual) {
+  const Object value = Object::dict({{"x", randn({5})}});
+  const Folder folder;
+  write_pt(folder / "legacy.pt", value, PtFormat::kLegacy);
+  write_checkpoint(folder / "a.safetensors", value);
+  for (const char* name : {"legacy.pt", "a.safetensors"})
+    expect_same(read_checkpoint(folder / name, true)["x"], value["x"], name);
 }
 
 TEST(Pt, ACheckpointOfPyTorchsHoldsModelOptimizerAndScheduler) {
