@@ -2,9 +2,16 @@
 
 python examples/finetune.py resnet18.pth    # a file of torchvision's; any class count
 python examples/finetune.py                 # without one: from first weights
+
+It writes the network to finetuned.pt and ten test images to digits.npy, which the C++ program of
+examples/serve.cpp takes:
+
+build/examples/serve finetuned.pt digits.npy
 """
 
 import sys
+
+import numpy as np
 
 import ballast as torch
 import ballast.nn as nn
@@ -57,6 +64,7 @@ def main() -> None:
             optimizer.step()
         print(f"epoch {epoch + 1}: {accuracy(model, *test):.1%} of the test digits")
     torch.save({"model": model.state_dict(), "epoch": 2}, "finetuned.pt")
+    np.save("digits.npy", images(test[0][:10]).numpy())
 
 
 if __name__ == "__main__":
