@@ -17,6 +17,10 @@ GOLDEN = json.loads((FOLDER / "golden.json").read_text())
 @pytest.fixture(scope="module")
 def programs():
     """The modules `digest` and `train`, imported while ``torch`` means Ballast."""
+    # Other tests may have imported PyTorch, where there is one.
+    pytorch = {n: m for n, m in sys.modules.items() if n.split(".")[0] == "torch"}
+    for name in pytorch:
+        del sys.modules[name]
     ballast.torch.install()
     sys.path.insert(0, str(FOLDER))
     import digest
@@ -27,6 +31,7 @@ def programs():
     for name in ("digest", "train"):
         del sys.modules[name]
     ballast.torch.uninstall()
+    sys.modules.update(pytorch)
 
 
 def close(ours, theirs, scale, tolerance):
