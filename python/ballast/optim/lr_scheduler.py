@@ -328,4 +328,6 @@ class ReduceLROnPlateau:
 
 _LRScheduler = LRScheduler  # the name in early versions of PyTorch
 
-from .schedules import *  # noqa: E402, F403 (they build on the classes above)
+# They build on the classes above.
+from .cycles import *  # noqa: E402, F403
+from .schedules import *  # noqa: E402, F403
