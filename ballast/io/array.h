@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -57,6 +59,20 @@ struct Array {
     return {reinterpret_cast<T*>(data->data()), static_cast<size_t>(numel())};
   }
 };
+
+/// The bytes that a file takes for elements of `each` bytes; none where they overflow when read.
+/// Shapes are multiplied freely, so an empty dimension does not excuse the others.
+inline std::optional<uint64_t> stored_bytes(const Shape& shape, size_t each) {
+  uint64_t n = 1;
+  bool empty = false;
+  for (const int64_t d : shape) {
+    empty |= d == 0;
+    if (__builtin_mul_overflow(n, static_cast<uint64_t>(std::max<int64_t>(d, 1)), &n) ||
+        n > INT64_MAX / sizeof(int64_t))
+      return {};
+  }
+  return empty ? 0 : n * each;
+}
 
 /// Arrays with their names, in the order of the file.
 using NamedArrays = std::vector<std::pair<std::string, Array>>;

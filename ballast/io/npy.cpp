@@ -228,14 +228,12 @@ Array parse_npy(std::span<const std::byte> bytes, const std::string& name) {
                    name, length, kMaxHeader);
   const Header h = HeaderParser(text.substr(start, length), name).parse();
   const Stored& type = find_stored(h.descr, name);
-  uint64_t expected = type.bytes;
-  for (int64_t d : h.shape->dims())
-    check<FileError>(!__builtin_mul_overflow(expected, static_cast<uint64_t>(d), &expected) &&
-                         expected <= INT64_MAX / sizeof(int64_t),
-                     "{}: the size of shape {} overflows", name, h.shape->str());
+  const std::optional<uint64_t> expected = stored_bytes(*h.shape, type.bytes);
+  check<FileError>(expected.has_value(), "{}: the size of shape {} overflows", name,
+                   h.shape->str());
   const uint64_t got = bytes.size() - start - length;
-  check<FileError>(expected == got, "{}: shape {} of {} takes {} bytes, the file has {}", name,
-                   h.shape->str(), h.descr, expected, got);
+  check<FileError>(*expected == got, "{}: shape {} of {} takes {} bytes, the file has {}", name,
+                   h.shape->str(), h.descr, *expected, got);
   Array a = Array::empty(type.dtype, *h.shape);
   type.decode(bytes.data() + start + length, a, h.descr[0] == '>');
   return *h.fortran_order && a.shape.rank() > 1 ? rows_first(a) : a;

@@ -209,19 +209,17 @@ class HeaderReader : public nlohmann::json_sax<json> {
 void check_layout(const std::vector<Entry>& entries, uint64_t data_bytes, const std::string& file) {
   std::vector<const Entry*> sorted;
   for (const Entry& e : entries) {
-    uint64_t bytes = e.type->bytes;
-    for (int64_t d : e.shape->dims())
-      check<FileError>(
-          !__builtin_mul_overflow(bytes, static_cast<uint64_t>(d), &bytes) && bytes <= INT64_MAX,
-          "{}: tensor {}: the size of shape {} overflows", file, shown(e.name), e.shape->str());
+    const std::optional<uint64_t> bytes = stored_bytes(*e.shape, e.type->bytes);
+    check<FileError>(bytes.has_value(), "{}: tensor {}: the size of shape {} overflows", file,
+                     shown(e.name), e.shape->str());
     const uint64_t begin = e.offsets[0], end = e.offsets[1];
     check<FileError>(begin <= end && end <= data_bytes,
                      "{}: tensor {}: data_offsets [{}, {}] lie outside the file's {} bytes of data",
                      file, shown(e.name), begin, end, data_bytes);
     check<FileError>(
-        end - begin == bytes,
+        end - begin == *bytes,
         "{}: tensor {}: shape {} of {} takes {} bytes, but data_offsets [{}, {}] span {}", file,
-        shown(e.name), e.shape->str(), e.type->name, bytes, begin, end, end - begin);
+        shown(e.name), e.shape->str(), e.type->name, *bytes, begin, end, end - begin);
     sorted.push_back(&e);
   }
   std::stable_sort(sorted.begin(), sorted.end(),

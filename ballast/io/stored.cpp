@@ -22,6 +22,7 @@ void gather(const std::byte* from, const Shape& shape, std::span<const int64_t> 
       for (int64_t i = 0; i < row; ++i)
         decode<From>(from + (at + i * step) * size, out + i, 1, swap_bytes);
     for (int d = rank - 2; d >= 0; --d) {
+      if (shape[d] == 1) continue;  // whose stride may be any number
       at += strides[d];
       if (++index[d] < shape[d]) break;
       at -= strides[d] * shape[d];

@@ -111,6 +111,8 @@ TEST(Npy, TypesAndShapesAreChecked) {
             "f: shape must hold whole numbers from 0 to 2^63-1");
   EXPECT_EQ(error_in(header_of("<f4", "(4294967296, 4294967296)")),
             "f: the size of shape [4294967296, 4294967296] overflows");
+  EXPECT_EQ(error_in(header_of("<f4", "(0, 4294967296, 4294967296)")),
+            "f: the size of shape [0, 4294967296, 4294967296] overflows");
   EXPECT_EQ(error_in(header_of("<f4", "(1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)")),
             "f: shape has more than 16 dimensions");
 }

@@ -236,6 +236,17 @@ TEST(HostilePt, TensorsStayWithinTheirStorage) {
             "f: a tensor's size: 17 dimensions, at most 16 are supported");
 }
 
+TEST(HostilePt, TheStrideOfOneElementMayBeAnyNumber) {
+  const float elements[] = {0, 1, 2, 3};
+  const std::string storage(reinterpret_cast<const char*>(elements), sizeof elements);
+  const std::string file = file_of(
+      "\x80\x02" +
+          tensor("K\x00"s, "K\x02K\x01K\x02\x87", "K\x01" + number(INT64_MAX) + "K\x02\x87") + ".",
+      storage);
+  EXPECT_EQ(parse_pt(bytes_of(file), "f").as_tensor().values<float>(),
+            (std::vector<float>{0, 2, 1, 3}));
+}
+
 TEST(HostilePt, AViewThatRepeatsElementsIsBounded) {
   const std::string file =
       file_of("\x80\x02" + tensor("K\x00"s, number(1l << 40) + "\x85", "K\x00\x85"s) + ".");

@@ -198,6 +198,8 @@ TEST(SafeTensors, ShapesAreChecked) {
             "f: tensor \"a\": expected sizes below 2^63, got 18446744073709551615");
   EXPECT_EQ(error_in("{" + entry("a", "F32", "4294967296,4294967296", "0,4") + "}", 4),
             "f: tensor \"a\": the size of shape [4294967296, 4294967296] overflows");
+  EXPECT_EQ(error_in("{" + entry("a", "U8", "0,4294967296,4294967296", "0,0") + "}", 0),
+            "f: tensor \"a\": the size of shape [0, 4294967296, 4294967296] overflows");
   EXPECT_EQ(error_in("{" + entry("a", "F32", "2", "0,4") + "}", 4),
             "f: tensor \"a\": shape [2] of F32 takes 8 bytes, but data_offsets [0, 4] span 4");
   EXPECT_EQ(error_in("{" + entry("a", "U8", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1", "0,1") + "}", 1),
