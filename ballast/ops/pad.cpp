@@ -16,14 +16,15 @@ Tensor pad_constant(Tensor x, int dim, int64_t before, int64_t after, double val
         n, before, after, dim);
   const int64_t from = before < 0 ? -before : 0, to = after < 0 ? n + after : n;
   if (from > 0 || to < n) x = slice(x, dim, from, to);
-  Shape left = x.shape(), right = x.shape();
-  left[dim] = std::max<int64_t>(before, 0);
-  right[dim] = std::max<int64_t>(after, 0);
-  std::vector<Tensor> parts;
-  if (left[dim] > 0) parts.push_back(full(left, value, x.dtype()));
-  parts.push_back(x);
-  if (right[dim] > 0) parts.push_back(full(right, value, x.dtype()));
-  return parts.size() == 1 ? x : cat(parts, dim);
+  const auto filled = [&](int64_t size) {
+    Shape shape = x.shape();
+    shape[dim] = size;
+    return full(shape, value, x.dtype());
+  };
+  if (before > 0 && after > 0) return cat({filled(before), x, filled(after)}, dim);
+  if (before > 0) return cat({filled(before), x}, dim);
+  if (after > 0) return cat({x, filled(after)}, dim);
+  return x;
 }
 
 /// Which position of a dimension of n elements stands at position i of the padded one.

@@ -29,7 +29,7 @@ struct ConvertNormOptions {
   int64_t virtual_batch = 32;  // of kGhost
   /// Of kGroup, at most: a layer has the greatest common divisor of this and its channels.
   int64_t groups = 32;
-  RenormLimits limits;  // of kRenorm
+  RenormLimits limits = {};  // of kRenorm
 };
 
 /// Replaces every batch normalization (plain, ghost, renorm, frozen), instance normalization and

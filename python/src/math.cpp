@@ -165,10 +165,6 @@ void bind_products(nb::module_& m, Class& c) {
       "dim"_a, kw, "dtype"_a = nb::none());
 }
 
-std::vector<int64_t> dims_or_all(const std::optional<Dims>& d) {
-  return d ? d->values : std::vector<int64_t>{};
-}
-
 nb::object named(const char* type, const Indexed& r) {
   return nb::module_::import_("ballast._types").attr(type)(r.values, r.indices);
 }
@@ -188,7 +184,7 @@ void bind_order(nb::module_& m, Class& c) {
   both(
       m, c, "roll",
       [](T x, const Dims& shifts, const std::optional<Dims>& dims) {
-        return roll(x, shifts.values, dims_or_all(dims));
+        return dims ? roll(x, shifts.values, dims->values) : roll(x, shifts.values);
       },
       "shifts"_a, "dims"_a = nb::none());
   m.def("_unique", [](T x) {

@@ -35,7 +35,9 @@ TEST_F(Record, LeavesLinesAndEventsAndChangesNothing) {
         "after_norm/bn1/deviation"})
     EXPECT_TRUE(tags.contains(tag)) << tag;
   for (const auto& line : lines) {
-    if (line["tag"] == "after_norm/bn1/mean") EXPECT_NEAR(line["value"], 0, 0.3);
+    if (line["tag"] == "after_norm/bn1/mean") {
+      EXPECT_NEAR(line["value"], 0, 0.3);
+    }
   }
 
   std::istringstream csv(content_of(run + "/record.csv"));

@@ -30,7 +30,9 @@ TEST(Fetch, GivesEachLineOnceInThePartsItWasDividedInto) {
     std::set<const float*> all;
     const float* at[2048];
     for (int64_t b = 0; b < blocks; ++b) {
-      if (b * each < lines) ASSERT_FALSE(list.done()) << "trial " << trial << ", step " << b;
+      if (b * each < lines) {
+        ASSERT_FALSE(list.done()) << "trial " << trial << ", step " << b;
+      }
       const int64_t taken = list.take(at, each);
       ASSERT_EQ(taken, std::min(each, std::max<int64_t>(lines - b * each, 0)));
       all.insert(at, at + taken);
