@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "ballast/base/error.h"
 
@@ -19,4 +20,7 @@ int fuzz_one(F&& parse) {
 
 inline std::span<const std::byte> as_bytes(const uint8_t* data, size_t size) {
   return std::as_bytes(std::span(data, size));
+}
+inline std::span<const std::byte> as_bytes(const std::string& text) {
+  return std::as_bytes(std::span(text));
 }
