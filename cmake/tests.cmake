@@ -8,7 +8,7 @@ set(test_environment TSAN_OPTIONS=ignore_noninstrumented_modules=1)
 file(GLOB_RECURSE BALLAST_TESTS CONFIGURE_DEPENDS tests/*_test.cpp tests/support/*.cpp)
 add_executable(ballast_tests ${BALLAST_TESTS})
 # Optimizing code that runs once took a third of the time to build it.
-target_compile_options(ballast_tests PRIVATE $<$<CONFIG:Release>:-O1>)
+target_compile_options(ballast_tests PRIVATE $<$<CONFIG:Release>:-O1> $<$<CONFIG:Debug>:-O0>)
 target_include_directories(ballast_tests PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(ballast_tests PRIVATE Ballast::ballast ballast_flags GTest::gtest_main
                       nlohmann_json::nlohmann_json PkgConfig::hwy)
