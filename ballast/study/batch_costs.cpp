@@ -251,7 +251,7 @@ void add_costs(Lab& lab, Finding& f) {
     std::vector<Cell> row{std::to_string(sizes[s])};
     for (const size_t i : {0, 1}) {
       std::vector<double> of_seeds;
-      for (const auto& list : lists(noise[i], "noise")) of_seeds.push_back(list[s]);
+      for (const auto& of_sizes : lists(noise[i], "noise")) of_seeds.push_back(of_sizes[s]);
       row.emplace_back(geometric_interval(of_seeds));
     }
     for (const size_t i : {0, 1}) row.emplace_back(times(estimates(cost[i], "bytes")[s], 1e-3));
