@@ -29,7 +29,6 @@ class ChannelNorm : public Module {
   void reset_parameters();
   int64_t num_features() const { return num_features_; }
   const BatchNormOptions& options() const { return options_; }
-  void set_momentum(std::optional<double> momentum) { options_.momentum = momentum; }
 
   ModuleTensor weight, bias, running_mean, running_var, num_batches_tracked;
 
