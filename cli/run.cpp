@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
-#include "ballast/base/file.h"
 #include "ballast/data/digits.h"
 #include "ballast/data/file.h"
 #include "ballast/io/safetensors.h"
@@ -12,10 +10,6 @@
 
 namespace ballast::cli {
 namespace {
-
-using nlohmann::ordered_json;
-
-constexpr uint64_t kMaxSettings = 1 << 20;
 
 io::Array array_of(const std::vector<double>& values, const Shape& shape) {
   return io::Array::of<double>(shape, values);
@@ -27,63 +21,6 @@ std::string model_path(const std::string& run) { return run + "/model.safetensor
 std::string checkpoint_path(const std::string& run) { return run + "/checkpoint.safetensors"; }
 std::string metrics_path(const std::string& run) { return run + "/metrics.jsonl"; }
 std::string components_path(const std::string& run) { return run + "/components.safetensors"; }
-
-ordered_json to_json(const Settings& s) {
-  const auto dims = s.sample.dims();
-  return {{"model", s.model},
-          {"data", s.data},
-          {"classes", s.classes},
-          {"norm", s.norm},
-          {"epochs", s.epochs},
-          {"batch_size", s.batch_size},
-          {"lr", s.lr},
-          {"momentum", s.momentum},
-          {"weight_decay", s.weight_decay},
-          {"optimizer", s.optimizer},
-          {"schedule", s.schedule},
-          {"seed", s.seed},
-          {"threads", s.threads},
-          {"checkpoint_every", s.checkpoint_every},
-          {"record", s.record},
-          {"plots", s.plots},
-          {"data_hash", s.data_hash},
-          {"sample", std::vector<int64_t>(dims.begin(), dims.end())}};
-}
-
-Settings read_settings(const std::string& run) {
-  const std::string path = run + "/settings.json";
-  Settings s;
-  try {
-    const auto j = nlohmann::json::parse(read_file(path, kMaxSettings));
-    j.at("model").get_to(s.model);
-    j.at("data").get_to(s.data);
-    j.at("classes").get_to(s.classes);
-    j.at("norm").get_to(s.norm);
-    j.at("epochs").get_to(s.epochs);
-    j.at("batch_size").get_to(s.batch_size);
-    j.at("lr").get_to(s.lr);
-    j.at("momentum").get_to(s.momentum);
-    j.at("weight_decay").get_to(s.weight_decay);
-    j.at("optimizer").get_to(s.optimizer);
-    j.at("schedule").get_to(s.schedule);
-    j.at("seed").get_to(s.seed);
-    j.at("threads").get_to(s.threads);
-    j.at("checkpoint_every").get_to(s.checkpoint_every);
-    s.record = j.value("record", s.record);  // older runs have none
-    s.plots = j.value("plots", s.plots);
-    j.at("data_hash").get_to(s.data_hash);
-    s.sample = Shape(j.at("sample").get<std::vector<int64_t>>());
-  } catch (const nlohmann::json::exception& e) {
-    fail<FileError>("{}: expected the settings of a run: {}", path, e.what());
-  } catch (const ValueError& e) {
-    fail<FileError>("{}: {}", path, e.what());
-  }
-  return s;
-}
-
-void write_settings(const std::string& run, const Settings& s) {
-  write_atomically(run + "/settings.json", bytes_of(to_json(s).dump(2) + "\n"));
-}
 
 std::string source_name(const std::string& data) {
   return data == "digits" ? data : std::filesystem::absolute(data).lexically_normal().string();

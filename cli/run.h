@@ -7,39 +7,14 @@
 //   components.safetensors  the principal components, for a network that takes them
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <vector>
 
 #include "ballast/data/loader.h"
 #include "ballast/data/prepare.h"
 #include "ballast/nn/module.h"
+#include "cli/settings.h"
 
 namespace ballast::cli {
-
-/// What a run depends on.
-struct Settings {
-  std::string model = "net";
-  std::string data = "digits";
-  int64_t classes = 10;
-  std::string norm = "batch";
-  int64_t epochs = 20, batch_size = 64;
-  double lr = 0.1, momentum = 0.9, weight_decay = 0.0;
-  std::string optimizer = "sgd", schedule = "none";
-  uint64_t seed = 0;
-  int threads = 0;                       // 0: as many as there are cores
-  std::string checkpoint_every = "30s";  // seconds with an s, else steps
-  std::vector<std::string> record;       // formats of the record
-  bool plots = false;
-  std::string data_hash;  // of the prepared samples, to notice another file
-  Shape sample;           // shape of one prepared sample
-};
-
-nlohmann::ordered_json to_json(const Settings& s);
-/// Reads `settings.json` of a run. Throws FileError where it is missing, is no JSON or lacks a
-/// field.
-Settings read_settings(const std::string& run);
-void write_settings(const std::string& run, const Settings& s);
 
 std::string model_path(const std::string& run);
 std::string checkpoint_path(const std::string& run);

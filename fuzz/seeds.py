@@ -3,6 +3,7 @@
 The inputs are the files that the tests read, the pickles inside of them, and a few tables.
 """
 
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -17,6 +18,26 @@ TABLES = [
     "\ufeffa;b\r\n1;0\r\n\r\n+2.5e-3;1\r\n",
     "1\t2\t0\nnan\tinf\t1\n",
 ]
+SETTINGS = {
+    "model": "net",
+    "data": "digits",
+    "classes": 10,
+    "norm": "batch",
+    "epochs": 20,
+    "batch_size": 64,
+    "lr": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "optimizer": "sgd",
+    "schedule": "none",
+    "seed": 0,
+    "threads": 0,
+    "checkpoint_every": "30s",
+    "record": ["csv"],
+    "plots": False,
+    "data_hash": "0123456789abcdef",
+    "sample": [1, 8, 8],
+}
 
 
 def seeds() -> dict[str, list[bytes]]:
@@ -43,6 +64,7 @@ def seeds() -> dict[str, list[bytes]]:
         "pt_content": [bytes([sizes]) + p for p in pickles for sizes in (0x11, 0x72)],
         "pt_legacy": [b[LEGACY_START:] for b in legacy],
         "safetensors": safetensors,
+        "settings": [json.dumps(SETTINGS).encode()],
         "zip": [*zips, npz],
     }
 

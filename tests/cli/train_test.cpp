@@ -189,6 +189,27 @@ TEST_F(Train, SettingsOfAContinuedRunAreThoseOfItsFile) {
                   .starts_with(run + "/settings.json: expected the settings of a run: "));
 }
 
+TEST_F(Train, SettingsOutOfRangeAreRefused) {
+  const std::string run = trained("run"), path = run + "/settings.json";
+  const auto settings = nlohmann::json::parse(content_of(path));
+  const auto complaint = [&](const char* name, const nlohmann::json& value) {
+    auto changed = settings;
+    changed[name] = value;
+    file("run/settings.json", changed.dump());
+    return complaint_of({"train", "--resume", run}, 1);
+  };
+  const std::string whole = " must be a whole number from ", to = " to 9223372036854775807, got ";
+  EXPECT_EQ(complaint("classes", 0), path + ": classes" + whole + "1" + to + "0");
+  EXPECT_EQ(complaint("epochs", -1), path + ": epochs" + whole + "0" + to + "-1");
+  EXPECT_EQ(complaint("epochs", 1e300), path + ": epochs" + whole + "0" + to + "1e+300");
+  EXPECT_EQ(complaint("batch_size", 0), path + ": batch_size" + whole + "1" + to + "0");
+  EXPECT_EQ(complaint("threads", 1ll << 32),
+            path + ": threads" + whole + "0 to 2147483647, got 4294967296");
+  EXPECT_EQ(complaint("sample", {8, "8"}),
+            path + ": a size in sample" + whole + "0" + to + "string");
+  EXPECT_EQ(complaint("sample", 8), path + ": sample must be a list of sizes");
+}
+
 TEST_F(Train, ALastBatchOfOneSampleIsRefusedBeforeTheStart) {
   const std::string message =
       complaint_of({"train", "--batch-size", "4", "--out", folder_ / "run"}, 2);
