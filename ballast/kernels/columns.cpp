@@ -10,6 +10,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/columns.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "ballast/kernels/partial-inl.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
@@ -46,13 +47,13 @@ struct Strip {
 
   HWY_INLINE V load(const float* p, int j) const {
     const D d;
-    return kPart && j == NV - 1 ? hn::MaskedLoad(mask, d, p + j * lanes())
+    return kPart && j == NV - 1 ? load_first(mask, d, p + j * lanes())
                                 : hn::LoadU(d, p + j * lanes());
   }
   HWY_INLINE void store(V v, float* p, int j) const {
     const D d;
     if (kPart && j == NV - 1)
-      hn::BlendedStore(v, mask, d, p + j * lanes());
+      store_first(v, mask, d, p + j * lanes());
     else
       hn::StoreU(v, d, p + j * lanes());
   }
@@ -205,16 +206,16 @@ void AddMoments(const float* centre, const float* sum, const float* squares, dou
   const auto mask_f = hn::FirstN(f, rest);
   const auto step = [&](int64_t c, auto whole) HWY_ATTR {
     const auto load = [&](const double* p) HWY_ATTR {
-      return whole ? hn::LoadU(d, p + c) : hn::MaskedLoad(mask, d, p + c);
+      return whole ? hn::LoadU(d, p + c) : load_first(mask, d, p + c);
     };
     const auto load_f = [&](const float* p) HWY_ATTR {
-      return hn::PromoteTo(d, whole ? hn::LoadU(f, p + c) : hn::MaskedLoad(mask_f, f, p + c));
+      return hn::PromoteTo(d, whole ? hn::LoadU(f, p + c) : load_first(mask_f, f, p + c));
     };
     const auto store = [&](auto v, double* p) HWY_ATTR {
       if constexpr (whole)
         hn::StoreU(v, d, p + c);
       else
-        hn::BlendedStore(v, mask, d, p + c);
+        store_first(v, mask, d, p + c);
     };
     const auto old = load(count);
     if (!hn::AllTrue(d, hn::Eq(old, hn::Set(d, before)))) {
@@ -246,7 +247,7 @@ void LogSumExp(const float* x, int64_t rows, int64_t columns, float* out) {
     int64_t c = 0;
     for (; c + lanes <= columns; c += lanes) top = hn::Max(top, hn::LoadU(d, x + c));
     const auto rest = hn::FirstN(d, static_cast<size_t>(columns - c));
-    const V last = hn::IfThenElse(rest, hn::MaskedLoad(rest, d, x + c), low);
+    const V last = hn::IfThenElse(rest, load_first(rest, d, x + c), low);
     top = hn::MaxOfLanes(d, hn::Max(top, last));
     // A row of infinities must come out as such, not as inf - inf.
     if (!std::isfinite(hn::GetLane(top))) top = hn::Zero(d);
@@ -266,8 +267,8 @@ void ExpAffine(const float* x, int64_t n, float shift, float scale, float offset
   for (; i + lanes <= n; i += lanes)
     hn::StoreU(hn::MulAdd(exp_keeping_nan(d, hn::Sub(hn::LoadU(d, x + i), s)), a, b), d, out + i);
   const auto rest = hn::FirstN(d, static_cast<size_t>(n - i));
-  const V v = hn::MulAdd(exp_keeping_nan(d, hn::Sub(hn::MaskedLoad(rest, d, x + i), s)), a, b);
-  if (i < n) hn::BlendedStore(v, rest, d, out + i);
+  const V v = hn::MulAdd(exp_keeping_nan(d, hn::Sub(load_first(rest, d, x + i), s)), a, b);
+  if (i < n) store_first(v, rest, d, out + i);
 }
 
 }  // namespace ballast::kernels::HWY_NAMESPACE

@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/depthwise.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "ballast/kernels/partial-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -30,11 +31,11 @@ struct Channels {
   explicit Channels(int64_t n) : mask(hn::FirstN(D(), static_cast<size_t>(n))) {}
 
   HWY_INLINE V load(const float* p) const {
-    return kPart ? hn::MaskedLoad(mask, D(), p) : hn::LoadU(D(), p);
+    return kPart ? load_first(mask, D(), p) : hn::LoadU(D(), p);
   }
   HWY_INLINE void store(V x, float* p) const {
     if (kPart)
-      hn::BlendedStore(x, mask, D(), p);
+      store_first(x, mask, D(), p);
     else
       hn::StoreU(x, D(), p);
   }

@@ -8,6 +8,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/pointwise.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "ballast/kernels/partial-inl.h"
 #include "hwy/cache_control.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
@@ -21,13 +22,13 @@ using V = hn::Vec<D>;
 
 template <bool kMasked>
 HWY_INLINE V load(const float* p, hn::Mask<D> mask) {
-  if constexpr (kMasked) return hn::MaskedLoad(mask, D(), p);
+  if constexpr (kMasked) return load_first(mask, D(), p);
   return hn::LoadU(D(), p);
 }
 template <bool kMasked>
 HWY_INLINE void store(V v, float* p, hn::Mask<D> mask) {
   if constexpr (kMasked)
-    hn::BlendedStore(v, mask, D(), p);
+    store_first(v, mask, D(), p);
   else
     hn::StoreU(v, D(), p);
 }
@@ -248,8 +249,8 @@ void stream(const float* from, int64_t from_pitch, int64_t rows, int64_t columns
 void stream_fence() { hwy::FlushStream(); }
 void pointwise(PointwiseCall o) {
   // Dense rows without numbers of their columns are one row.
-  const bool dense = o.out_pitch == o.columns && o.a.pitch == o.columns &&
-                     (!o.b.at || o.b.pitch == o.columns);
+  const bool dense =
+      o.out_pitch == o.columns && o.a.pitch == o.columns && (!o.b.at || o.b.pitch == o.columns);
   if (dense && !o.s) {
     o.columns *= o.rows;
     o.rows = 1;

@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/pool.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "ballast/kernels/partial-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -26,8 +27,8 @@ HWY_INLINE void for_channels(int64_t channels, const F& f) {
       [=](V v, float* p) HWY_ATTR { hn::StoreU(v, d, p); }, c);
   if (c == channels) return;
   const auto mask = hn::FirstN(d, static_cast<size_t>(channels - c));
-  f([=](const float* p) HWY_ATTR { return hn::MaskedLoad(mask, d, p); },
-    [=](V v, float* p) HWY_ATTR { hn::BlendedStore(v, mask, d, p); }, c);
+  f([=](const float* p) HWY_ATTR { return load_first(mask, d, p); },
+    [=](V v, float* p) HWY_ATTR { store_first(v, mask, d, p); }, c);
 }
 
 /// Whether v comes to be the largest after `largest`: PyTorch's comparison.

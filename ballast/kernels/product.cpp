@@ -11,6 +11,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/product.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "ballast/kernels/partial-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -54,7 +55,7 @@ HWY_INLINE void store_part(V v, size_t width, float* to) {
   const size_t lanes = hn::Lanes(d);
   if (width == lanes) return hn::StoreU(v, d, to);
   if constexpr (kWide) {
-    hn::BlendedStore(v, hn::FirstN(d, width), d, to);
+    store_first(v, hn::FirstN(d, width), d, to);
   } else {  // masked stores take tens of cycles on some AVX2 machines
     HWY_ALIGN float lane[HWY_LANES(float)];
     hn::Store(v, d, lane);
@@ -88,14 +89,14 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Lines lin
     for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j)
-        c[i][j] = j == NV - 1 ? hn::MaskedLoad(mask, d, to[i] + j * lanes)
-                              : hn::LoadU(d, to[i] + j * lanes);
+        c[i][j] =
+            j == NV - 1 ? load_first(mask, d, to[i] + j * lanes) : hn::LoadU(d, to[i] + j * lanes);
   } else {
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
       const float* bias = p.bias ? p.bias + part.n + j * lanes : nullptr;
       const V start = !bias         ? hn::Zero(d)
-                      : j == NV - 1 ? hn::MaskedLoad(mask, d, bias)
+                      : j == NV - 1 ? load_first(mask, d, bias)
                                     : hn::LoadU(d, bias);
 #pragma GCC unroll 16
       for (int i = 0; i < Rows; ++i) c[i][j] = start;
@@ -113,7 +114,7 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Lines lin
       V v[NV];
 #pragma GCC unroll 4
       for (int j = 0; j < NV - 1; ++j) v[j] = hn::LoadU(d, b + j * lanes);
-      v[NV - 1] = kMask ? hn::MaskedLoad(mask, d, b + last) : hn::LoadU(d, b + last);
+      v[NV - 1] = kMask ? load_first(mask, d, b + last) : hn::LoadU(d, b + last);
 #pragma GCC unroll 16
       for (int i = 0; i < Rows; ++i) {
         const V x = hn::Set(d, a[i][k]);
@@ -253,7 +254,7 @@ void dot_block(const float* a, int64_t lda, const float* const* b, int64_t depth
     add(k, [&](const float* p) HWY_ATTR { return hn::LoadU(d, p); });
   if (k < depth) {
     const auto mask = hn::FirstN(d, static_cast<size_t>(depth - k));
-    add(k, [&](const float* p) HWY_ATTR { return hn::MaskedLoad(mask, d, p); });
+    add(k, [&](const float* p) HWY_ATTR { return load_first(mask, d, p); });
   }
   for (int i = 0; i < Rows; ++i)
     for (int j = 0; j < 4; ++j) sums[i][j] = hn::GetLane(hn::SumOfLanes(d, c[i][j]));

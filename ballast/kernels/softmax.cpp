@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/softmax.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "ballast/kernels/partial-inl.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
@@ -31,8 +32,8 @@ HWY_INLINE void for_vectors(int64_t n, const F& f) {
       [=](V v, float* p) HWY_ATTR { hn::StoreU(v, d, p); }, i);
   if (i == n) return;
   const auto mask = hn::FirstN(d, static_cast<size_t>(n - i));
-  f([=](const float* p) HWY_ATTR { return hn::MaskedLoad(mask, d, p); },
-    [=](V v, float* p) HWY_ATTR { hn::BlendedStore(v, mask, d, p); }, i);
+  f([=](const float* p) HWY_ATTR { return load_first(mask, d, p); },
+    [=](V v, float* p) HWY_ATTR { store_first(v, mask, d, p); }, i);
 }
 
 HWY_INLINE float maximum(const float* x, int64_t n) {
@@ -77,7 +78,7 @@ struct Normalizer {
                          HWY_ATTR { return exponential(hn::Sub(load(x + i), shift)); });
     if (whole == n) return;
     const auto rest = hn::FirstN(d, static_cast<size_t>(n - whole));
-    const V last = exponential(hn::Sub(hn::MaskedLoad(rest, d, x + whole), shift));
+    const V last = exponential(hn::Sub(load_first(rest, d, x + whole), shift));
     all += hn::GetLane(hn::SumOfLanes(d, hn::IfThenElseZero(rest, last)));
   }
   float top, all;

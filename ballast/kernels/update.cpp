@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/update.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "ballast/kernels/partial-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -18,8 +19,8 @@ struct Whole {
   HWY_INLINE void store(V v, float* p) const { hn::StoreU(v, D(), p); }
 };
 struct Part {
-  HWY_INLINE V load(const float* p) const { return hn::MaskedLoad(mask, D(), p); }
-  HWY_INLINE void store(V v, float* p) const { hn::BlendedStore(v, mask, D(), p); }
+  HWY_INLINE V load(const float* p) const { return load_first(mask, D(), p); }
+  HWY_INLINE void store(V v, float* p) const { store_first(v, mask, D(), p); }
   hn::Mask<D> mask;
 };
 

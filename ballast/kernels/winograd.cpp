@@ -9,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/winograd.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "ballast/kernels/partial-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,17 +24,12 @@ HWY_INLINE V constant(float x) { return hn::Set(D(), x); }
 // The last, incomplete vector of a pixel's channels. Nothing beyond it may be touched: the next
 // pixel may be another thread's, or another mapping's. Only AVX-512 stores masked at full speed.
 HWY_INLINE V load_some(const float* p, int64_t n) {
-  const D d;
-  if (HWY_TARGET <= HWY_AVX2) return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(n)), d, p);
-  HWY_ALIGN float whole[HWY_MAX_BYTES / sizeof(float)] = {};
-  for (int64_t i = 0; i < n; ++i) whole[i] = p[i];
-  return hn::Load(d, whole);
+  return load_first(hn::FirstN(D(), static_cast<size_t>(n)), D(), p);
 }
 
 HWY_INLINE void store_some(V v, float* p, int64_t n) {
   const D d;
-  if (HWY_TARGET <= HWY_AVX3)
-    return hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(n)), d, p);
+  if (HWY_TARGET <= HWY_AVX3) return store_first(v, hn::FirstN(d, static_cast<size_t>(n)), d, p);
   HWY_ALIGN float whole[HWY_MAX_BYTES / sizeof(float)];
   hn::Store(v, d, whole);
   for (int64_t i = 0; i < n; ++i) p[i] = whole[i];
