@@ -188,8 +188,9 @@ void strips(const Product& p, Part part) {
   int64_t left = p.columns;
   for (; left > 0; left -= wide, part.n += wide, part.b += p.panel) {
     const int64_t vectors = (left + lanes - 1) / lanes;
-    part.next =
-        packed && left > wide ? p.b[part.first] + part.b + p.panel + part.k * p.sbk : nullptr;
+    part.next = packed && part.taps && left > wide
+                    ? p.b[part.first] + part.b + p.panel + part.k * p.sbk
+                    : nullptr;
     part.width = static_cast<size_t>(
         vectors > 3 ? lanes : left - (std::min<int64_t>(vectors, 3) - 1) * lanes);
     const bool mask = !packed && part.width < static_cast<size_t>(lanes);
@@ -216,7 +217,8 @@ void RunProduct(const Product& p) {
     const int count = static_cast<int>(std::min<int64_t>(taps, p.batch - first));
     for (int64_t i = 0; i < cuts; ++i) {
       const int64_t k = p.depth * i / cuts, depth = p.depth * (i + 1) / cuts - k;
-      const Part part{first, count, k, depth, accumulate, 0, 0, 0, nullptr};
+      // Without a depth there may be no operands.
+      const Part part{first, depth ? count : 0, k, depth, accumulate, 0, 0, 0, nullptr};
       if (p.sak == 1)
         strips<true>(p, part);
       else
