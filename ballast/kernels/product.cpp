@@ -52,21 +52,8 @@ struct Lines {
 
 HWY_INLINE void store_part(V v, size_t width, float* to) {
   const D d;
-  const size_t lanes = hn::Lanes(d);
-  if (width == lanes) return hn::StoreU(v, d, to);
-  if constexpr (kWide) {
-    store_first(v, hn::FirstN(d, width), d, to);
-  } else {  // masked stores take tens of cycles on some AVX2 machines
-    HWY_ALIGN float lane[HWY_LANES(float)];
-    hn::Store(v, d, lane);
-    const float* from = lane;
-    for (size_t half = lanes / 2; half > 0; half /= 2)
-      if (width & half) {
-        std::copy_n(from, half, to);
-        from += half;
-        to += half;
-      }
-  }
+  if (width == hn::Lanes(d)) return hn::StoreU(v, d, to);
+  store_first(v, hn::FirstN(d, width), d, to);
 }
 
 /// Rows x NV vectors of C. With kUnit, sak is 1; with kMask, the last vector of B may not be read

@@ -22,17 +22,12 @@ using V = hn::Vec<D>;
 HWY_INLINE V constant(float x) { return hn::Set(D(), x); }
 
 // The last, incomplete vector of a pixel's channels. Nothing beyond it may be touched: the next
-// pixel may be another thread's, or another mapping's. Only AVX-512 stores masked at full speed.
+// pixel may be another thread's, or another mapping's.
 HWY_INLINE V load_some(const float* p, int64_t n) {
   return load_first(hn::FirstN(D(), static_cast<size_t>(n)), D(), p);
 }
-
 HWY_INLINE void store_some(V v, float* p, int64_t n) {
-  const D d;
-  if (HWY_TARGET <= HWY_AVX3) return store_first(v, hn::FirstN(d, static_cast<size_t>(n)), d, p);
-  HWY_ALIGN float whole[HWY_MAX_BYTES / sizeof(float)];
-  hn::Store(v, d, whole);
-  for (int64_t i = 0; i < n; ++i) p[i] = whole[i];
+  store_first(v, hn::FirstN(D(), static_cast<size_t>(n)), D(), p);
 }
 
 // One-dimensional transforms: `d` to `o`. For points 0, +-p, +-q and infinity, with the

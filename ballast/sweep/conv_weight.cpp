@@ -24,6 +24,9 @@ constexpr int64_t kEnough = 512, kFew = 128;
 // together.
 constexpr int64_t kSlabPixels = 512, kSlabFloats = 1024 * 1024;
 
+// Columns of the sums that are added up at a time: a cache line.
+constexpr int64_t kTogether = 16;
+
 class WeightGradSweep final : public Sweep {
  public:
   WeightGradSweep(const plan::Plan& plan, const plan::Group& group, const ConvShape& g)
@@ -195,7 +198,6 @@ class WeightGradSweep final : public Sweep {
 
   /// (group, tap, c, o) of all slabs -> (o, c, tap).
   void add_up(Pointers p, const float* sums) const {
-    constexpr int64_t kTogether = 16;  // of o: a line of each sum
     const int64_t columns = g_.out_group, each = g_.in_group * g_.taps();
     const int64_t blocks = ceil_div(columns, kTogether), width = sink_.columns();
     const auto block = [&](const Sink::Run& out, int64_t slot, int64_t i) {
@@ -209,22 +211,22 @@ class WeightGradSweep final : public Sweep {
     run_pieces(sink_, p, g_.a.groups * blocks, static_cast<double>(size_ * slabs_.parts), block);
   }
 
-  /// The same for a line of o, of which `count` there are.
+  /// The same for `count` values of o, kTogether at most.
   void add_up(const float* from, int64_t count, float* to) const {
-    constexpr int64_t kLine = 16, kRows = 128;  // 8 KB of sums are transposed at a time
+    constexpr int64_t kRows = 128;  // 8 KB of sums are transposed at a time
     const int64_t in = g_.in_group, taps = g_.taps(), each = in * taps;
-    float rows[kRows * kLine];
+    float rows[kRows * kTogether];
     for (int64_t e = 0; e < each; e += kRows) {
       const int64_t n = std::min(kRows, each - e);
       for (int64_t i = 0; i < n; ++i) {
         const int64_t c = (e + i) / taps, t = (e + i) % taps;
         const float* sum = from + (t * in + c) * g_.out_group;
-        float* row = rows + i * kLine;
+        float* row = rows + i * kTogether;
         std::copy_n(sum, count, row);
         for (int64_t s = 1; s < slabs_.parts; ++s)
           for (int64_t j = 0; j < count; ++j) row[j] += sum[s * size_ + j];
       }
-      kernels::transpose(rows, kLine, n, count, to + e, each);
+      kernels::transpose(rows, kTogether, n, count, to + e, each);
     }
   }
 
