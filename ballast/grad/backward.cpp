@@ -97,8 +97,8 @@ class ReverseWalk {
   /// Throws where the rule of `n` would read a leaf as it no longer is.
   static void check_inputs(const Node& n) {
     const uint32_t reads = n.backward_reads();
-    for (int k = 0; k < n.inputs.size() && k < 31; ++k)
-      check(!(reads >> k & 1) || !n.inputs[k]->overwritten,
+    for (int k = 0; k < n.inputs.size(); ++k)
+      check(!has_input(reads, k) || !n.inputs[k]->overwritten,
             "one of the variables needed for gradient computation has been modified by an inplace "
             "operation: a tensor of shape {}. Hint: compute the loss again after changing its "
             "parameters.",

@@ -65,8 +65,8 @@ class Node : public Counted<Node> {
   /// What the gradient rule will read, of the gradients that are asked for.
   uint32_t backward_reads() const {
     uint32_t needed = 0;
-    for (int i = 0; i < inputs.size() && i < 31; ++i)
-      needed |= uint32_t{inputs[i]->requires_grad} << i;
+    for (int i = 0; i < inputs.size(); ++i)
+      needed |= uint32_t{inputs[i]->requires_grad} << (i < 30 ? i : 30);
     return op->reads_for(needed);
   }
 

@@ -76,6 +76,10 @@ struct Call {
   }
 };
 
+/// Whether input `i` is in `set`, in which bit i stands for it; those from 30 on share bit 30 (bit 31
+/// stands for the output).
+inline bool has_input(uint32_t set, int i) { return set >> (i < 30 ? i : 30) & 1; }
+
 /// How a value is laid out in memory: row-major over the logical shape, or with dimension 1 (the
 /// channels) moved to the end.
 enum class Layout : uint8_t { kRowMajor, kChannelsLast };
@@ -94,7 +98,7 @@ struct Traits {
   Kind kind = Kind::kOpaque;
   Pointwise code = Pointwise::kNone;
   /// Which values the fast float32 kernels want channels-last where they have three or more
-  /// dimensions: bit i for input i, kOutput for the output. (The reference kernels are row-major
+  /// dimensions: `has_input`, kOutput for the output. (The reference kernels are row-major
   /// throughout.)
   uint32_t channels_last = 0;
   static constexpr uint32_t kOutput = 1u << 31;
@@ -138,15 +142,15 @@ class Op {
   virtual bool follows_layout(const Attributes&, int /*rank*/) const {
     return traits().kind == Traits::Kind::kPointwise;
   }
-  /// Which operands a fast float32 kernel reads row by row (bit i for input i), so that a chain of
+  /// Which operands a fast float32 kernel reads row by row (`has_input`), so that a chain of
   /// pointwise operations may be run as they are read, and whether it makes its result row by row
   /// (Traits::kOutput), so that it may be worked on while it is in cache.
   virtual uint32_t by_rows(const Attributes&) const { return 0; }
-  /// Which values the gradient rule reads: bit i for input i, kReadsOutput for the output. What it
+  /// Which values the gradient rule reads: `has_input`, kReadsOutput for the output. What it
   /// reads is kept when a value is looked at before `backward()`.
   virtual uint32_t gradient_reads() const { return ~kReadsOutput; }
-  /// The same where only the gradients of some inputs are asked for: those of `needed` (bit i:
-  /// input i).
+  /// The same where only the gradients of some inputs are asked for: those of `needed`
+  /// (`has_input`).
   virtual uint32_t reads_for(uint32_t /*needed*/) const { return gradient_reads(); }
   static constexpr uint32_t kReadsOutput = 1u << 31;
 

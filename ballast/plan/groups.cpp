@@ -68,7 +68,7 @@ class Grouping {
       if (v.in[k] != i) continue;
       if (rows       ? operand_mode(plan_, v, k) != OperandMode::kFull
           : row_sums ? k > 1
-                     : !(ends(v) >> k & 1))
+                     : !has_input(ends(v), k))
         return false;
     }
     return true;

@@ -87,7 +87,7 @@ class LayoutPass {
     const int rank = plan_.values[v.in[0]].shape.rank();
     if (v.op->follows_layout(v.attributes, rank) && follow(v, t)) return;
     for (int i = 0; i < v.in.size(); ++i)
-      v.in[i] = in_layout(v.in[i], as(t.channels_last >> i & 1));
+      v.in[i] = in_layout(v.in[i], as(has_input(t.channels_last, i)));
     v.layout = as(t.channels_last & Traits::kOutput);
   }
 

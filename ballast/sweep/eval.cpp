@@ -132,7 +132,7 @@ class Needed {
       const uint32_t reads = n->backward_reads();
       if (reads & Op::kReadsOutput) keep_[i] = 1;
       for (int k = 0; k < n->inputs.size(); ++k)
-        if (reads >> k & 1) keep(*n->inputs[k]);
+        if (has_input(reads, k)) keep(*n->inputs[k]);
     }
   }
 

@@ -95,6 +95,20 @@ TEST(Rearrange, CatSkipsTheEmptyVector) {
   EXPECT_EQ(cat({zeros({0}), ones({2, 2})}, 1).shape(), (Shape{2, 2}));
 }
 
+TEST(Rearrange, CatJoinsMoreThanThirtyTwoTensors) {
+  std::vector<Tensor> parts;
+  std::vector<float> all;
+  for (int i = 0; i < 70; ++i) {
+    parts.push_back(full({1, 2}, static_cast<double>(i)).set_requires_grad());
+    all.insert(all.end(), 2, static_cast<float>(i));
+  }
+  const Tensor joined = cat(parts, 0);
+  EXPECT_EQ(joined.values<float>(), all);
+  (joined * joined).sum().backward();
+  for (int i = 0; i < 70; ++i)
+    EXPECT_EQ(parts[i].grad().values<float>(), (std::vector<float>(2, 2.0f * i)));
+}
+
 TEST(Rearrange, GradientsMatchFiniteDifferences) {
   const std::vector<std::function<Tensor(In)>> functions = {
       [](In in) {
