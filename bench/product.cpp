@@ -27,17 +27,19 @@ void matrices(benchmark::State& state) {
   rate(state, m, n, k);
 }
 
-/// (m, n, k): operands in the caches.
+/// (m, n, k, a transposed): operands in the caches.
 void microkernel(benchmark::State& state) {
   const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  const bool ta = state.range(3);
   const std::vector<float> a(m * k, 1.0f), b(kernels::packed_size(k, n), 1.0f);
   std::vector<float> c(m * n);
   const float *pa = a.data(), *pb = b.data();
   kernels::Product q{};
   q.rows = m;
   q.columns = n;
-  q.depth = q.sam = k;
-  q.sak = 1;
+  q.depth = k;
+  q.sam = ta ? 1 : k;
+  q.sak = ta ? m : 1;
   q.a = &pa;
   q.b = &pb;
   q.sbk = kernels::panel_columns();
@@ -63,15 +65,23 @@ BENCHMARK(matrices)
     ->UseRealTime();
 
 BENCHMARK(microkernel)
-    ->ArgNames({"m", "n", "k"})
-    ->Args({96, 128, 256})
-    ->Args({96, 64, 64})
-    ->Args({96, 96, 16})
-    ->Args({96, 24, 144})
-    ->Args({96, 40, 240})
-    ->Args({96, 10, 64})
-    ->Args({96, 8, 64})
-    ->Args({49, 512, 512});
+    ->ArgNames({"m", "n", "k", "ta"})
+    ->Args({96, 128, 256, 0})
+    ->Args({96, 128, 256, 1})
+    ->Args({196, 256, 1024, 0})
+    ->Args({196, 64, 320, 0})
+    ->Args({96, 64, 64, 0})
+    ->Args({96, 96, 16, 0})
+    ->Args({96, 24, 144, 0})
+    ->Args({42, 16, 16, 0})
+    ->Args({42, 16, 256, 0})
+    ->Args({14, 16, 16, 0})
+    ->Args({42, 32, 16, 0})
+    ->Args({16, 16, 42, 1})
+    ->Args({42, 32, 32, 0})
+    ->Args({32, 32, 42, 1})
+    ->Args({42, 64, 64, 0})
+    ->Args({64, 64, 42, 1});
 
 }  // namespace
 }  // namespace ballast

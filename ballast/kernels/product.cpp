@@ -22,10 +22,13 @@ using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
 // Accumulators fill the register file (32 vectors with AVX-512, else 16), less those of B and one
-// of A: rows of 2 vectors as a rule, of 3 or 1 where the columns end. All but the narrowest exceed
-// latency times throughput of the multiply-add (4 cycles x 2), so the units never wait.
+// of A: rows of 2 vectors as a rule, of 3 or 1 where the columns end. They are no fewer than
+// latency times throughput of the multiply-add (4 cycles x 2), so the units do not wait; rows of 1
+// vector, each of which loads its element of A for one multiply-add, are as many as a block can
+// address.
 constexpr bool kWide = HWY_TARGET <= HWY_AVX3;
-constexpr int kRowsOf[] = {0, 8, kWide ? 14 : 6, kWide ? 9 : 4};  // by vectors in a row
+constexpr int kRowsOf[] = {0, kWide ? 16 : 8, kWide ? 14 : 6,
+                           kWide ? 9 : 4};  // by vectors in a row
 constexpr int kVectors = 2;
 
 // Depth taken at a time: a panel of B, 64 bytes x 320, and the rows of A that meet it fill two
@@ -50,28 +53,32 @@ struct Lines {
   int64_t count;
 };
 
-HWY_INLINE void store_part(V v, size_t width, float* to) {
-  const D d;
-  if (width == hn::Lanes(d)) return hn::StoreU(v, d, to);
-  store_first(v, hn::FirstN(d, width), d, to);
+/// Where rows m, m+1, ... lie: `rows` floats from `base`, or `stride` floats apart.
+template <int Rows, class Pointer>
+HWY_INLINE void rows_of(Pointer base, const int64_t* rows, int64_t stride, int64_t m, Pointer* to) {
+  if (rows) {
+    rows += m;
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) to[i] = base + rows[i];
+  } else {
+    base += m * stride;
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i, base += stride) to[i] = base;
+  }
 }
 
 /// Rows x NV vectors of C. With kUnit, sak is 1; with kMask, the last vector of B may not be read
-/// beyond its width.
-template <int Rows, int NV, bool kUnit, bool kMask>
+/// beyond its width. A Stride is that of the rows of A where it is known here: they are then read
+/// through one pointer instead of one each, of which there are more than registers.
+template <int Rows, int NV, bool kUnit, bool kMask, int Stride>
 HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Lines lines) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto mask = hn::FirstN(d, part.width);
-  int64_t row[Rows];
-  float* to[Rows];
-#pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i) {
-    row[i] = (p.a_rows ? p.a_rows[m + i] : (m + i) * p.sam) + part.k * p.sak;
-    to[i] = p.c + (p.c_rows ? p.c_rows[m + i] : (m + i) * p.ldc) + part.n;
-  }
   V c[Rows][NV];
   if (part.accumulate) {
+    float* to[Rows];
+    rows_of<Rows>(p.c + part.n, p.c_rows, p.ldc, m, to);
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
@@ -90,9 +97,11 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Lines lin
     }
   }
   for (int t = part.first; t < part.first + part.taps; ++t) {
-    const float* a[Rows];
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) a[i] = p.a[t] + row[i];
+    const float *a[Rows], *first = p.a[t] + part.k * p.sak;
+    if constexpr (Stride > 0)
+      first += m * Stride;
+    else
+      rows_of<Rows>(first, p.a_rows, p.sam, m, a);
     const float* b = p.b[t] + part.b + part.k * p.sbk;
     // The third vector is the first of the next panel.
     const int64_t last = NV == 3 ? p.panel : (NV - 1) * lanes;
@@ -104,11 +113,12 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Lines lin
       v[NV - 1] = kMask ? load_first(mask, d, b + last) : hn::LoadU(d, b + last);
 #pragma GCC unroll 16
       for (int i = 0; i < Rows; ++i) {
-        const V x = hn::Set(d, a[i][k]);
+        const V x = hn::Set(d, Stride ? first[i * Stride] : a[i][k]);
 #pragma GCC unroll 4
         for (int j = 0; j < NV; ++j) c[i][j] = hn::MulAdd(x, v[j], c[i][j]);
       }
       b += p.sbk;
+      if constexpr (Stride > 0) first += step;
     };
     int64_t k = 0;
     const int64_t fetched = std::min(lines.count, part.depth);
@@ -120,37 +130,42 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Lines lin
     lines.count -= fetched;
     for (; k != end; k += step) add(k);
   }
+  float* to[Rows];
+  rows_of<Rows>(p.c + part.n, p.c_rows, p.ldc, m, to);
+  const bool whole = part.width == hn::Lanes(d);
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-      if (j == NV - 1)
-        store_part(c[i][j], part.width, to[i] + j * lanes);
-      else
-        hn::StoreU(c[i][j], d, to[i] + j * lanes);
-    }
+    for (int j = 0; j < NV - 1; ++j) hn::StoreU(c[i][j], d, to[i] + j * lanes);
+  if (whole) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) hn::StoreU(c[i][NV - 1], d, to[i] + (NV - 1) * lanes);
+  } else {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) store_first(c[i][NV - 1], mask, d, to[i] + (NV - 1) * lanes);
+  }
 }
 
 using Block = void (*)(const Product&, const Part&, int64_t, Lines);
 
-template <int NV, bool kUnit, bool kMask, int... I>
+template <int NV, bool kUnit, bool kMask, int Stride, int... I>
 constexpr std::array<Block, sizeof...(I)> blocks(std::integer_sequence<int, I...>) {
-  return {&block<I + 1, NV, kUnit, kMask>...};
+  return {&block<I + 1, NV, kUnit, kMask, Stride>...};
 }
 
 /// One strip of NV vectors, all rows: its panel of B stays in L1 meanwhile. What remains of the
 /// rows is halved, not cut to a whole block and a sliver: few rows make the units wait.
-template <int NV, bool kUnit, bool kMask>
+template <int NV, bool kUnit, bool kMask, int Stride>
 void strip(const Product& p, const Part& part) {
   constexpr int kRows = kRowsOf[NV];
   static constexpr auto kBlocks =
-      blocks<NV, kUnit, kMask>(std::make_integer_sequence<int, kRows>());
+      blocks<NV, kUnit, kMask, Stride>(std::make_integer_sequence<int, kRows>());
   const float* lines[kDepth];
   const int64_t most = std::min(part.taps * part.depth, kDepth);
   // Blocks share in fetching the next panel, of which the first one would wait for every line.
   const float* next = part.next;
   int64_t unfetched = next ? most * p.sbk / kLine : 0;
-  const int64_t each = unfetched * kRows / std::max<int64_t>(p.rows, 1) + 1;
+  const int64_t each = unfetched ? unfetched * kRows / std::max<int64_t>(p.rows, 1) + 1 : 0;
   const auto make = [&](int64_t rows, int64_t m) {
     int64_t n = p.fetch ? p.fetch->take(lines, most) : 0;
     const int64_t more = std::min({each, most - n, unfetched});
@@ -167,8 +182,8 @@ void strip(const Product& p, const Part& part) {
   }
 }
 
-template <bool kUnit>
-void strips(const Product& p, Part part) {
+template <bool kUnit, int Stride>
+void strips(const Product& p, Part& part) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), wide = kVectors * lanes;
   // The panels' own rows end in zeros; those of a B as it lies, in something else.
   const bool packed = p.sbk == wide;
@@ -181,35 +196,39 @@ void strips(const Product& p, Part part) {
     part.width = static_cast<size_t>(
         vectors > 3 ? lanes : left - (std::min<int64_t>(vectors, 3) - 1) * lanes);
     const bool mask = !packed && part.width < static_cast<size_t>(lanes);
-    if (vectors == 3 && !mask) return strip<3, kUnit, false>(p, part);
+    if (vectors == 3 && !mask) return strip<3, kUnit, false, Stride>(p, part);
     if (vectors == 3) part.width = static_cast<size_t>(lanes);
     if (vectors >= 3 || (vectors == 2 && !mask))
-      strip<2, kUnit, false>(p, part);
+      strip<2, kUnit, false, Stride>(p, part);
     else if (vectors == 2)
-      strip<2, kUnit, true>(p, part);
+      strip<2, kUnit, true, 0>(p, part);
     else if (mask)
-      strip<1, kUnit, true>(p, part);
+      strip<1, kUnit, true, 0>(p, part);
     else
-      strip<1, kUnit, false>(p, part);
+      strip<1, kUnit, false, Stride>(p, part);
   }
 }
 
 void RunProduct(const Product& p) {
-  // Whole taps if several fit, else a tap in equal parts.
+  // Whole taps if several fit, else a tap in equal parts. (Small products have no time to divide.)
   const int64_t cuts = p.depth > kDepth ? (p.depth + kDepth - 1) / kDepth : 1;
-  const int64_t taps = cuts > 1 ? 1 : p.depth ? std::max<int64_t>(kDepth / p.depth, 1) : p.batch;
+  const int64_t taps = cuts > 1 || p.batch == 1 ? 1
+                       : p.depth                ? std::max<int64_t>(kDepth / p.depth, 1)
+                                                : p.batch;
   bool accumulate = p.accumulate;
   int first = 0;
   do {
     const int count = static_cast<int>(std::min<int64_t>(taps, p.batch - first));
     for (int64_t i = 0; i < cuts; ++i) {
-      const int64_t k = p.depth * i / cuts, depth = p.depth * (i + 1) / cuts - k;
+      const int64_t k = i ? p.depth * i / cuts : 0;
+      const int64_t depth = (i + 1 < cuts ? p.depth * (i + 1) / cuts : p.depth) - k;
       // Without a depth there may be no operands.
-      const Part part{first, depth ? count : 0, k, depth, accumulate, 0, 0, 0, nullptr};
+      Part part{first, depth ? count : 0, k, depth, accumulate, 0, 0, 0, nullptr};
+      const int64_t stride = p.a_rows ? 0 : p.sam;
       if (p.sak == 1)
-        strips<true>(p, part);
+        stride == kLine ? strips<true, kLine>(p, part) : strips<true, 0>(p, part);
       else
-        strips<false>(p, part);
+        stride == 1 ? strips<false, 1>(p, part) : strips<false, 0>(p, part);
       accumulate = true;
     }
     first += count;
