@@ -33,18 +33,22 @@ HWY_INLINE void store(V v, float* p, hn::Mask<D> mask) {
     hn::StoreU(v, D(), p);
 }
 
+/// The second operand; where there is none, the first: the loops advance all pointers.
+HWY_INLINE const RowOperand& second(const PointwiseCall& o) { return o.b.at ? o.b : o.a; }
+
 /// Stores f(a, b) for every element.
 template <class F>
 HWY_INLINE void binary(const PointwiseCall& o, const F& f) {
+  const RowOperand& other = second(o);
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), whole = o.columns / lanes * lanes;
   const auto mask = hn::FirstN(D(), static_cast<size_t>(o.columns - whole));
   for (int64_t r = 0; r < o.rows; ++r) {
-    const float *a = o.a.at + r * o.a.pitch, *b = o.b.at + r * o.b.pitch;
+    const float *a = o.a.at + r * o.a.pitch, *b = other.at + r * other.pitch;
     float* out = o.out + r * o.out_pitch;
     int64_t c = 0;
     for (; c < whole; c += lanes) {
       prefetch(a + c, o.a.ahead);
-      prefetch(b + c, o.b.ahead);
+      prefetch(b + c, other.ahead);
       store<false>(f(load<false>(a + c, mask), load<false>(b + c, mask)), out + c, mask);
     }
     if (c < o.columns)
@@ -75,11 +79,12 @@ HWY_INLINE void strip(const PointwiseCall& o, int64_t c, hn::Mask<D> mask, const
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
   Coefficients k[NV];
   for (int j = 0; j < NV; ++j) k[j] = Coefficients::at<kMasked>(o, c + j * lanes, mask);
-  const float *a = o.a.at + c, *b = o.b.at + c;
+  const RowOperand& other = second(o);
+  const float *a = o.a.at + c, *b = other.at + c;
   float* out = o.out + c;
-  for (int64_t r = 0; r < o.rows; ++r, a += o.a.pitch, b += o.b.pitch, out += o.out_pitch) {
+  for (int64_t r = 0; r < o.rows; ++r, a += o.a.pitch, b += other.pitch, out += o.out_pitch) {
     prefetch(a, o.a.ahead);
-    prefetch(b, o.b.ahead);
+    prefetch(b, other.ahead);
     for (int j = 0; j < NV; ++j)
       store<kMasked>(
           f(load<kMasked>(a + j * lanes, mask), load<kMasked>(b + j * lanes, mask), k[j]),
@@ -247,7 +252,7 @@ void stream(const float* from, int64_t from_pitch, int64_t rows, int64_t columns
   HWY_DYNAMIC_DISPATCH(RunStream)(from, from_pitch, rows, columns, to, to_pitch);
 }
 void stream_fence() { hwy::FlushStream(); }
-void pointwise(PointwiseCall o) {
+void pointwise(PointwiseCall&& o) {
   // Dense rows without numbers of their columns are one row.
   const bool dense =
       o.out_pitch == o.columns && o.a.pitch == o.columns && (!o.b.at || o.b.pitch == o.columns);
@@ -255,8 +260,7 @@ void pointwise(PointwiseCall o) {
     o.columns *= o.rows;
     o.rows = 1;
   }
-  // The loops advance all pointers; those of operands an instruction lacks must not be null.
-  if (!o.b.at) o.b = o.a;
+  // The loops load all numbers of a column; those that an instruction lacks must not be null.
   for (const float** row : {&o.m, &o.s, &o.t, &o.s2})
     if (!*row) *row = o.a.at;
   HWY_DYNAMIC_DISPATCH(Run)(o);

@@ -26,7 +26,8 @@ struct PointwiseCall {
   int64_t out_pitch = 0;
   int64_t rows = 0, columns = 0;
 };
-void pointwise(PointwiseCall call);
+/// It is taken where it was built: a copy would have to wait until all of it is stored.
+void pointwise(PointwiseCall&& call);
 
 /// Copies rows x columns elements past the caches: memory that is not read before it has left them
 /// need not be fetched in order to be written. To be followed by `stream_fence` before another

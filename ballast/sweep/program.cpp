@@ -370,7 +370,7 @@ Program::Program(const plan::Plan& plan, std::span<const Result> results, int ra
 void Program::run(Pointers p, const Block& b, std::span<const Given> given) const {
   for (const Segment& s : segments_) {
     const int64_t begin = std::max(b.c, s.begin), end = std::min(b.c + b.n, s.end);
-    if (begin < end) run_segment(s, p, {b.row, b.rows, begin, end - begin}, begin - b.c, given);
+    if (begin < end) run_segment(s, p, b, begin, end, given);
   }
 }
 
@@ -387,14 +387,14 @@ void Program::fetch(Pointers p, const Block& b, kernels::Fetch& list) const {
   }
 }
 
-void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t given_column,
+void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t begin, int64_t end,
                           std::span<const Given> given) const {
-  Block all = b;
   const bool dense =
-      flat_ && b.n == columns_ &&
+      flat_ && end - begin == columns_ &&
       std::all_of(given.begin(), given.end(), [&](const Given& g) { return g.pitch == columns_; });
-  if (dense) all = {b.row, 1, 0, b.rows * b.n};  // one long row, beginning at b.row
-  const int64_t width = std::min(all.n, kBlock), ahead = std::max<int64_t>(kBlock / width, 1);
+  // Dense rows are one long row, beginning at the first.
+  const int64_t count = dense ? 1 : b.rows, columns = dense ? b.rows * columns_ : end - begin;
+  const int64_t width = std::min(columns, kBlock), ahead = std::max<int64_t>(kBlock / width, 1);
   // One instruction leaves nothing in a cache for another: it may run over all rows.
   const int64_t height = s.code.size() == 1 && !s.code[0].stream ? kAlone * ahead : ahead;
   const auto slots = static_cast<int64_t>(s.scalars.size()) + s.registers;
@@ -406,25 +406,25 @@ void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t 
                 *reinterpret_cast<const float*>(p[s.scalars[i]]));
 
   int64_t rows = 0;
-  for (int64_t r = 0; r < all.rows; r += rows) {
-    rows = std::min(height, all.rows - r);
-    const int64_t row = all.row + r;
+  for (int64_t r = 0; r < count; r += rows) {
+    rows = std::min(height, count - r);
+    const int64_t row = b.row + r;
     if (repeat_) rows = std::min(rows, repeat_ - row % repeat_);
-    for (int64_t c = 0; c < all.n; c += width) {
-      const int64_t n = std::min(width, all.n - c);
+    for (int64_t c = 0; c < columns; c += width) {
+      const int64_t n = std::min(width, columns - c);
       auto find = [&](const Operand& o) -> kernels::RowOperand {
         switch (o.kind) {
           case Operand::kMemory:
-            return {reinterpret_cast<const float*>(p[o.index]) + row / o.repeat * o.pitch + all.c +
-                        c + o.offset,
+            return {reinterpret_cast<const float*>(p[o.index]) +
+                        (o.repeat > 1 ? row / o.repeat : row) * o.pitch + begin + c + o.offset,
                     o.repeat > 1 ? 0 : o.pitch,
-                    o.pitch ? kAhead * (all.n > width ? width : ahead * o.pitch) : 0};
+                    o.pitch ? kAhead * (columns > width ? width : ahead * o.pitch) : 0};
           case Operand::kRegister:
             return {registers + o.index * kBlock, n};
           case Operand::kScalar:
             return {memory + o.index * kBlock, 0};
           case Operand::kGiven:
-            return {given[o.index].at + r * given[o.index].pitch + given_column + c,
+            return {given[o.index].at + r * given[o.index].pitch + begin - b.c + c,
                     given[o.index].pitch};
           case Operand::kNone:
             break;

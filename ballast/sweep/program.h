@@ -73,7 +73,8 @@ class Program {
     std::vector<int> scalars;  // values
   };
 
-  void run_segment(const Segment& s, Pointers p, const Block& b, int64_t given_column,
+  /// Columns [begin, end) of a block.
+  void run_segment(const Segment& s, Pointers p, const Block& b, int64_t begin, int64_t end,
                    std::span<const Given> given) const;
 
   std::vector<Segment> segments_;
