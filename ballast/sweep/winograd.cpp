@@ -318,13 +318,10 @@ void Reader::fetch(const Source& source, const Window& w, const Tiling& tiling, 
 Reader::Reader(const Source& source, Pointers p, const Window& w, float* memory)
     : source_(source), p_(p), w_(w), in_memory_(source.memory(p)), memory_(memory) {
   pitch_ = in_memory_ ? source.pitch() : source.columns();
-  std::fill_n(held_, kMostRows, -1);
-}
-
-int64_t Reader::place(int64_t row) const {
+  kept_ = w.kept();
   // Rows new to tiles r are r*step - pad + span - step onwards.
-  const int64_t kept = w_.kept();
-  return (row + w_.pad[0] - w_.span + w_.step + kept) % kept;
+  offset_ = w.pad[0] - w.span + w.step + kept_;
+  std::fill_n(held_, kMostRows, -1);
 }
 
 void Reader::hold(int64_t first, int64_t end, int64_t width) {
@@ -333,8 +330,7 @@ void Reader::hold(int64_t first, int64_t end, int64_t width) {
     count = 1;
     if (held_[to] == row) continue;
     if (width == w_.width)
-      while (row + count < end && to + count < w_.kept() && held_[to + count] != row + count)
-        ++count;
+      while (row + count < end && to + count < kept_ && held_[to + count] != row + count) ++count;
     source_.read(p_, (image_ * w_.height + row) * w_.width + begin_, count * width, 0, pitch_,
                  memory_ + to * width * pitch_, pitch_);
     for (int64_t i = 0; i < count; ++i) held_[to + i] = row + i;

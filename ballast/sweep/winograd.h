@@ -80,7 +80,8 @@ class Reader {
   struct Window {
     int64_t height, width, span, step, pad[2];
 
-    /// Rows of pixels that are kept: so many that the new ones have neighbouring places.
+    /// Rows of pixels that are kept: so many that the new ones have neighbouring places. A power of
+    /// two, as tiles and what they read are.
     int64_t kept() const { return ceil_div(span, step) * step; }
   };
   static int64_t floats(const Source& source, const Window& w, int64_t across, Pointers p);
@@ -99,7 +100,7 @@ class Reader {
   /// Reads what is missing of rows [first, end) of the image, `width` pixels from begin_.
   void hold(int64_t first, int64_t end, int64_t width);
   /// Where a row is kept.
-  int64_t place(int64_t row) const;
+  int64_t place(int64_t row) const { return (row + offset_) & (kept_ - 1); }
 
   const Source& source_;
   Pointers p_;
@@ -107,6 +108,7 @@ class Reader {
   const float* in_memory_;
   float* memory_;
   int64_t pitch_;
+  int64_t kept_, offset_;  // rows kept; what brings the rows new to a row of tiles to neighbours
   // Image row in each place of memory_, or -1; of `image_`, from pixel column begin_.
   int64_t held_[kMostRows], image_ = -1, begin_ = -1;
   const float* rows_[kMostRows];
