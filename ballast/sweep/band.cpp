@@ -81,32 +81,33 @@ int64_t Band::line(int64_t row) const {
                     : first_lines_ + (image - 1) * lines_of(w_.grid_height) + i * step_;
 }
 
-void Band::read(const Source& source, Pointers p, int64_t c, int64_t channels, float* to) const {
+void Band::read(const Source& source, Pointers p, int64_t c, int64_t channels, float* to,
+                int64_t pitch) const {
   const int64_t left = area_.column * w_.column_step + w_.left;
   const int64_t before = std::clamp<int64_t>(-left, 0, width_);
   const int64_t after = std::clamp<int64_t>(left + width_ - w_.width, 0, width_ - before);
   const int64_t inside = width_ - before - after;
   const float* memory =
-      source.pitch() == channels && c == 0 ? source.memory(p) : nullptr;  // one run a line
+      source.pitch() == pitch && c == 0 ? source.memory(p) : nullptr;  // one run a line
   const int64_t end = area_.row + area_.rows;
   for (int64_t row = area_.row, next; row < end; row = next) {
     const int64_t image = row / w_.grid_height, i = row % w_.grid_height;
     next = std::min(end, row - i + w_.grid_height);
     const int64_t lines = lines_of(next - row);
-    for (int64_t l = 0; l < lines; ++l, to += width_ * channels) {
+    for (int64_t l = 0; l < lines; ++l, to += width_ * pitch) {
       const int64_t r = w_.top + (w_.top == w_.bottom ? (i + l) * w_.row_step : i * step_ + l);
       if (r < 0 || r >= w_.height || inside <= 0) {
-        std::fill_n(to, width_ * channels, 0.0f);
+        std::fill_n(to, width_ * pitch, 0.0f);
         continue;
       }
       const int64_t pixel = (image * w_.height + r) * w_.width + left + before;
-      float* at = to + before * channels;
+      float* at = to + before * pitch;
       std::fill(to, at, 0.0f);
       if (memory)
-        std::memcpy(at, memory + pixel * channels, inside * channels * sizeof(float));
+        std::memcpy(at, memory + pixel * pitch, inside * pitch * sizeof(float));
       else
-        source.read(p, pixel, inside, c, channels, at, channels);
-      std::fill_n(at + inside * channels, after * channels, 0.0f);
+        source.read(p, pixel, inside, c, channels, at, pitch);
+      std::fill_n(at + inside * pitch, after * pitch, 0.0f);
     }
   }
 }

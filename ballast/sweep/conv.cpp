@@ -200,8 +200,9 @@ class ConvSweep final : public Sweep {
 
     const Band band(window_, at.area);
     const float* memory = window_.inside() ? source_.memory(p) : nullptr;
-    const int64_t channels = at.groups * depth_, phases = static_cast<int64_t>(phases_.size());
-    const int64_t floats = memory ? 0 : ceil_div(band.pixels() * channels, 2) * 2;
+    const int64_t channels = at.groups * depth_, pitch = spread(channels, 256),
+                  phases = static_cast<int64_t>(phases_.size());
+    const int64_t floats = memory ? 0 : ceil_div(band.pixels() * pitch, 2) * 2;
     const int64_t positions = at.area.rows * at.area.columns * phases;
     std::byte* space = scratch(floats * sizeof(float) +
                                (phases + 1 + 2 * positions + 2 * g_.taps()) * sizeof(int64_t));
@@ -216,9 +217,9 @@ class ConvSweep final : public Sweep {
       at.line = window_.width * at.pixel;
       at.image = memory + at.group * depth_ + window_.top * at.line + window_.left * at.pixel;
     } else {
-      band.read(source_, p, at.group * depth_, channels, read);
-      at.pixel = channels;
-      at.line = band.width() * channels;
+      band.read(source_, p, at.group * depth_, channels, read, pitch);
+      at.pixel = pitch;
+      at.line = band.width() * pitch;
       at.image = read;
     }
     tabulate(at, memory ? nullptr : &band);

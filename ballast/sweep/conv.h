@@ -72,8 +72,9 @@ class Band {
   int64_t width() const { return width_; }
   /// The line in which row `row` of the grid, counted over all images, finds pixel row `top`.
   int64_t line(int64_t row) const;
-  /// Writes channels [c, c+channels) of every pixel to `to`.
-  void read(const Source& source, Pointers p, int64_t c, int64_t channels, float* to) const;
+  /// Writes channels [c, c+channels) of every pixel to `to`, pixels `pitch` floats apart.
+  void read(const Source& source, Pointers p, int64_t c, int64_t channels, float* to,
+            int64_t pitch) const;
 
  private:
   int64_t lines_of(int64_t rows) const { return (rows - 1) * step_ + w_.bottom - w_.top + 1; }

@@ -11,7 +11,7 @@ namespace ballast::sweep {
 namespace {
 
 // Pixels of an area: a panel of the packed gradient, 64 bytes x 256, is half of an L1.
-constexpr int64_t kAreaPixels = 256;
+constexpr int64_t kAreaPixels = 192;
 // Channels of the band at a time: 256 pixels x 96 are 96 KB of an L2, and pixels of 96 channels are
 // spread over all sets of an L1.
 constexpr int64_t kBandChannels = 96;
@@ -24,8 +24,19 @@ constexpr int64_t kEnough = 512, kFew = 128;
 // together.
 constexpr int64_t kSlabPixels = 512, kSlabFloats = 1024 * 1024;
 
-// Columns of the sums that are added up at a time: a cache line.
-constexpr int64_t kTogether = 16;
+// Columns of the sums that are added up at a time: two neighbouring cache lines, which processors
+// fetch together.
+constexpr int64_t kTogether = 32;
+
+/// to += from, or to = from; `n` floats, mostly kTogether.
+void add_row(const float* from, int64_t n, bool first, float* to) {
+  if (first)
+    std::copy_n(from, n, to);
+  else if (n == kTogether)
+    for (int64_t i = 0; i < kTogether; ++i) to[i] += from[i];
+  else
+    for (int64_t i = 0; i < n; ++i) to[i] += from[i];
+}
 
 class WeightGradSweep final : public Sweep {
  public:
@@ -129,9 +140,9 @@ class WeightGradSweep final : public Sweep {
     const Parts bands(n, kernels::block_rows(), ceil_div(n, kBandChannels));
     const int64_t widest = std::min(n, ceil_div(ceil_div(n, bands.unit), bands.parts) * bands.unit);
     const int64_t pixels = area.rows * area.columns, rows = g_.taps() * widest;
-    const int64_t packed = kernels::packed_size(pixels, columns);
+    const int64_t packed = kernels::packed_size(pixels, columns), pitch = spread(widest, 32);
     const float* memory = in_place_ ? x_.memory(p) : nullptr;
-    const int64_t floats = ceil_div(packed + (memory ? 0 : band.pixels() * widest), 2) * 2;
+    const int64_t floats = ceil_div(packed + (memory ? 0 : band.pixels() * pitch), 2) * 2;
     std::byte* space =
         scratch(floats * sizeof(float) + (2 * rows + 2 * area.rows) * sizeof(int64_t));
     auto* panels = reinterpret_cast<float*>(space);
@@ -150,8 +161,8 @@ class WeightGradSweep final : public Sweep {
                   group * g_.out_group + o, columns, r * area.columns, pixels, panels);
     for (int64_t i = 0; i < bands.parts; ++i) {
       const int64_t from = c + bands.begin(i), channels = bands.size(i);
-      if (!memory) band.read(x_, p, group * g_.in_group + from, channels, read);
-      const int64_t pixel = memory ? x_.pitch() : channels,
+      if (!memory) band.read(x_, p, group * g_.in_group + from, channels, read, pitch);
+      const int64_t pixel = memory ? x_.pitch() : pitch,
                     line = (memory ? g_.width : band.width()) * pixel;
       tabulate(line, pixel, from, channels, a_rows, c_rows);
       for (int64_t r = 0; r < area.rows; ++r) {
@@ -170,7 +181,12 @@ class WeightGradSweep final : public Sweep {
       q.depth = area.columns;
       q.batch = static_cast<int>(area.rows);
       q.a = a;
+      q.sam = 1;
       q.a_rows = a_rows;
+      if (g_.taps() == 1) {  // channels, one after the other
+        for (int64_t r = 0; r < area.rows; ++r) a[r] += a_rows[0];
+        q.a_rows = nullptr;
+      }
       q.sak = window_.column_step * pixel;
       q.b = b;
       q.sbk = wide;
@@ -213,18 +229,19 @@ class WeightGradSweep final : public Sweep {
 
   /// The same for `count` values of o, kTogether at most.
   void add_up(const float* from, int64_t count, float* to) const {
-    constexpr int64_t kRows = 128;  // 8 KB of sums are transposed at a time
+    constexpr int64_t kRows = 64;  // 8 KB of sums are transposed at a time
     const int64_t in = g_.in_group, taps = g_.taps(), each = in * taps;
     float rows[kRows * kTogether];
-    for (int64_t e = 0; e < each; e += kRows) {
+    for (int64_t e = 0, c = 0, t = 0; e < each; e += kRows) {
       const int64_t n = std::min(kRows, each - e);
       for (int64_t i = 0; i < n; ++i) {
-        const int64_t c = (e + i) / taps, t = (e + i) % taps;
         const float* sum = from + (t * in + c) * g_.out_group;
-        float* row = rows + i * kTogether;
-        std::copy_n(sum, count, row);
-        for (int64_t s = 1; s < slabs_.parts; ++s)
-          for (int64_t j = 0; j < count; ++j) row[j] += sum[s * size_ + j];
+        for (int64_t s = 0; s < slabs_.parts; ++s)
+          add_row(sum + s * size_, count, s == 0, rows + i * kTogether);
+        if (++t == taps) {
+          t = 0;
+          ++c;
+        }
       }
       kernels::transpose(rows, kTogether, n, count, to + e, each);
     }

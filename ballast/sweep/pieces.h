@@ -56,6 +56,13 @@ inline Pieces cut(int64_t rows, int64_t columns, int64_t depth, int64_t row_unit
   return {r, c};
 }
 
+/// Floats from one row of an operand to the next, for rows of `floats` of which the product reads
+/// some a column at a time: those whose distance is a multiple of `period` floats share few sets of
+/// an L1.
+inline int64_t spread(int64_t floats, int64_t period) {
+  return floats % period == 0 ? floats + 16 : floats;
+}
+
 /// Packs columns [c, c+n) of rows [row, row+rows) of `source` as part of the product's B: row `row`
 /// is number `k` of `depth`. The panels of column c begin at `to`.
 void pack_rows(const Source& source, Pointers p, int64_t row, int64_t rows, int64_t c, int64_t n,

@@ -117,10 +117,7 @@ class Reader {
 /// Floats from one tile's `channels` channels to the next's, and from one coordinate of `floats`
 /// floats to the next: rounded up to whole vectors of every target, and off powers of two, whose
 /// multiples share few sets of a cache.
-inline int64_t tile_stride(int64_t channels) {
-  const int64_t whole = round_up(channels, 16);
-  return whole % 256 == 0 ? whole + 16 : whole;
-}
+inline int64_t tile_stride(int64_t channels) { return spread(round_up(channels, 16), 256); }
 inline int64_t coordinate_stride(int64_t floats) { return round_up(floats, 16) + 16; }
 
 std::unique_ptr<Sweep> build_weight_grad(const plan::Plan& plan, int value, const Geometry& g,
