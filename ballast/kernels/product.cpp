@@ -211,7 +211,7 @@ void strips(const Product& p, Part& part) {
 
 void RunProduct(const Product& p) {
   // Whole taps if several fit, else a tap in equal parts. (Small products have no time to divide.)
-  const int64_t cuts = p.depth > kDepth ? (p.depth + kDepth - 1) / kDepth : 1;
+  const int64_t cuts = p.depth > kDepth && p.batch ? (p.depth + kDepth - 1) / kDepth : 1;
   const int64_t taps = cuts > 1 || p.batch == 1 ? 1
                        : p.depth                ? std::max<int64_t>(kDepth / p.depth, 1)
                                                 : p.batch;

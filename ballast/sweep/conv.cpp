@@ -96,10 +96,12 @@ class ConvSweep final : public Sweep {
   void prepare(Pointers p, std::byte* prepared) const override {
     const auto* w = reinterpret_cast<const float*>(p[weights_]);
     const int64_t panels = ceil_div(columns_, kernels::panel_columns());
-    for (const Phase& phase : phases_)
+    for (const Phase& phase : phases_) {
+      if (phase.taps.empty()) continue;
       parallel_for(g_.a.groups * panels, static_cast<double>(packed_) / 2, [&](int64_t i) {
         pack(phase, w, i / panels, i % panels, reinterpret_cast<float*>(prepared) + phase.packed);
       });
+    }
   }
 
   const char* kernel() const override { return "direct"; }
