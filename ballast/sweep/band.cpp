@@ -3,6 +3,11 @@
 #include "ballast/sweep/conv.h"
 
 namespace ballast::sweep {
+namespace {
+
+bool each(const int64_t (&v)[2], int64_t value) { return v[0] == value && v[1] == value; }
+
+}  // namespace
 
 ConvShape::ConvShape(const Shape& x, const Shape& w, const Shape& y,
                      const Conv2dAttributes& attributes)
@@ -18,11 +23,14 @@ ConvShape::ConvShape(const Shape& x, const Shape& w, const Shape& y,
       a(attributes),
       in_group(in / a.groups),
       out_group(out / a.groups) {
-  auto each = [](const int64_t(&v)[2], int64_t value) { return v[0] == value && v[1] == value; };
   if (taps() == 1 && each(a.stride, 1) && each(a.padding, 0)) {
     width = out_width = images * height * width;
     images = height = out_height = 1;
   }
+}
+
+bool ConvShape::plain() const {
+  return taps() == 1 && each(a.stride, 1) && each(a.padding, 0) && a.groups == 1;
 }
 
 double ConvShape::operations() const {

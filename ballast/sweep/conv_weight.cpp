@@ -1,6 +1,7 @@
 // The gradient of a convolution's weights: dw[o][c][tap] = sum over pixels of g[o] * x[c] at the
 // tap. Summed as (tap, c) x o, a band of pixels at a time: the band is A, in which taps and
-// channels are offsets, the gradient's pixels, packed, are B.
+// channels are offsets, the gradient's pixels, packed, are B. Where every pixel has one tap,
+// itself, x and g change roles, unless that leaves few columns: the sums are then dw as it lies.
 #include <vector>
 
 #include "ballast/base/threads.h"
@@ -11,7 +12,7 @@ namespace ballast::sweep {
 namespace {
 
 // Pixels of an area: a panel of the packed gradient, 64 bytes x 256, is half of an L1.
-constexpr int64_t kAreaPixels = 192;
+constexpr int64_t kAreaPixels = 200;
 // Channels of the band at a time: 256 pixels x 96 are 96 KB of an L2, and pixels of 96 channels are
 // spread over all sets of an L1.
 constexpr int64_t kBandChannels = 96;
@@ -27,6 +28,8 @@ constexpr int64_t kSlabPixels = 512, kSlabFloats = 1024 * 1024;
 // Columns of the sums that are added up at a time: two neighbouring cache lines, which processors
 // fetch together.
 constexpr int64_t kTogether = 32;
+// Of sums that lie as the result does, so many: 64 KB.
+constexpr int64_t kSumsFloats = 16 * 1024;
 
 /// to += from, or to = from; `n` floats, mostly kTogether.
 void add_row(const float* from, int64_t n, bool first, float* to) {
@@ -42,8 +45,9 @@ class WeightGradSweep final : public Sweep {
  public:
   WeightGradSweep(const plan::Plan& plan, const plan::Group& group, const ConvShape& g)
       : g_(g),
-        grad_(plan, plan.values[group.values[0]].in[0]),
-        x_(plan, plan.values[group.values[0]].in[1]),
+        plain_(g.plain() && (g.in >= kFew || g.in >= g.out)),
+        grad_(plan, plan.values[group.values[0]].in[plain_ ? 1 : 0]),
+        x_(plan, plan.values[group.values[0]].in[plain_ ? 0 : 1]),
         sink_(plan, group),
         window_{g.height,        g.width,
                 g.out_height,    g.out_width,
@@ -56,6 +60,10 @@ class WeightGradSweep final : public Sweep {
         rows_(1, 1, 1),
         columns_(1, 1, 1),
         slabs_(1, 1, 1) {
+    if (plain_) {
+      std::swap(g_.in, g_.out);
+      std::swap(g_.in_group, g_.out_group);
+    }
     const int64_t wanted =
         std::min<int64_t>(static_cast<int64_t>(g.operations() / kPieceOperations), kEnoughPieces);
     divide(kEnough, wanted);
@@ -69,10 +77,10 @@ class WeightGradSweep final : public Sweep {
 
   const char* kernel() const override { return "direct"; }
   int64_t temporary_bytes() const override {
-    return slabs_.parts * size_ * static_cast<int64_t>(sizeof(float));
+    return in_result() ? 0 : slabs_.parts * size_ * static_cast<int64_t>(sizeof(float));
   }
   void run(Pointers p, const Lent& lent) const override {
-    auto* sums = reinterpret_cast<float*>(lent.temporary);
+    auto* sums = in_result() ? sink_.memory(p) : reinterpret_cast<float*>(lent.temporary);
     const int64_t parts = rows_.parts * columns_.parts;
     parallel_for(slabs_.parts * parts, g_.operations() / 16, [&](int64_t i) {
       piece(p, i / parts, i / columns_.parts % rows_.parts, i % columns_.parts, sums);
@@ -81,6 +89,9 @@ class WeightGradSweep final : public Sweep {
   }
 
  private:
+  /// Whether the sums are the result where it lies.
+  bool in_result() const { return plain_ && slabs_.parts == 1; }
+
   /// Cuts the result so that pieces keep `enough` rows and columns. Groups are cut only between
   /// each other.
   void divide(int64_t enough, int64_t wanted) {
@@ -212,8 +223,24 @@ class WeightGradSweep final : public Sweep {
     }
   }
 
+  /// Rows of all slabs, which lie as those of the result do.
+  void add_up_rows(Pointers p, const float* sums) const {
+    const int64_t width = sink_.columns();
+    const Parts parts(sink_.rows(), 1, ceil_div(size_, kSumsFloats));
+    const auto block = [&](const Sink::Run& out, int64_t slot, int64_t i) {
+      const int64_t row = parts.begin(i), rows = parts.size(i);
+      float* to = sink_.memory(p) + row * width;
+      if (!in_result())
+        for (int64_t s = 0; s < slabs_.parts; ++s)
+          add_row(sums + s * size_ + row * width, rows * width, s == 0, to);
+      out.take(slot, row, rows, 0, width);
+    };
+    run_pieces(sink_, p, parts.parts, static_cast<double>(size_ * slabs_.parts), block);
+  }
+
   /// (group, tap, c, o) of all slabs -> (o, c, tap).
   void add_up(Pointers p, const float* sums) const {
+    if (plain_) return add_up_rows(p, sums);
     const int64_t columns = g_.out_group, each = g_.in_group * g_.taps();
     const int64_t blocks = ceil_div(columns, kTogether), width = sink_.columns();
     const auto block = [&](const Sink::Run& out, int64_t slot, int64_t i) {
@@ -248,7 +275,8 @@ class WeightGradSweep final : public Sweep {
   }
 
   ConvShape g_;
-  Source grad_, x_;
+  bool plain_;
+  Source grad_, x_;  // in each other's place where `plain_`, as are the channels of g_
   Sink sink_;
   Window window_;
   Areas areas_;
