@@ -293,13 +293,18 @@ class ConvSweep final : public Sweep {
   /// Columns [c, c+n) of one group, for one phase.
   void multiply(Pointers p, const float* weights, const Piece& at, size_t f, int64_t group,
                 int64_t c, int64_t n) const {
+    if (at.starts[f] == at.starts[f + 1]) return;
     const Phase& phase = phases_[f];
     const int64_t wide = kernels::panel_columns(), taps = static_cast<int64_t>(phase.taps.size());
     const int64_t run = at.pixel == depth_ ? phase.run : 1;
     const float* packed =
         weights + phase.packed + (at.group + group) * packed_group(phase) + c * depth_ * taps;
+    // One row of positions is a row of the product's after the other; others are looked up.
+    const bool regular = at.area.rows == 1;
+    const int64_t *a_rows = at.a_rows + at.starts[f], *c_rows = at.c_rows + at.starts[f];
+    const float* image = at.image + group * depth_ + (regular ? a_rows[0] : 0);
     for (int64_t t = 0; t < taps; t += run) {
-      at.a[t / run] = at.image + group * depth_ + (phase.taps[t].row - window_.top) * at.line +
+      at.a[t / run] = image + (phase.taps[t].row - window_.top) * at.line +
                       (phase.taps[t].column - window_.left) * at.pixel;
       at.b[t / run] = packed + t * depth_ * wide;
     }
@@ -315,10 +320,12 @@ class ConvSweep final : public Sweep {
     q.b = at.b;
     q.sbk = wide;
     q.panel = depth_ * taps * wide;
-    q.c = sink_.memory(p) + channel;
-    q.ldc = sink_.pitch();
-    q.a_rows = at.a_rows + at.starts[f];
-    q.c_rows = at.c_rows + at.starts[f];
+    q.c = sink_.memory(p) + channel + (regular ? c_rows[0] : 0);
+    q.ldc = column_step_ * sink_.pitch();
+    if (!regular) {
+      q.a_rows = a_rows;
+      q.c_rows = c_rows;
+    }
     q.fetch = at.fetch;
     q.bias = bias_ >= 0 ? reinterpret_cast<const float*>(p[bias_]) + channel : nullptr;
     kernels::product(q);
