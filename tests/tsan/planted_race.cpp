@@ -2,9 +2,12 @@
 // and must be reported; `planted_race pieces` hands values from one parallel loop to the next and
 // must not be.
 
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <numeric>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "ballast/base/threads.h"
@@ -15,8 +18,14 @@ constexpr double kWorthThreads = 1e9;
 
 long racing_sum(const std::vector<long>& values) {
   long sum = 0;
-  ballast::parallel_for(static_cast<int64_t>(values.size()), kWorthThreads,
-                        [&](int64_t i) { sum += values[i]; });
+  std::atomic<int> threads{0};
+  ballast::parallel_for(static_cast<int64_t>(values.size()), kWorthThreads, [&](int64_t i) {
+    // On a busy machine one thread may be done before another has begun.
+    thread_local bool counted = false;
+    if (!std::exchange(counted, true)) threads.fetch_add(1, std::memory_order_relaxed);
+    while (threads.load(std::memory_order_relaxed) < 2) std::this_thread::yield();
+    sum += values[i];
+  });
   return sum;
 }
 
