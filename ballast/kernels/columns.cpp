@@ -241,34 +241,58 @@ HWY_INLINE V exp_keeping_nan(D d, V x) { return hn::IfThenElse(hn::Eq(x, x), hn:
 void LogSumExp(const float* x, int64_t rows, int64_t columns, float* out) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const V low = hn::Set(d, -INFINITY);
-  for (int64_t r = 0; r < rows; ++r, x += columns) {
+  const V low = hn::Set(d, -INFINITY), high = hn::Set(d, INFINITY);
+  const auto rest = hn::FirstN(d, static_cast<size_t>(columns % lanes));
+  const auto sum_row = [&](const float* row, float* shift) HWY_ATTR {
     V top = low;
     int64_t c = 0;
-    for (; c + lanes <= columns; c += lanes) top = hn::Max(top, hn::LoadU(d, x + c));
-    const auto rest = hn::FirstN(d, static_cast<size_t>(columns - c));
-    const V last = hn::IfThenElse(rest, load_first(rest, d, x + c), low);
+    for (; c + lanes <= columns; c += lanes) top = hn::Max(top, hn::LoadU(d, row + c));
+    const V last = hn::IfThenElse(rest, load_first(rest, d, row + c), low);
     top = hn::MaxOfLanes(d, hn::Max(top, last));
     // A row of infinities must come out as such, not as inf - inf.
     if (!std::isfinite(hn::GetLane(top))) top = hn::Zero(d);
     V sum = hn::Zero(d);
     for (c = 0; c + lanes <= columns; c += lanes)
-      sum = hn::Add(sum, exp_keeping_nan(d, hn::Sub(hn::LoadU(d, x + c), top)));
+      sum = hn::Add(sum, exp_keeping_nan(d, hn::Sub(hn::LoadU(d, row + c), top)));
     sum = hn::Add(sum, hn::IfThenElseZero(rest, exp_keeping_nan(d, hn::Sub(last, top))));
-    out[r] = hn::GetLane(top) + std::log(hn::GetLane(hn::SumOfLanes(d, sum)));
-  }
+    *shift = hn::GetLane(top);
+    return hn::GetLane(hn::SumOfLanes(d, sum));
+  };
+  const auto finish = [&](V shift, V sum) HWY_ATTR {
+    // Highway's logarithm is one of positive, finite numbers.
+    const V log = hn::IfThenElse(hn::Lt(sum, high), hn::Log(d, sum), sum);
+    return hn::Add(shift, hn::IfThenElse(hn::Eq(sum, hn::Zero(d)), low, log));
+  };
+  // The logarithms of many rows at a time.
+  constexpr int64_t kRows = 64;
+  float shifts[kRows];
+  for_blocks(rows, kRows, [&](int64_t r0, int64_t n) HWY_ATTR {
+    float* to = out + r0;
+    for (int64_t r = 0; r < n; ++r) to[r] = sum_row(x + (r0 + r) * columns, shifts + r);
+    int64_t r = 0;
+    for (; r + lanes <= n; r += lanes)
+      hn::StoreU(finish(hn::LoadU(d, shifts + r), hn::LoadU(d, to + r)), d, to + r);
+    if (r == n) return;
+    const auto some = hn::FirstN(d, static_cast<size_t>(n - r));
+    store_first(finish(load_first(some, d, shifts + r), load_first(some, d, to + r)), some, d,
+                to + r);
+  });
 }
 
-void ExpAffine(const float* x, int64_t n, float shift, float scale, float offset, float* out) {
+void ExpAffine(const float* x, int64_t rows, int64_t columns, const float* shift, float scale,
+               float offset, float* out) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const V s = hn::Set(d, shift), a = hn::Set(d, scale), b = hn::Set(d, offset);
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    hn::StoreU(hn::MulAdd(exp_keeping_nan(d, hn::Sub(hn::LoadU(d, x + i), s)), a, b), d, out + i);
-  const auto rest = hn::FirstN(d, static_cast<size_t>(n - i));
-  const V v = hn::MulAdd(exp_keeping_nan(d, hn::Sub(load_first(rest, d, x + i), s)), a, b);
-  if (i < n) store_first(v, rest, d, out + i);
+  const V a = hn::Set(d, scale), b = hn::Set(d, offset);
+  const auto rest = hn::FirstN(d, static_cast<size_t>(columns % lanes));
+  for (int64_t r = 0; r < rows; ++r, x += columns, out += columns) {
+    const V s = hn::Set(d, shift[r]);
+    const auto f = [&](V v)
+                       HWY_ATTR { return hn::MulAdd(exp_keeping_nan(d, hn::Sub(v, s)), a, b); };
+    int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) hn::StoreU(f(hn::LoadU(d, x + c)), d, out + c);
+    if (c < columns) store_first(f(load_first(rest, d, x + c)), rest, d, out + c);
+  }
 }
 
 }  // namespace ballast::kernels::HWY_NAMESPACE
@@ -309,8 +333,9 @@ void column_sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitc
 void row_log_sum_exp(const float* x, int64_t rows, int64_t columns, float* out) {
   HWY_DYNAMIC_DISPATCH(LogSumExp)(x, rows, columns, out);
 }
-void exp_affine(const float* x, int64_t n, float shift, float scale, float offset, float* out) {
-  HWY_DYNAMIC_DISPATCH(ExpAffine)(x, n, shift, scale, offset, out);
+void exp_affine(const float* x, int64_t rows, int64_t columns, const float* shift, float scale,
+                float offset, float* out) {
+  HWY_DYNAMIC_DISPATCH(ExpAffine)(x, rows, columns, shift, scale, offset, out);
 }
 }  // namespace ballast::kernels
 #endif

@@ -92,15 +92,20 @@ class CrossEntropySweep final : public Sweep {
     const bool each = static_cast<Reduction>(options_.reduction) == Reduction::kNone;
     const double smooth = options_.label_smoothing;
     const auto* log_sums = reinterpret_cast<const float*>(p[log_sums_]) + begin;
-    for (int64_t r = 0; r < n; ++r, x += classes_, out += classes_) {
+    auto softmax = [&](int64_t r, int64_t rows, double scale) {
+      kernels::exp_affine(x + r * classes_, rows, classes_, log_sums + r, static_cast<float>(scale),
+                          static_cast<float>(-smooth * scale / static_cast<double>(classes_)),
+                          out + r * classes_);
+    };
+    double scale = *g / divisor;
+    if (!each) softmax(0, n, scale);
+    for (int64_t r = 0; r < n; ++r) {
       if (y[r] == options_.ignore_index) {
-        std::fill_n(out, classes_, 0.0f);
+        std::fill_n(out + r * classes_, classes_, 0.0f);
         continue;
       }
-      const double scale = (each ? g[begin + r] : *g) / divisor;
-      kernels::exp_affine(x, classes_, log_sums[r], static_cast<float>(scale),
-                          static_cast<float>(-smooth * scale / static_cast<double>(classes_)), out);
-      out[y[r]] -= static_cast<float>((1 - smooth) * scale);
+      if (each) softmax(r, 1, scale = g[begin + r] / divisor);
+      out[r * classes_ + y[r]] -= static_cast<float>((1 - smooth) * scale);
     }
   }
 

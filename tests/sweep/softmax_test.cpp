@@ -29,6 +29,7 @@ TEST(SoftmaxSweep, AgreesWithTheReferenceForAnyWidthAndTarget) {
           const Tensor x = in[0] * scale;
           auto out = with_gradient(in[0], softmax(x, -1));
           for (const Tensor& t : with_gradient(in[0], log_softmax(x, -1))) out.push_back(t);
+          for (const Tensor& t : with_gradient(in[0], logsumexp(x, -1))) out.push_back(t);
           return out;
         };
         // An exponential of an argument of 60 errs by 60 roundings of it.
@@ -55,6 +56,7 @@ TEST(SoftmaxSweep, TreatsInfinitiesAndNotANumberAsTheReference) {
     plan::options().fast = out == &fast;
     out->push_back(softmax(x, 1).values<float>());
     out->push_back(log_softmax(x, 1).values<float>());
+    out->push_back(logsumexp(x, 1).values<float>());
   }
   plan::options() = kept;
   for (size_t k = 0; k < fast.size(); ++k)
