@@ -152,10 +152,10 @@ class NormGradientSumOp final : public Op {
   }
 };
 
-/// Rows of the gradient: dmean, dvar, dweight, dbias.
-class NormCoefficientsGradOp final : public Op {
+/// Gradient of the coefficients and moments (and weight) -> that of the moments.
+class NormMomentsGradOp final : public Op {
  public:
-  NormCoefficientsGradOp() : Op("norm_coefficients_grad") {}
+  NormMomentsGradOp() : Op("norm_moments_grad") {}
   void reference(const Call& c) const override {
     dispatch_floating(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
@@ -167,10 +167,34 @@ class NormCoefficientsGradOp final : public Op {
         const double r = 1 / std::sqrt(moments[n + i] + a.eps), ds = g[n + i];
         out[i] = g[i];
         out[n + i] = static_cast<T>(-0.5 * ds * (w ? w[i] : 1) * r * r * r);
-        out[2 * n + i] = static_cast<T>(ds * r);
-        out[3 * n + i] = g[2 * n + i];
       }
     });
+  }
+};
+
+/// Gradient of the coefficients and moments -> that of the weight.
+class NormWeightGradOp final : public Op {
+ public:
+  NormWeightGradOp() : Op("norm_weight_grad") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const double eps = c.attributes.as<EpsAttributes>().eps;
+      const int64_t n = c.out.shape[0];
+      const T *g = c.input<T>(0), *moments = c.input<T>(1);
+      for (int64_t i = 0; i < n; ++i)
+        c.output<T>()[i] = static_cast<T>(g[n + i] * (1 / std::sqrt(moments[n + i] + eps)));
+    });
+  }
+};
+
+/// Gradient of the coefficients -> that of the bias.
+class NormBiasGradOp final : public Op {
+ public:
+  NormBiasGradOp() : Op("norm_bias_grad") {}
+  void reference(const Call& c) const override {
+    const size_t row = c.out.shape.numel() * size_of(c.out.dtype);
+    std::memcpy(c.out.data, static_cast<const std::byte*>(c.in[0].data) + 2 * row, row);
   }
 };
 
@@ -193,18 +217,20 @@ class NormCoefficientsOp final : public Op {
     });
   }
   Gradients gradient(const Backward& b) const override {
-    static const NormCoefficientsGradOp op;
+    static const NormMomentsGradOp of_moments;
+    static const NormWeightGradOp of_weight;
+    static const NormBiasGradOp of_bias;
     if (grad_enabled()) return elementary_gradient(b);
     const auto a = b.attributes<EpsAttributes>();
-    const Tensor moments = b.input(0);
-    const Shape out{4, moments.size(1)};
-    const Tensor g = a.weight ? record(op, out, moments.dtype(), {b.grad(), moments, b.input(1)}, a)
-                              : record(op, out, moments.dtype(), {b.grad(), moments}, a);
-    auto row = [&](int64_t i) { return reshape(slice(g, 0, i, i + 1), Shape{g.size(1)}); };
-    Gradients gradients;
-    gradients.push_back(b.needs(0) ? slice(g, 0, 0, 2) : Tensor());
-    if (a.weight) gradients.push_back(row(2));
-    if (a.bias) gradients.push_back(row(3));
+    const Tensor moments = b.input(0), &g = b.grad();
+    const DType t = moments.dtype();
+    const Shape rows = moments.shape(), row{rows[1]};
+    Gradients gradients{Tensor()};
+    if (b.needs(0))
+      gradients[0] = a.weight ? record(of_moments, rows, t, {g, moments, b.input(1)}, a)
+                              : record(of_moments, rows, t, {g, moments}, a);
+    if (a.weight) gradients.push_back(record(of_weight, row, t, {g, moments}, a));
+    if (a.bias) gradients.push_back(record(of_bias, row, t, {g}));
     return gradients;
   }
   uint32_t gradient_reads() const override { return 3; }

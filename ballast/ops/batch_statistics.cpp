@@ -52,7 +52,6 @@ StatisticsScope* StatisticsScope::current() { return t_scope; }
 void track_moments(const BatchNormState& state, const Tensor& moments, int64_t n, double momentum) {
   static const RunningUpdateOp op;
   NoGrad off;
-  const Tensor m = moments.detach();
   const DType t = state.mean.dtype();
   Tensor factor;
   if (state.num_batches_tracked.defined())
@@ -66,7 +65,7 @@ void track_moments(const BatchNormState& state, const Tensor& moments, int64_t n
     factor = Scalar(0.0).beside(state.mean);
   const double unbiased = n > 1 ? static_cast<double>(n) / static_cast<double>(n - 1) : 1.0;
   auto update = [&](const Tensor& s, int64_t row, double scale) {
-    update_state(s, record(op, s.shape(), t, {s, m, factor}, RunningAttributes{row, scale}));
+    update_state(s, record(op, s.shape(), t, {s, moments, factor}, RunningAttributes{row, scale}));
   };
   update(state.mean, 0, 1.0);
   update(state.var, 1, unbiased);
