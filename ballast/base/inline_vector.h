@@ -1,8 +1,9 @@
 // A short vector kept inline: lists of inputs and gradients are almost always one to five long.
 #pragma once
 
-#include <initializer_list>
+#include <concepts>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace ballast {
@@ -12,8 +13,10 @@ template <class T, int N>
 class InlineVector {
  public:
   InlineVector() = default;
-  InlineVector(std::initializer_list<T> list) {
-    for (const T& v : list) push_back(v);
+  // Not a list of T: what such lists hold can only be copied.
+  template <class... U>
+  requires(sizeof...(U) > 0 && (std::convertible_to<U, T> && ...)) InlineVector(U&&... values) {
+    (push_back(T(std::forward<U>(values))), ...);
   }
 
   void push_back(T value) {

@@ -17,8 +17,11 @@ class Counted {
   Counted& operator=(const Counted&) = delete;
 
   void retain() const { refs_.fetch_add(1, std::memory_order_relaxed); }
+  /// Counts the first holder of an object that was just made.
+  void begin() const { refs_.store(1, std::memory_order_relaxed); }
   void release() const {
-    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    // The last holder has nobody to agree with: looking is much cheaper than subtracting.
+    if (refs() == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
       Derived::destroy(const_cast<Derived*>(static_cast<const Derived*>(this)));
   }
   /// Number of references; a value of one means the asker is the only holder.
@@ -38,6 +41,13 @@ class Ref {
   Ref(T* p) : p_(p) {  // NOLINT(google-explicit-constructor): a Ref is a pointer
     if (p_) p_->retain();
   }
+  /// Holds an object that was just made, and that nobody else has seen.
+  static Ref first(T* p) {
+    p->begin();
+    Ref r;
+    r.p_ = p;
+    return r;
+  }
   Ref(const Ref& o) : Ref(o.p_) {}
   Ref(Ref&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
   Ref& operator=(Ref o) noexcept {
@@ -55,8 +65,12 @@ class Ref {
   bool operator==(const Ref& o) const = default;
 
   /// Replaces a pointer that other threads look at by `published`: whoever finds it there finds all
-  /// that was written before.
-  void publish(Ref o) { o.p_ = atomic().exchange(o.p_, std::memory_order_acq_rel); }
+  /// that was written before. Those who write take turns.
+  void publish(Ref o) {
+    T* const before = p_;
+    atomic().store(o.p_, std::memory_order_release);
+    o.p_ = before;
+  }
   bool published() const { return atomic().load(std::memory_order_acquire) != nullptr; }
 
  private:
@@ -64,5 +78,11 @@ class Ref {
 
   T* p_ = nullptr;
 };
+
+/// A new counted object.
+template <class T, class... Args>
+Ref<T> make_ref(Args&&... args) {
+  return Ref<T>::first(new T(std::forward<Args>(args)...));
+}
 
 }  // namespace ballast

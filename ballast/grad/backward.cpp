@@ -11,6 +11,8 @@ namespace {
 class ReverseWalk {
  public:
   explicit ReverseWalk(std::span<const Tensor> roots) : walk_(next_walk()) {
+    order_.reserve(kUsual);
+    edges_.reserve(kUsual);
     for (const Tensor& root : roots) order_from(root.node());
     for (const Tensor& root : roots) roots_.push_back(root.node().index);
     // Gradient rules record operations, which may evaluate a graph that has grown deep: that is
@@ -33,16 +35,16 @@ class ReverseWalk {
       if (node.slot && grads_[i].defined()) call_hooks(node, grads_[i]);
       if (node.grad_leaf) continue;
       edges -= node.inputs.size();
-      const Tensor g = grads_[i];
+      const Tensor& g = grads_[i];
       if (!g.defined()) continue;
-      const Gradients gradients = node.op->gradient(Backward(node, g));
+      Gradients gradients = node.op->gradient(Backward(node, g));
       for (int k = 0; k < node.inputs.size() && k < gradients.size(); ++k) {
         if (edges[k] < 0 || !gradients[k].defined()) continue;
         const Node& in = *node.inputs[k];
         check(gradients[k].shape() == in.shape, "{}: gradient of shape {} for an input of shape {}",
               node.op->name(), gradients[k].shape(), in.shape);
         Tensor& slot = grads_[edges[k]];
-        slot = slot.defined() ? slot + gradients[k] : gradients[k];
+        slot = slot.defined() ? slot + gradients[k] : std::move(gradients[k]);
       }
     }
   }
@@ -62,7 +64,7 @@ class ReverseWalk {
       if (owner->grad && !grad_enabled())
         owner->grad->assign(Ref<Node>(&sum.node()));
       else
-        owner->grad = Ref<TensorImpl>(new TensorImpl(Ref<Node>(&sum.node())));
+        owner->grad = make_ref<TensorImpl>(Ref<Node>(&sum.node()));
       for (const auto& hook : std::vector(slot->accumulated)) {
         Tensor tensor(owner);
         hook->run(tensor);
@@ -94,6 +96,8 @@ class ReverseWalk {
   }
 
  private:
+  static constexpr size_t kUsual = 64;  // nodes that the vectors have room for from the start
+
   /// Throws where the rule of `n` would read a leaf as it no longer is.
   static void check_inputs(const Node& n) {
     const uint32_t reads = n.backward_reads();
@@ -109,7 +113,7 @@ class ReverseWalk {
     const Ref<GradSlot> slot = n.slot;
     for (const auto& hook : std::vector(slot->hooks)) hook->run(grad);
     if (!n.grad_leaf && slot->owner)
-      slot->owner->grad = Ref<TensorImpl>(new TensorImpl(Ref<Node>(&grad.node())));
+      slot->owner->grad = make_ref<TensorImpl>(Ref<Node>(&grad.node()));
   }
 
   // Depth first, without recursion: graphs are as deep as the networks.
@@ -119,6 +123,7 @@ class ReverseWalk {
       int next;
     };
     std::vector<Frame> stack;
+    stack.reserve(kUsual);
     auto enter = [&](Node& n) {
       if (n.walk == walk_) return;
       n.walk = walk_;

@@ -80,7 +80,7 @@ uint64_t next_walk() {
 }
 
 Ref<Node> make_leaf(const Shape& shape, DType dtype) {
-  Ref<Node> node(new Node);
+  Ref<Node> node = make_ref<Node>();
   node->shape = shape;
   node->dtype = dtype;
   node->buffer = Buffer::allocate(shape.numel() * size_of(dtype));
@@ -88,7 +88,7 @@ Ref<Node> make_leaf(const Shape& shape, DType dtype) {
 }
 
 Ref<Node> leaf_over(const Node& node) {
-  Ref<Node> leaf(new Node);
+  Ref<Node> leaf = make_ref<Node>();
   leaf->shape = node.shape;
   leaf->dtype = node.dtype;
   std::lock_guard lock(graph_mutex());
@@ -122,7 +122,7 @@ void ViewGroup::replace(Ref<Node> value) {
 TensorImpl::~TensorImpl() {
   if (leaf_slot && leaf_slot->owner == this) leaf_slot->owner = nullptr;
   if (node_ && node_->slot && node_->slot->owner == this) node_->slot->owner = nullptr;
-  leave();
+  if (group_ || view) leave();
 }
 
 /// Goes from the group of views: what the others need of a base stays with them, and the last view
@@ -170,7 +170,7 @@ void TensorImpl::become_view(TensorImpl& base, View v) {
   std::lock_guard lock(views_mutex());
   if (root) {
     if (!root->group_) {
-      root->group_ = Ref<ViewGroup>(new ViewGroup);
+      root->group_ = make_ref<ViewGroup>();
       root->group_->base = root;
     }
     v.group = root->group_;
@@ -181,7 +181,7 @@ void TensorImpl::become_view(TensorImpl& base, View v) {
 
 GradSlot& TensorImpl::slot() {
   Node& n = *node();
-  if (!n.slot) n.slot = Ref<GradSlot>(new GradSlot);
+  if (!n.slot) n.slot = make_ref<GradSlot>();
   return *n.slot;
 }
 
@@ -195,7 +195,7 @@ void TensorImpl::assign(Ref<Node> value) {
 
 void TensorImpl::adopt(Node& leaf) {
   if (!leaf_slot) {
-    leaf_slot = Ref<GradSlot>(new GradSlot);
+    leaf_slot = make_ref<GradSlot>();
     leaf_slot->owner = this;
   }
   leaf.requires_grad = leaf.grad_leaf = true;
@@ -251,14 +251,14 @@ void set_grad_enabled(bool on) { t_grad_enabled = on; }
 
 Tensor record(const Op& op, const Shape& shape, DType dtype, std::initializer_list<TensorIn> inputs,
               const Attributes& attributes) {
-  Ref<Node> node(new Node);
+  Ref<Node> node = make_ref<Node>();
   for (const TensorIn& t : inputs) add_input(*node, *t.tensor);
   return finish(std::move(node), op, shape, dtype, attributes);
 }
 
 Tensor record(const Op& op, const Shape& shape, DType dtype, std::span<const Tensor> inputs,
               const Attributes& attributes) {
-  Ref<Node> node(new Node);
+  Ref<Node> node = make_ref<Node>();
   for (const Tensor& t : inputs) add_input(*node, t);
   return finish(std::move(node), op, shape, dtype, attributes);
 }

@@ -86,7 +86,7 @@ class Tensor {
  public:
   /// An undefined tensor.
   Tensor() = default;
-  explicit Tensor(Ref<Node> node) : impl_(new TensorImpl(std::move(node))) {}
+  explicit Tensor(Ref<Node> node) : impl_(make_ref<TensorImpl>(std::move(node))) {}
   explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
 
   /// Copies `values` into a row-major tensor. Throws ValueError unless their count fits `shape`.

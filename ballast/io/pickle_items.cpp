@@ -376,7 +376,7 @@ Object Items::text_object(const Item& item) {
 Tensor Items::tensor_at(uint32_t index) {
   PickledTensor& t = tensors[index];
   if (!t.tensor.defined()) {
-    Ref<Node> node(new Node);
+    Ref<Node> node = make_ref<Node>();
     node->shape = t.shape;
     node->dtype = t.type->dtype;
     t.tensor = Tensor(std::move(node));

@@ -29,7 +29,7 @@ bool is_pt(const std::string& path) { return path.ends_with(".pt") || path.ends_
 }  // namespace
 
 Tensor to_tensor(const Array& array) {
-  Ref<Node> node(new Node);
+  Ref<Node> node = make_ref<Node>();
   node->shape = array.shape;
   node->dtype = array.dtype;
   node->buffer = array.data ? array.data : Buffer::allocate(0);

@@ -213,7 +213,7 @@ void TensorImpl::derive() {
     return;
   }
   value.eval();
-  Ref<Node> leaf(new Node);
+  Ref<Node> leaf = make_ref<Node>();
   leaf->shape = v.shape;
   leaf->dtype = value.dtype();
   leaf->layout = value.node().layout;
@@ -364,7 +364,7 @@ Tensor detached(Tensor out, const Tensor& x) {
 
 Tensor part_of_memory(const Ref<Buffer>& memory, DType dtype, const View& v) {
   const size_t size = size_of(dtype);
-  Ref<Node> leaf(new Node);
+  Ref<Node> leaf = make_ref<Node>();
   leaf->shape = v.shape;
   leaf->dtype = dtype;
   leaf->buffer =

@@ -232,7 +232,7 @@ void commit(Run& run) {
       n.inputs.clear();
       n.op = nullptr;
     }
-    n.buffer.publish(run.made[i]);
+    n.buffer.publish(std::move(run.made[i]));
   }
 }
 

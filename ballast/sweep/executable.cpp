@@ -22,7 +22,7 @@ std::byte* prepare(const Run& run, size_t i, Ref<Buffer>& shared, Ref<Buffer>& h
   std::vector<Ref<Buffer>> from;
   if (run.evaluation)
     for (int v : s.prepared_from())
-      if (!e.plan.values[v].op) from.push_back(run.owned[v]);
+      if (!e.plan.values[v].op) from.push_back(Ref<Buffer>(run.owned[v]));
   const bool keepable = run.evaluation && from.size() == s.prepared_from().size();
   if (keepable) {
     held = e.kept[i].find(from);
@@ -70,14 +70,14 @@ void execute(Run& run) {
   at.assign(p.values.size(), nullptr);
   owned.resize(p.values.size());
   for (size_t i = 0; i < p.leaves.size(); ++i) {
-    owned[p.leaves[i]] = run.leaves[i];
+    owned[p.leaves[i]] = run.leaves[i].get();
     at[p.leaves[i]] = run.leaves[i]->data();
   }
   for (int out : p.outputs) {
-    Ref<Buffer>& b = owned[root(out)];
-    if (!b) b = Buffer::allocate(p.values[root(out)].bytes());
+    Buffer*& b = owned[root(out)];
+    run.made.push_back(b ? Ref<Buffer>(b) : Buffer::allocate(p.values[root(out)].bytes()));
+    b = run.made.back().get();
     at[root(out)] = b->data();
-    run.made.push_back(b);
   }
   Ref<Buffer> arena;
   if (p.arena_bytes) arena = Buffer::allocate(p.arena_bytes);

@@ -63,7 +63,7 @@ struct Run {
   std::shared_ptr<const Executable> executable;
   std::vector<Ref<Node>> outputs;
   std::vector<Ref<Buffer>> leaves, made;  // memory of leaves and outputs, in the plan's order
-  std::vector<Ref<Buffer>> owned;         // by value of the plan
+  std::vector<Buffer*> owned;             // by value of the plan: those of leaves and outputs
   std::vector<std::byte*> at;
   bool evaluation = false;  // nothing of it will be differentiated
 

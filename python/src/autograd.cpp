@@ -95,7 +95,7 @@ std::vector<Tensor> record_function(const std::vector<Tensor>& inputs,
   static const CustomOutputOp output;
   auto* call = new CustomCall{std::move(backward), std::vector<Tensor>(values.size())};
   static std::byte nothing[64];
-  Ref<Node> hub(new Node);
+  Ref<Node> hub = make_ref<Node>();
   hub->op = &custom;
   hub->shape = Shape{0};
   hub->requires_grad = true;
@@ -105,7 +105,7 @@ std::vector<Tensor> record_function(const std::vector<Tensor>& inputs,
   std::vector<Tensor> out;
   for (size_t i = 0; i < values.size(); ++i) {
     const Tensor value = values[i].detach();
-    Ref<Node> n(new Node);
+    Ref<Node> n = make_ref<Node>();
     n->op = &output;
     n->shape = value.shape();
     n->dtype = value.dtype();

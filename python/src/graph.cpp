@@ -182,7 +182,7 @@ Ref<Node> leaf_sharing(const Tensor& source, bool requires_grad) {
         "Only Tensors of floating point and complex dtype can require gradients");
   eval_released(source);
   const Node& n = source.node();
-  Ref<Node> leaf(new Node);
+  Ref<Node> leaf = make_ref<Node>();
   leaf->shape = n.shape;
   leaf->dtype = n.dtype;
   leaf->layout = n.layout;
@@ -358,7 +358,7 @@ std::byte* row_major(const Tensor& t) {
 }
 
 Tensor leaf_of(Ref<Buffer> buffer, const Shape& shape, DType dtype) {
-  Ref<Node> n(new Node);
+  Ref<Node> n = make_ref<Node>();
   n->shape = shape;
   n->dtype = dtype;
   n->buffer = std::move(buffer);
