@@ -3,12 +3,14 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdlib>
-#include <map>
 #include <mutex>
 #include <new>
 #include <vector>
+
+#include "ballast/base/recycled.h"
 
 namespace ballast {
 namespace {
@@ -17,16 +19,6 @@ constexpr size_t kAlign = 64;
 // Blocks of this size and more ask for large pages: sweeps walk several of them at a time, and an
 // address translated for 4 KB at a time costs as much as the memory it is for.
 constexpr size_t kLarge = size_t{4} << 20, kLargePage = size_t{2} << 20;
-
-// AddressSanitizer sees overruns and late reads only of blocks that come from, and go back to, the
-// system.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kPooled = false;
-#elif defined(__has_feature)
-constexpr bool kPooled = !__has_feature(address_sanitizer);
-#else
-constexpr bool kPooled = true;
-#endif
 
 // Sizes are rounded up to an eighth of their power of two, so that batches of slightly different
 // size share blocks and at most an eighth of a block is wasted.
@@ -73,9 +65,16 @@ void to_system(std::byte* data, size_t bytes) {
     munmap(data, (bytes + kPage - 1) / kPage * kPage);
 }
 
+/// A number for every size that `round_up` makes.
+constexpr size_t kSizes = 512;
+size_t number_of(size_t capacity) {
+  const auto log2 = static_cast<size_t>(std::bit_width(capacity)) - 1;
+  return log2 * 8 + (capacity >> (log2 - 3) & 7);
+}
+
 struct Pool {
   std::mutex mutex;
-  std::map<size_t, std::vector<std::byte*>> free;
+  std::array<std::vector<Buffer*>, kSizes> free;
   MemoryUse use;
 };
 
@@ -90,33 +89,35 @@ Pool& pool() {
 Ref<Buffer> Buffer::allocate(size_t bytes) {
   const size_t capacity = round_up(bytes);
   Pool& p = pool();
-  std::byte* data = nullptr;
+  Buffer* b = nullptr;
   {
     std::lock_guard lock(p.mutex);
-    auto& list = p.free[capacity];
+    auto& list = p.free[number_of(capacity)];
     if (!list.empty()) {
-      data = list.back();
+      b = list.back();
       list.pop_back();
       p.use.pooled -= capacity;
     }
     p.use.live += capacity;
     p.use.peak = std::max(p.use.peak, p.use.live);
   }
-  if (!data) {
-    data = from_system(capacity);
+  if (b) {
+    b->bytes_ = bytes;
+  } else {
+    std::byte* data = from_system(capacity);
     if (!data) {
       std::lock_guard lock(p.mutex);
       p.use.live -= capacity;
       throw std::bad_alloc();
     }
+    b = new Buffer(data, bytes);
+    b->capacity_ = capacity;
   }
-  Ref<Buffer> b(new Buffer(data, bytes));
-  b->capacity_ = capacity;
-  return b;
+  return Ref<Buffer>::first(b);
 }
 
 Ref<Buffer> Buffer::wrap(void* data, size_t bytes, std::function<void()> release) {
-  Ref<Buffer> b(new Buffer(static_cast<std::byte*>(data), bytes));
+  auto b = Ref<Buffer>::first(new Buffer(static_cast<std::byte*>(data), bytes));
   b->release_ = std::move(release);
   return b;
 }
@@ -129,11 +130,11 @@ void Buffer::destroy(Buffer* self) {
     std::lock_guard lock(p.mutex);
     p.use.live -= self->capacity_;
     if (kPooled) {
-      p.free[self->capacity_].push_back(self->data_);
+      p.free[number_of(self->capacity_)].push_back(self);
       p.use.pooled += self->capacity_;
-    } else {
-      to_system(self->data_, self->capacity_);
+      return;
     }
+    to_system(self->data_, self->capacity_);
   }
   delete self;
 }
@@ -151,8 +152,11 @@ void reset_peak_memory() {
 void release_pool() {
   Pool& p = pool();
   std::lock_guard lock(p.mutex);
-  for (auto& [size, list] : p.free) {
-    for (std::byte* data : list) to_system(data, size);
+  for (auto& list : p.free) {
+    for (Buffer* b : list) {
+      to_system(b->data_, b->capacity_);
+      delete b;
+    }
     list.clear();
   }
   p.use.pooled = 0;

@@ -10,7 +10,8 @@
 namespace ballast {
 
 /// A block of memory, aligned to 64 bytes and padded to a multiple of 64 (vector loads may read,
-/// never use, the padding). Freed blocks go back to a process-wide pool.
+/// never use, the padding). Freed blocks go back to a process-wide pool, with the objects that hold
+/// them.
 class Buffer : public Counted<Buffer> {
  public:
   /// A block of `bytes` bytes, contents unspecified. Throws std::bad_alloc.
@@ -27,6 +28,7 @@ class Buffer : public Counted<Buffer> {
   static void destroy(Buffer* self);
 
  private:
+  friend void release_pool();
   Buffer(std::byte* data, size_t bytes) : data_(data), bytes_(bytes) {}
   std::byte* data_;
   size_t bytes_;

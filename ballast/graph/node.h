@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ballast/base/buffer.h"
+#include "ballast/base/recycled.h"
 #include "ballast/graph/op.h"
 
 namespace ballast {
@@ -32,7 +33,7 @@ struct GradSlot : public Counted<GradSlot> {
 /// not yet evaluated. Immutable as a value; evaluation fills in the memory and drops the inputs.
 /// Threads may share a node: what an evaluation changes is written under the graph lock, the memory
 /// last, and may be read without the lock once `evaluated()`.
-class Node : public Counted<Node> {
+class Node : public Counted<Node>, public Recycled<Node> {
  public:
   const Op* op = nullptr;  // null for leaves, also once evaluated and not needed by autograd
   Shape shape;

@@ -35,7 +35,7 @@ struct View {
 };
 
 /// What all copies of a Tensor share: its present value, and its gradient.
-class TensorImpl : public Counted<TensorImpl> {
+class TensorImpl : public Counted<TensorImpl>, public Recycled<TensorImpl> {
  public:
   explicit TensorImpl(Ref<Node> value) : node_(std::move(value)) {}
   ~TensorImpl();
