@@ -76,8 +76,8 @@ struct Call {
   }
 };
 
-/// Whether input `i` is in `set`, in which bit i stands for it; those from 30 on share bit 30 (bit 31
-/// stands for the output).
+/// Whether input `i` is in `set`, in which bit i stands for it; those from 30 on share bit 30 (bit
+/// 31 stands for the output).
 inline bool has_input(uint32_t set, int i) { return set >> (i < 30 ? i : 30) & 1; }
 
 /// How a value is laid out in memory: row-major over the logical shape, or with dimension 1 (the

@@ -31,6 +31,7 @@ constexpr int64_t kColdRun = 8;
 // they alone make the variance d^2/8, so that no more than a factor of 1 + 8 of the rounding error
 // comes of a centre which is not the mean.
 constexpr int64_t kSample = 8;
+constexpr int64_t kLine = 16;
 constexpr int kVectorsInLine = HWY_LANES(float) >= 16 ? 1 : 16 / HWY_LANES(float);
 
 /// Vectors of columns side by side, the last of which may be filled in part.
@@ -137,23 +138,68 @@ void centre_of(const float* x, int64_t pitch, int64_t rows, int64_t columns, flo
   });
 }
 
+/// NV vectors of float64 of the columns from x on; the last may be filled in part.
+template <int NV, bool kPart>
+HWY_INLINE void moments_strip(const float* x, int64_t pitch, int64_t rows, int64_t ahead,
+                              size_t width, const float* centre, double* sum, double* squares) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> f;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto mask = hn::FirstN(d, width);
+  const auto mask_f = hn::FirstN(f, width);
+  using W = hn::Vec<decltype(d)>;
+  const auto wide = [&](const float* p, int j) HWY_ATTR {
+    return hn::PromoteTo(d, kPart && j == NV - 1 ? load_first(mask_f, f, p + j * lanes)
+                                                 : hn::LoadU(f, p + j * lanes));
+  };
+  W m[NV], s[NV], q[NV];
+  for (int j = 0; j < NV; ++j) {
+    m[j] = wide(centre, j);
+    s[j] = hn::Zero(d);
+    q[j] = hn::Zero(d);
+  }
+  for (int64_t r = 0; r < rows; ++r, x += pitch) {
+    if (ahead)
+      for (int64_t i = 0; i < NV * lanes; i += kLine) prefetch(x + i, ahead);
+    for (int j = 0; j < NV; ++j) {
+      const W v = hn::Sub(wide(x, j), m[j]);
+      s[j] = hn::Add(s[j], v);
+      q[j] = hn::MulAdd(v, v, q[j]);
+    }
+  }
+  const auto add = [&](W v, double* to, int j) HWY_ATTR {
+    if (kPart && j == NV - 1)
+      store_first(hn::Add(v, load_first(mask, d, to + j * lanes)), mask, d, to + j * lanes);
+    else
+      hn::StoreU(hn::Add(v, hn::LoadU(d, to + j * lanes)), d, to + j * lanes);
+  };
+  for (int j = 0; j < NV; ++j) {
+    add(s[j], sum, j);
+    add(q[j], squares, j);
+  }
+}
+
 void Moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, bool cold, float* centre,
-             float* sum, float* squares) {
-  const int64_t run = cold ? kColdRun : kRun, ahead = cold ? run * pitch : 0;
+             double* sum, double* squares) {
+  const int64_t run = cold ? kColdRun : rows, ahead = cold ? run * pitch : 0;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<double>()));
   centre_of(x, pitch, rows, columns, centre);
+  std::fill_n(sum, columns, 0.0);
+  std::fill_n(squares, columns, 0.0);
   for_blocks(rows, run, [&](int64_t r0, int64_t n) HWY_ATTR {
-    for_strips(columns, [&](const auto& strip, int64_t c) HWY_ATTR {
-      const float* from = x + r0 * pitch + c;
-      V centres[std::decay_t<decltype(strip)>::kVectors];
-      for (int j = 0; j < strip.kVectors; ++j) centres[j] = strip.load(centre + c, j);
-      auto term = [&](int64_t r, int j, V(&s)[2]) HWY_ATTR {
-        if (ahead && j % kVectorsInLine == 0) prefetch(from + r * pitch + j * strip.lanes(), ahead);
-        const V v = hn::Sub(strip.load(from + r * pitch, j), centres[j]);
-        s[0] = hn::Add(s[0], v);
-        s[1] = hn::MulAdd(v, v, s[1]);
-      };
-      sum_rows<2>(strip, n, term, {sum + c, squares + c}, r0 == 0);
-    });
+    const float* from = x + r0 * pitch;
+    const auto strip = [&](auto whole, auto vectors, int64_t c, int64_t width) HWY_ATTR {
+      moments_strip<vectors, !whole>(from + c, pitch, n, ahead, static_cast<size_t>(width),
+                                     centre + c, sum + c, squares + c);
+    };
+    int64_t c = 0;
+    for (; c + 4 * lanes <= columns; c += 4 * lanes)
+      strip(std::true_type(), std::integral_constant<int, 4>(), c, lanes);
+    for (; c + 2 * lanes <= columns; c += 2 * lanes)
+      strip(std::true_type(), std::integral_constant<int, 2>(), c, lanes);
+    for (; c + lanes <= columns; c += lanes)
+      strip(std::true_type(), std::integral_constant<int, 1>(), c, lanes);
+    if (c < columns) strip(std::false_type(), std::integral_constant<int, 1>(), c, columns - c);
   });
 }
 
@@ -189,7 +235,7 @@ void Sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitch, cons
   });
 }
 
-void AddMoments(const float* centre, const float* sum, const float* squares, double rows,
+void AddMoments(const float* centre, const double* sum, const double* squares, double rows,
                 int64_t columns, double* count, double* mean, double* centred) {
   const hn::ScalableTag<double> d;
   const hn::Rebind<float, decltype(d)> f;
@@ -208,9 +254,6 @@ void AddMoments(const float* centre, const float* sum, const float* squares, dou
     const auto load = [&](const double* p) HWY_ATTR {
       return whole ? hn::LoadU(d, p + c) : load_first(mask, d, p + c);
     };
-    const auto load_f = [&](const float* p) HWY_ATTR {
-      return hn::PromoteTo(d, whole ? hn::LoadU(f, p + c) : load_first(mask_f, f, p + c));
-    };
     const auto store = [&](auto v, double* p) HWY_ATTR {
       if constexpr (whole)
         hn::StoreU(v, d, p + c);
@@ -223,10 +266,12 @@ void AddMoments(const float* centre, const float* sum, const float* squares, dou
       weight = hn::Mul(old, share);
       before = hn::GetLane(old);
     }
-    const auto s = load_f(sum), extra = hn::Mul(s, inverse), m = load(mean);
-    const auto delta = hn::Sub(hn::Add(load_f(centre), extra), m);
+    const auto s = load(sum), extra = hn::Mul(s, inverse), m = load(mean);
+    const auto middle =
+        hn::PromoteTo(d, whole ? hn::LoadU(f, centre + c) : load_first(mask_f, f, centre + c));
+    const auto delta = hn::Sub(hn::Add(middle, extra), m);
     const auto q =
-        hn::MulAdd(hn::Mul(delta, delta), weight, hn::NegMulAdd(s, extra, load_f(squares)));
+        hn::MulAdd(hn::Mul(delta, delta), weight, hn::NegMulAdd(s, extra, load(squares)));
     store(hn::Add(load(centred), q), centred);
     store(hn::MulAdd(delta, share, m), mean);
     store(hn::Add(old, n), count);
@@ -307,14 +352,15 @@ HWY_EXPORT(LogSumExp);
 HWY_EXPORT(ExpAffine);
 
 void column_moments(const float* x, int64_t pitch, int64_t rows, int64_t columns, bool cold,
-                    float* centre, float* sum, float* squares) {
+                    float* centre, double* sum, double* squares) {
   if (rows == 0) {
-    for (float* to : {centre, sum, squares}) std::fill_n(to, columns, 0.0f);
+    std::fill_n(centre, columns, 0.0f);
+    for (double* to : {sum, squares}) std::fill_n(to, columns, 0.0);
     return;
   }
   HWY_DYNAMIC_DISPATCH(Moments)(x, pitch, rows, columns, cold, centre, sum, squares);
 }
-void add_moments(const float* centre, const float* sum, const float* squares, double rows,
+void add_moments(const float* centre, const double* sum, const double* squares, double rows,
                  int64_t columns, double* count, double* mean, double* centred) {
   HWY_DYNAMIC_DISPATCH(AddMoments)
   (centre, sum, squares, rows, columns, count, mean, centred);

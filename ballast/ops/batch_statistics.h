@@ -12,13 +12,13 @@ struct BatchNormState {
   Tensor num_batches_tracked;  // scalar int64; may be undefined
 };
 
-/// Per-channel mean and biased variance of x (N, C, ...): a tensor (2, C). Computed with centred
-/// sums merged pairwise in double (Chan, Golub & LeVeque 1979), so a large mean costs no accuracy.
+/// Per-channel mean and biased variance of x (N, C, ...): a tensor (2, C). Centred sums in double,
+/// merged (Chan, Golub & LeVeque 1979) and rounded once: a large mean costs no accuracy, and
+/// float32 moments practically do not depend on the order of the samples, or on where a batch is
+/// cut.
 Tensor channel_moments(const Tensor& x);
 
-/// The same as float64, with every sum in double. What `channel_moments` makes of float32 differs
-/// in the last bit with the order of the samples and with where a batch is cut; this, rounded to
-/// float32, practically does not. It takes a pass over x of its own.
+/// The same as float64, before that rounding. It takes a pass over x of its own.
 Tensor exact_moments(const Tensor& x);
 
 /// The moments (2, C) by which training normalizes x (N, C, ...): its own, which `state` (null:

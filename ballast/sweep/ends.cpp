@@ -213,11 +213,12 @@ struct Sink::Parts {
     };
     const Program::Given x = at(r.a);
     if (r.kind == Reduction::kMoments) {
-      kernels::column_moments(x.at, x.pitch, b.rows, n, cold(r.a), partial, partial + n,
-                              partial + 2 * n);
+      auto* sums = reinterpret_cast<double*>(partial);
+      auto* centre = reinterpret_cast<float*>(sums + 2 * n);
+      kernels::column_moments(x.at, x.pitch, b.rows, n, cold(r.a), centre, sums, sums + n);
       double* to = slot + b.c;
-      kernels::add_moments(partial, partial + n, partial + 2 * n, static_cast<double>(b.rows), n,
-                           to, to + columns, to + 2 * columns);
+      kernels::add_moments(centre, sums, sums + n, static_cast<double>(b.rows), n, to, to + columns,
+                           to + 2 * columns);
       return;
     }
     const bool both = r.kind == Reduction::kSums;
@@ -281,7 +282,7 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
                 step =
                     (s.product || s.program ? kChunk : kMemoryChunk) / std::max<int64_t>(width, 1);
   Program::Given given[kMaxGiven];
-  float* arrays = sum_memory(s.givens * kChunk + 3 * width);
+  float* arrays = sum_memory(s.givens * kChunk + 5 * width);
   auto* slot = reinterpret_cast<double*>(slots_->data()) + slot_index * s.doubles;
   for (int64_t i = 0; i < n; i += width) {
     const int64_t columns = std::min(width, n - i);

@@ -1,6 +1,5 @@
 // The C++ half of ballast.study's tools.
 #include "ballast/study/exact_batch.h"
-#include "ballast/study/exact_statistics.h"
 #include "ballast/study/fold.h"
 #include "ballast/study/precise_bn.h"
 #include "bind.h"
@@ -24,16 +23,6 @@ class Recorder {
   std::optional<study::StatisticsRecorder> scope_;
 };
 
-/// Exact statistics that Python puts in force and out of force.
-class ExactScope {
- public:
-  void enter() { scope_.emplace(); }
-  void exit() { scope_.reset(); }
-
- private:
-  std::optional<study::ExactStatistics> scope_;
-};
-
 }  // namespace
 
 void bind_statistics(nb::module_& m) {
@@ -43,10 +32,6 @@ void bind_statistics(nb::module_& m) {
       .def("exit", &Recorder::exit)
       .def("collect", &Recorder::collect)
       .def("write", &Recorder::write);
-  nb::class_<ExactScope>(m, "_ExactScope")
-      .def(nb::init<>())
-      .def("enter", &ExactScope::enter)
-      .def("exit", &ExactScope::exit);
   nb::class_<study::ExactBatch>(m, "_ExactBatch")
       .def(nb::init<int>())
       .def("add",

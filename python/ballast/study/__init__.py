@@ -2,7 +2,7 @@
 
 from .convert import convert_norm, place_norm
 from .diagnose import Diagnosis, Finding, diagnose
-from .exact import exact_statistics, train_step
+from .exact import train_step
 from .fold import fold
 from .measure import claims, run
 from .precise import adapt_bn, precise_bn
@@ -14,7 +14,6 @@ __all__ = [
     "claims",
     "convert_norm",
     "diagnose",
-    "exact_statistics",
     "fold",
     "place_norm",
     "precise_bn",

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from .. import _core, nn
-from .._core import Tensor, _ExactBatch, _ExactScope
+from .._core import Tensor, _ExactBatch
 from ..nn import functional as F
 
-__all__ = ["exact_statistics", "train_step"]
-
-
-@contextmanager
-def exact_statistics() -> Iterator[None]:
-    """Sum the statistics of batch normalization in double, and round them once.
-
-    In this context layers that train do not depend on the order of the samples in a batch.
-    Usually the sums are float32 ones, which differ in the last bit with it; behind them a value
-    that is zero but for rounding may pass a ReLU or not, and gradients differ by far more than a
-    rounding: by half a percent in a ResNet-20. `train_step` has these statistics in any case.
-    """
-    scope = _ExactScope()
-    scope.enter()
-    try:
-        yield
-    finally:
-        scope.exit()
+__all__ = ["train_step"]
 
 
 def _own(t: Tensor) -> Tensor:
