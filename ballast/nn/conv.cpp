@@ -85,9 +85,11 @@ Tensor Conv<Rank>::forward(const Tensor& x) {
     if (zeros && even) {
       for (int d = 0; d < Rank; ++d) padding[d] = around[d].first;
     } else {
-      std::vector<int64_t> last_first;
-      for (int d = Rank - 1; d >= 0; --d)
-        last_first.insert(last_first.end(), {around[d].first, around[d].second});
+      std::vector<int64_t> last_first(2 * Rank);
+      for (int d = 0; d < Rank; ++d) {
+        last_first[2 * (Rank - 1 - d)] = around[d].first;
+        last_first[2 * (Rank - 1 - d) + 1] = around[d].second;
+      }
       input = pad(x, last_first, options_.padding_mode);
     }
   }
