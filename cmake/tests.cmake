@@ -3,7 +3,7 @@
 
 find_package(GTest REQUIRED)
 include(GoogleTest)
-set(test_environment TSAN_OPTIONS=ignore_noninstrumented_modules=1)
+set(test_environment TSAN_OPTIONS=ignore_noninstrumented_modules=1:die_after_fork=0)
 
 file(GLOB_RECURSE BALLAST_TESTS CONFIGURE_DEPENDS tests/*_test.cpp tests/support/*.cpp)
 add_executable(ballast_tests ${BALLAST_TESTS})
