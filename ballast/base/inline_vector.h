@@ -15,6 +15,7 @@ class InlineVector {
   InlineVector() = default;
   // Not a list of T: what such lists hold can only be copied.
   template <class... U>
+  // NOLINTNEXTLINE(google-explicit-constructor): one value is a list, too
   requires(sizeof...(U) > 0 && (std::convertible_to<U, T> && ...)) InlineVector(U&&... values) {
     (push_back(T(std::forward<U>(values))), ...);
   }

@@ -269,6 +269,7 @@ void eval_nodes(std::span<Node* const> roots) {
 void settle_state() {
   const std::vector<PendingState> pending = std::exchange(pending_state(), {});
   std::vector<Node*> roots;
+  roots.reserve(pending.size());
   for (const PendingState& p : pending) roots.push_back(p.state->node().get());
   try {
     eval_nodes(roots);
