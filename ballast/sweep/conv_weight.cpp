@@ -11,10 +11,10 @@
 namespace ballast::sweep {
 namespace {
 
-// Pixels of an area: a panel of the packed gradient, 64 bytes x 256, is half of an L1.
+// Pixels of an area: a panel of B is 64 bytes x 200 (with AVX-512, 128), a third of an L1 (half of
+// one of 48 KB), and images of 7 or 14 pixels a side are cut evenly.
 constexpr int64_t kAreaPixels = 200;
-// Channels of the band at a time: 256 pixels x 96 are 96 KB of an L2, and pixels of 96 channels are
-// spread over all sets of an L1.
+// Channels of the band at a time: 200 pixels x 96 are 75 KB of an L2.
 constexpr int64_t kBandChannels = 96;
 // Pixels further apart than this many floats share too few sets of an L1 to be read in place.
 constexpr int64_t kFarPixels = 256;
