@@ -18,20 +18,25 @@ int64_t beyond(std::string_view name) {
   fail<ValueError>("BALLAST_TARGET: unknown target '{}'; there are baseline, avx2, avx512", name);
 }
 
-}  // namespace
-
-void choose_target() {
-  static const bool chosen = [] {
+/// The targets that are left. Asked for once: Highway's answer makes all that the processor has the
+/// choice again, and kernels that have packed operands for one target must not go on with another.
+int64_t chosen_targets() {
+  static const int64_t chosen = [] {
     const char* text = std::getenv("BALLAST_TARGET");
     if (const int64_t unwanted = beyond(text ? text : "")) hwy::DisableTargets(unwanted);
-    return true;
+    const int64_t targets = hwy::SupportedTargets();
+    hwy::GetChosenTarget().Update(targets);
+    return targets;
   }();
-  (void)chosen;
+  return chosen;
 }
 
+}  // namespace
+
+void choose_target() { chosen_targets(); }
+
 const char* target_name() {
-  choose_target();
-  const int64_t targets = hwy::SupportedTargets();
+  const int64_t targets = chosen_targets();
   return targets & HWY_AVX3 ? "AVX512" : targets & HWY_AVX2 ? "AVX2" : "DEFAULT";
 }
 
