@@ -67,7 +67,7 @@ class Node : public Counted<Node>, public Recycled<Node> {
   uint32_t backward_reads() const {
     uint32_t needed = 0;
     for (int i = 0; i < inputs.size(); ++i)
-      needed |= uint32_t{inputs[i]->requires_grad} << (i < 30 ? i : 30);
+      if (inputs[i]->requires_grad) needed |= input_bit(i);
     return op->reads_for(needed);
   }
 

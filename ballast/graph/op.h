@@ -76,9 +76,10 @@ struct Call {
   }
 };
 
-/// Whether input `i` is in `set`, in which bit i stands for it; those from 30 on share bit 30 (bit
+/// The bit that stands for input `i` in a set of inputs: bit i; those from 30 on share bit 30 (bit
 /// 31 stands for the output).
-inline bool has_input(uint32_t set, int i) { return set >> (i < 30 ? i : 30) & 1; }
+inline uint32_t input_bit(int i) { return uint32_t{1} << (i < 30 ? i : 30); }
+inline bool has_input(uint32_t set, int i) { return (set & input_bit(i)) != 0; }
 
 /// How a value is laid out in memory: row-major over the logical shape, or with dimension 1 (the
 /// channels) moved to the end.
