@@ -124,11 +124,11 @@ class MatmulSweep final : public Sweep {
     const float* memory = a_.memory(p);
     const bool in_place = memory && (!transpose_a_ || a_.pitch() <= kFarRows);
     const int64_t step = in_place ? std::max<int64_t>(k1 - k0, 1) : kReadDepth;
-    auto* read = in_place
-                     ? nullptr
-                     : reinterpret_cast<float*>(scratch(
-                           (transpose_a_ ? spread(t.rows, 32) * step : t.rows * spread(step, 256)) *
-                           sizeof(float)));
+    // What is read, a row of samples after the other.
+    const int64_t pitch = transpose_a_ ? spread(t.rows, 32) : spread(step, 256);
+    auto* read = in_place ? nullptr
+                          : reinterpret_cast<float*>(
+                                scratch((transpose_a_ ? step : t.rows) * pitch * sizeof(float)));
     kernels::Product q{};
     q.rows = t.rows;
     q.columns = t.columns;
@@ -142,17 +142,17 @@ class MatmulSweep final : public Sweep {
       const float* from = read;
       if (transpose_a_) {
         if (!in_place)
-          a_.read(p, k, q.depth, t.m, t.rows, read, spread(t.rows, 32));
+          a_.read(p, k, q.depth, t.m, t.rows, read, pitch);
         else
           from = memory + k * a_.pitch() + t.m;
         q.sam = 1;
-        q.sak = in_place ? a_.pitch() : spread(t.rows, 32);
+        q.sak = in_place ? a_.pitch() : pitch;
       } else {
         if (!in_place)
-          a_.read(p, t.m, t.rows, k, q.depth, read, spread(step, 256));
+          a_.read(p, t.m, t.rows, k, q.depth, read, pitch);
         else
           from = memory + t.m * a_.pitch() + k;
-        q.sam = in_place ? a_.pitch() : spread(step, 256);
+        q.sam = in_place ? a_.pitch() : pitch;
         q.sak = 1;
       }
       const float* bk = packed ? b + t.n * k_ + k * w : b + k * b_.pitch() + t.n;
