@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+import ballast
+
 CODE = """
 import ballast as torch
 torch.manual_seed(0)
@@ -13,9 +15,35 @@ print(torch.backends.cpu.get_cpu_capability(), y.item())
 """
 
 
-def run(target):
+TRAINING = """
+import ballast
+from ballast import nn
+from ballast.nn import functional as F
+
+ballast.manual_seed(0)
+net = nn.Sequential(nn.Linear(10, 20), nn.BatchNorm1d(20), nn.ReLU(), nn.Linear(20, 10))
+x, y = ballast.randn(64, 10), ballast.randint(0, 10, (64,))
+opt = ballast.optim.SGD(net.parameters(), lr=0.1)
+
+
+def step():
+    opt.zero_grad()
+    loss = F.cross_entropy(net(x), y)
+    loss.backward()
+    opt.step()
+    return loss.item()
+
+
+step()
+if {asked}:
+    print(ballast.backends.cpu.get_cpu_capability())
+print([step() for _ in range(5)])
+"""
+
+
+def run(target, code=CODE):
     return subprocess.run(
-        [sys.executable, "-c", CODE],
+        [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         env={**os.environ, "BALLAST_TARGET": target},
@@ -36,3 +64,14 @@ def test_an_unknown_target_is_an_error():
     assert run_.returncode == 1
     message = "ValueError: BALLAST_TARGET: unknown target 'avx9'; there are baseline, avx2, avx512"
     assert message in run_.stderr
+
+
+@pytest.mark.parametrize(("target", "name"), [("baseline", "DEFAULT"), ("avx2", "AVX2")])
+def test_asking_for_the_target_does_not_change_it(target, name):
+    if target == "avx2" and ballast.backends.cpu.get_cpu_capability() == "DEFAULT":
+        pytest.skip("no AVX2 here")
+    silent = run(target, TRAINING.format(asked=False))
+    asking = run(target, TRAINING.format(asked=True))
+    assert silent.returncode == 0, silent.stderr
+    assert asking.returncode == 0, asking.stderr
+    assert asking.stdout.splitlines() == [name, *silent.stdout.splitlines()]
