@@ -23,7 +23,7 @@ constexpr int64_t kFarPixels = 256;
 constexpr int64_t kEnough = 512, kFew = 128;
 // The sum is cut into slabs of at least this many pixels, whose accumulators stay below 4 MB
 // together.
-constexpr int64_t kSlabPixels = 512, kSlabFloats = 1024 * 1024;
+constexpr int64_t kSlabPixels = 256, kSlabFloats = 1024 * 1024;
 
 // Columns of the sums that are added up at a time: two neighbouring cache lines, which processors
 // fetch together.
@@ -54,7 +54,7 @@ class WeightGradSweep final : public Sweep {
                 g.a.stride[0],   g.a.stride[1],
                 -g.a.padding[0], (g.kernel_height - 1) * g.a.dilation[0] - g.a.padding[0],
                 -g.a.padding[1], (g.kernel_width - 1) * g.a.dilation[1] - g.a.padding[1]},
-        areas_(g.images * g.out_height, g.out_width, kAreaPixels, 0),
+        areas_(1, 1, 1, 0),
         in_place_(window_.inside() && x_.pitch() * g.a.stride[1] <= kFarPixels),
         size_(g.out * g.in_group * g.taps()),
         rows_(1, 1, 1),
@@ -69,9 +69,12 @@ class WeightGradSweep final : public Sweep {
     divide(kEnough, wanted);
     const int64_t left = ceil_div(wanted, rows_.parts * columns_.parts);
     const int64_t pixels = g.images * g.out_height * g.out_width;
-    slabs_ =
-        Parts(areas_.count(), 1,
-              std::min({left, std::max<int64_t>(kSlabFloats / size_, 1), pixels / kSlabPixels}));
+    const int64_t slabs = std::max<int64_t>(
+        std::min({left, std::max<int64_t>(kSlabFloats / size_, 1), pixels / kSlabPixels}), 1);
+    // The same number of areas for each slab.
+    const int64_t areas = ceil_div(ceil_div(pixels, kAreaPixels), slabs) * slabs;
+    areas_ = Areas(g.images * g.out_height, g.out_width, ceil_div(pixels, areas), areas);
+    slabs_ = Parts(areas_.count(), 1, slabs);
     divide(kFew, ceil_div(wanted, slabs_.parts));
   }
 

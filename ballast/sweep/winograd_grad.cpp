@@ -16,8 +16,8 @@ namespace {
 // with the one sum that there is. Where the sums are larger than all transformed tiles, it is the
 // weights that are divided: a piece of them sums all coordinates, and the sums never leave its L2.
 constexpr int64_t kShallow = 64 * 64;
-// Slabs, as long as their sums fill no more than five megabytes.
-constexpr int64_t kMostSlabs = 32, kSlabFloats = 36 * 8 * kShallow;
+// Slabs, as long as their sums fill no more than five megabytes: eight of 64 x 64 weights.
+constexpr int64_t kMostSlabs = 32, kSlabFloats = 37 * 8 * kShallow;
 // Tiles of a block (see winograd.cpp), and of a round: 9 MB of transformed values for 256 channels.
 constexpr int64_t kBlockTiles = 42, kRoundTiles = 128;
 // Input and output channels of a piece: 36 * 56 * 64 sums are 516 KB.
