@@ -98,7 +98,7 @@ class ConvSweep final : public Sweep {
     const int64_t panels = ceil_div(columns_, kernels::panel_columns());
     for (const Phase& phase : phases_) {
       if (phase.taps.empty()) continue;
-      parallel_for(g_.a.groups * panels, static_cast<double>(packed_) / 2, [&](int64_t i) {
+      parallel_for(g_.a.groups * panels, 2.0 * static_cast<double>(packed_), [&](int64_t i) {
         pack(phase, w, i / panels, i % panels, reinterpret_cast<float*>(prepared) + phase.packed);
       });
     }

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "ballast/kernels/columns.h"
 #include "ballast/kernels/pointwise.h"
 #include "ballast/ops/batch_norm.h"
+#include "ballast/sweep/pieces.h"
 #include "ballast/sweep/program.h"
 
 namespace ballast::sweep {
@@ -18,6 +20,8 @@ using plan::Home;
 // of what comes from memory, which is read in the order in which it lies, and more rows where there
 // are no arrays in between.
 constexpr int64_t kChunk = 4096, kChunkColumns = 128, kMemoryColumns = 512, kMemoryChunk = 16384;
+// Columns whose slots are merged at a time: neighbouring cache lines of each.
+constexpr int64_t kMerged = 32;
 // Arrays that a program may give to sums.
 constexpr int kMaxGiven = 8;
 
@@ -41,16 +45,24 @@ struct Reduction {
   int64_t lines() const { return kind == kMoments ? 3 : kind == kSums ? 2 : 1; }
 };
 
-/// Chan, Golub & LeVeque (1979): counts, means and centred squares of two samples give those of
-/// both.
-void merge_moments(double* a, const double* b, int64_t columns) {
-  double *mean = a + columns, *squares = a + 2 * columns;
+/// Chan, Golub & LeVeque (1979): counts, means and centred squares of two samples, each `line`
+/// doubles after the other, give those of both.
+void merge_moments(double* a, const double* b, int64_t line, int64_t columns) {
+  double *mean = a + line, *squares = a + 2 * line;
   for (int64_t c = 0; c < columns; ++c) {
-    const double n = a[c] + b[c], share = n > 0 ? b[c] / n : 0.0, delta = b[columns + c] - mean[c];
+    const double n = a[c] + b[c], share = n > 0 ? b[c] / n : 0.0, delta = b[line + c] - mean[c];
     mean[c] += delta * share;
-    squares[c] += b[2 * columns + c] + delta * delta * a[c] * share;
+    squares[c] += b[2 * line + c] + delta * delta * a[c] * share;
     a[c] = n;
   }
+}
+
+/// Adds columns [c, c+n) of slot `from` of a reduction to those of slot `to`.
+void merge(const Reduction& r, double* to, const double* from, int64_t columns, int64_t c,
+           int64_t n) {
+  if (r.kind == Reduction::kMoments) return merge_moments(to + c, from + c, columns, n);
+  for (int64_t line = 0; line < r.lines(); ++line)
+    for (int64_t k = line * columns + c; k < line * columns + c + n; ++k) to[k] += from[k];
 }
 
 /// Memory of the calling thread for what a program gives to sums.
@@ -229,15 +241,17 @@ struct Sink::Parts {
       for (int64_t i = 0; i < n; ++i) slot[line * columns + b.c + i] += partial[line * n + i];
   }
 
-  /// Writes the result of a reduction, summed up at `slot`.
-  void write(const Reduction& r, const double* slot, float* out) const {
+  /// Writes columns [c, c+n) of the result of a reduction, summed up at `slot`.
+  void write(const Reduction& r, const double* slot, float* out, int64_t c, int64_t n) const {
     const int64_t columns = rows.columns;
     if (r.kind != Reduction::kMoments) {
-      for (int64_t k = 0; k < r.lines() * columns; ++k) out[k] = static_cast<float>(slot[k]);
+      for (int64_t line = 0; line < r.lines(); ++line)
+        for (int64_t k = line * columns + c; k < line * columns + c + n; ++k)
+          out[k] = static_cast<float>(slot[k]);
       return;
     }
     const double *count = slot, *mean = count + columns, *squares = mean + columns;
-    for (int64_t k = 0; k < columns; ++k) {
+    for (int64_t k = c; k < c + n; ++k) {
       out[k] = static_cast<float>(mean[k]);
       out[columns + k] = static_cast<float>(count[k] > 0 ? squares[k] / count[k] : 0.0);
     }
@@ -261,13 +275,22 @@ int64_t Sink::rows() const { return parts_->rows.count; }
 int64_t Sink::columns() const { return parts_->rows.columns; }
 float* Sink::memory(Pointers p) const { return reinterpret_cast<float*>(p[parts_->memory_value]); }
 int64_t Sink::pitch() const { return parts_->rows.columns; }
+double Sink::cost() const {
+  constexpr double kReduction = 2;
+  return (parts_->program ? parts_->program->cost() : 0) +
+         kReduction * static_cast<double>(parts_->reductions.size());
+}
 
 Sink::Run::Run(const Sink& sink, Pointers p, int64_t slots) : sink_(sink), p_(p), count_(slots) {
-  const int64_t bytes = slots * sink.parts_->doubles * static_cast<int64_t>(sizeof(double));
-  if (bytes == 0) return;
-  slots_ = Buffer::allocate(bytes);
-  std::memset(slots_->data(), 0, bytes);
+  if (sink.parts_->doubles == 0) return;
+  slots_ = Buffer::allocate(slots * (sink.parts_->doubles * sizeof(double) + sizeof(bool)));
+  std::fill_n(used(), slots, false);
 }
+
+double* Sink::Run::slot(int64_t i) const {
+  return reinterpret_cast<double*>(slots_->data()) + i * sink_.parts_->doubles;
+}
+bool* Sink::Run::used() const { return reinterpret_cast<bool*>(slot(count_)); }
 
 void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, int64_t n) const {
   const Parts& s = *sink_.parts_;
@@ -283,7 +306,8 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
                     (s.product || s.program ? kChunk : kMemoryChunk) / std::max<int64_t>(width, 1);
   Program::Given given[kMaxGiven];
   float* arrays = sum_memory(s.givens * kChunk + 5 * width);
-  auto* slot = reinterpret_cast<double*>(slots_->data()) + slot_index * s.doubles;
+  double* slot = this->slot(slot_index);
+  if (!std::exchange(used()[slot_index], true)) std::fill_n(slot, s.doubles, 0.0);
   for (int64_t i = 0; i < n; i += width) {
     const int64_t columns = std::min(width, n - i);
     for (int g = 0; g < s.givens; ++g) given[g] = {arrays + g * kChunk, columns};
@@ -311,22 +335,19 @@ void Sink::Run::fetch(int64_t row, int64_t rows, int64_t c, int64_t n, kernels::
 
 void Sink::Run::finish() const {
   const Parts& s = *sink_.parts_;
-  const int64_t columns = s.rows.columns;
-  for (const Reduction& r : s.reductions) {
-    auto slot = [&](int64_t piece) {
-      return reinterpret_cast<double*>(slots_->data()) + piece * s.doubles + r.slot;
-    };
-    for (int64_t step = 1; step < count_; step *= 2)
-      for (int64_t i = 0; i + step < count_; i += 2 * step) {
-        if (r.kind == Reduction::kMoments) {
-          merge_moments(slot(i), slot(i + step), columns);
-        } else {
-          double *a = slot(i), *b = slot(i + step);
-          for (int64_t k = 0; k < r.lines() * columns; ++k) a[k] += b[k];
-        }
-      }
-    s.write(r, slot(0), reinterpret_cast<float*>(p_[r.value]));
-  }
+  if (s.doubles == 0) return;
+  const int64_t columns = s.rows.columns, parts = ceil_div(columns, kMerged);
+  for (int64_t i = 0; i < count_; ++i)
+    if (!used()[i]) std::fill_n(slot(i), s.doubles, 0.0);
+  parallel_for(parts, 4.0 * static_cast<double>(count_ * s.doubles), [&](int64_t part) {
+    const int64_t c = part * kMerged, n = std::min(kMerged, columns - c);
+    for (const Reduction& r : s.reductions) {
+      for (int64_t step = 1; step < count_; step *= 2)
+        for (int64_t i = 0; i + step < count_; i += 2 * step)
+          merge(r, slot(i) + r.slot, slot(i + step) + r.slot, columns, c, n);
+      s.write(r, slot(0) + r.slot, reinterpret_cast<float*>(p_[r.value]), c, n);
+    }
+  });
 }
 
 }  // namespace ballast::sweep

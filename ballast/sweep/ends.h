@@ -72,6 +72,8 @@ class Sink {
   /// somebody reads that, else of a value made of it in place.)
   float* memory(Pointers p) const;
   int64_t pitch() const;
+  /// What an element costs, as `parallel_for` counts it.
+  double cost() const;
 
   /// One run. What is taken is summed into slots, and `finish` merges the slots in order.
   class Run {
@@ -87,6 +89,10 @@ class Sink {
     void finish() const;
 
    private:
+    double* slot(int64_t i) const;
+    /// Whether something has been summed into each slot; before, it holds nothing.
+    bool* used() const;
+
     const Sink& sink_;
     Pointers p_;
     int64_t count_;

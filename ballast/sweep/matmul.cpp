@@ -106,7 +106,7 @@ class MatmulSweep final : public Sweep {
 
   void pack(Pointers p, float* to) const {
     const int64_t strip = 8 * kernels::panel_columns();
-    parallel_for(ceil_div(n_, strip), static_cast<double>(k_ * n_), [&](int64_t s) {
+    parallel_for(ceil_div(n_, strip), 2.0 * static_cast<double>(k_ * n_), [&](int64_t s) {
       const int64_t n = s * strip, columns = std::min(strip, n_ - n);
       if (!transpose_b_) return pack_rows(b_, p, 0, k_, n, columns, 0, k_, to + n * k_);
       if (const float* b = b_.memory(p))
@@ -245,7 +245,7 @@ class BmmSweep final : public Sweep {
     const int64_t size = kernels::packed_size(k_, n_);
     const Ref<Buffer> buffer = Buffer::allocate(batch_ * size * sizeof(float));
     auto* packed = reinterpret_cast<float*>(buffer->data());
-    parallel_for(batch_, static_cast<double>(batch_ * size), [&](int64_t i) {
+    parallel_for(batch_, 2.0 * static_cast<double>(batch_ * size), [&](int64_t i) {
       kernels::pack_b(b + i * k_ * n_, transpose_b_ ? 1 : n_, transpose_b_ ? k_ : 1, k_, n_,
                       packed + i * size);
     });

@@ -14,7 +14,6 @@ class PointwiseSweep final : public Sweep {
  public:
   PointwiseSweep(const plan::Plan& plan, const plan::Group& group)
       : sink_(plan, group), rows_(sink_.rows()), columns_(sink_.columns()) {
-    operations_ = static_cast<double>(group.values.size());
     row_step_ = std::max<int64_t>(kTile / std::max<int64_t>(columns_, 1), 1);
     column_step_ = std::min(columns_, kTile);
     row_pieces_ = ceil_div(rows_, row_step_);
@@ -25,7 +24,7 @@ class PointwiseSweep final : public Sweep {
     // Sums over no rows are written, too.
     if (columns_ == 0) return;
     const int64_t pieces = row_pieces_ * ceil_div(columns_, column_step_);
-    const double cost = static_cast<double>(rows_ * columns_) * operations_;
+    const double cost = static_cast<double>(rows_ * columns_) * sink_.cost();
     run_pieces(sink_, p, pieces, cost, [&](const Sink::Run& run, int64_t slot, int64_t i) {
       const int64_t row = i % row_pieces_ * row_step_, c = i / row_pieces_ * column_step_;
       run.take(slot, row, std::min(row_step_, rows_ - row), c,
@@ -36,7 +35,6 @@ class PointwiseSweep final : public Sweep {
  private:
   Sink sink_;
   int64_t rows_, columns_, row_step_, column_step_, row_pieces_;
-  double operations_;
 };
 
 }  // namespace

@@ -28,6 +28,14 @@ bool Program::streams() const {
   });
 }
 
+double Program::cost() const {
+  constexpr double kInstruction = 3;  // two operands and a result move
+  double sum = 0;
+  for (const Segment& s : segments_)
+    sum += kInstruction * static_cast<double>(s.code.size()) * static_cast<double>(s.end - s.begin);
+  return sum / static_cast<double>(columns_);
+}
+
 float* program_memory(int64_t floats) {
   thread_local Ref<Buffer> buffer;
   const size_t bytes = static_cast<size_t>(floats) * sizeof(float);

@@ -45,6 +45,8 @@ class Program {
   void run(Pointers p, const Block& block, std::span<const Given> given) const;
   /// Adds what `run` will read from memory.
   void fetch(Pointers p, const Block& block, kernels::Fetch& list) const;
+  /// What an element costs, as `parallel_for` counts it.
+  double cost() const;
   /// Whether results are written past the caches (`kernels::stream_fence`).
   bool streams() const;
 

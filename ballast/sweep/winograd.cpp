@@ -57,7 +57,7 @@ class ConvSweep final : public Sweep {
   void prepare(Pointers p, std::byte* prepared) const override {
     auto* u = reinterpret_cast<float*>(prepared);
     parallel_for(
-        ceil_div(g_.out, wide_), 20.0 * static_cast<double>(g_.in * g_.out), [&](int64_t i) {
+        ceil_div(g_.out, wide_), 100.0 * static_cast<double>(g_.in * g_.out), [&](int64_t i) {
           weights(p, i * wide_, std::min(wide_, g_.out - i * wide_), u + i * panel_, u_stride_);
         });
   }
