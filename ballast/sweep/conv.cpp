@@ -82,7 +82,10 @@ class ConvSweep final : public Sweep {
         column_step_(forward ? 1 : g.a.stride[1]),
         wanted_(std::min<int64_t>(static_cast<int64_t>(g.operations() / kPieceOperations),
                                   kEnoughPieces)),
-        areas_(g.images * window_.grid_height, window_.grid_width, kPieceRows, wanted_),
+        areas_(g.images * window_.grid_height, window_.grid_width, kPieceRows,
+               std::max(wanted_,
+                        balanced(ceil_div(g.images * window_.grid_height * window_.grid_width,
+                                          kPieceRows)))),
         channels_(channel_parts()) {
     for (Phase& phase : phases_) {
       phase.run = run_of(phase.taps);

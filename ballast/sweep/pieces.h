@@ -41,6 +41,12 @@ inline constexpr int64_t kPieceRows = 96, kFewRows = 48, kPieceColumns = 512, kF
 inline constexpr double kPieceOperations = 2e6;
 inline constexpr int64_t kEnoughPieces = 8;
 
+/// So many pieces, or a few more: two or four threads have as many each.
+inline int64_t balanced(int64_t pieces) {
+  constexpr int64_t kTogether = 4, kMany = 64;
+  return pieces > 2 && pieces < kMany ? ceil_div(pieces, kTogether) * kTogether : pieces;
+}
+
 /// `depth` is the length of the sums; rows are cut at multiples of `row_unit`, columns at multiples
 /// of `column_unit`.
 inline Pieces cut(int64_t rows, int64_t columns, int64_t depth, int64_t row_unit,

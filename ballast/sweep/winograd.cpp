@@ -285,8 +285,9 @@ int tile_size(const Geometry& g) {
 
 Blocks::Blocks(const Tiling& tiling, int64_t most) : rows_(tiling.rows), columns_(tiling.across) {
   const auto even = [](int64_t n, int64_t part) { return ceil_div(n, ceil_div(n, part)); };
-  down_ = even(rows_, std::max<int64_t>(most / columns_, 1));
   across_ = even(columns_, most + most / 6);
+  down_ = even(rows_, std::max<int64_t>(most / columns_, 1));
+  if (across_ == columns_) down_ = ceil_div(rows_, balanced(ceil_div(rows_, down_)));
   count_down_ = ceil_div(rows_, down_);
   count_across_ = ceil_div(columns_, across_);
 }
