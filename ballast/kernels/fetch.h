@@ -22,6 +22,42 @@ inline void prefetch_line(const float* at) { __builtin_prefetch(at, 0, 2); }
 /// the list is too long, what comes last is not fetched.
 class Fetch {
  public:
+  /// What is left of the cache lines of some rows.
+  class Lines {
+   public:
+    Lines() = default;
+    /// `rows` rows of `width` lines, `pitch` floats apart.
+    Lines(const float* at, int64_t pitch, int64_t rows, int64_t width)
+        : at_(at),
+          count_(rows * width),
+          left_(width),
+          width_(width),
+          skip_(pitch - width * kLine) {}
+    int64_t count() const { return count_; }
+    /// The next line.
+    const float* next() {
+      const float* line = at_;
+      at_ += kLine;
+      if (--left_ == 0) {
+        left_ = width_;
+        at_ += skip_;
+      }
+      return line;
+    }
+    /// Counts `n` lines as taken, by calls of `next` that may follow.
+    void took(int64_t n) { count_ -= n; }
+
+   private:
+    const float* at_;
+    int64_t count_, left_, width_, skip_;  // lines; lines of the row, and of all rows; floats
+  };
+
+  /// So many of the lines, to be fetched (`prefetch_line`).
+  struct Share {
+    Lines* lines;
+    int64_t count;
+  };
+
   /// Adds `rows` rows of `columns` floats, `pitch` floats apart.
   void add(const float* at, int64_t pitch, int64_t rows, int64_t columns) {
     if (rows <= 0 || columns <= 0) return;
@@ -30,49 +66,45 @@ class Fetch {
       rows = 1;
     }
     for (int i = 0; i < count_; ++i)
-      if (areas_[i].at == at) return;  // a chain may read the same memory twice
+      if (starts_[i] == at) return;  // a chain may read the same memory twice
     if (count_ == kMost) return;
-    areas_[count_++] = {at, pitch, rows, columns};
-    lines_ += rows * ((columns + kLine - 1) / kLine);
+    starts_[count_] = at;
+    areas_[count_] = Lines(at, pitch, rows, (columns + kLine - 1) / kLine);
+    lines_ += areas_[count_++].count();
   }
 
   /// Divides what is left over `blocks` calls of `take`.
   void divide(int64_t blocks) { each_ = (lines_ + blocks - 1) / std::max<int64_t>(blocks, 1); }
 
-  /// Whether all has been fetched.
+  /// Whether all has been given away.
   bool done() const { return area_ == count_; }
 
-  /// Writes where the next lines are to `lines`, `most` at most, and returns how many. The caller
-  /// fetches them (`prefetch_line`).
-  int64_t take(const float** lines, int64_t most) {
-    const int64_t wanted = std::min(each_, most);
-    int64_t n = 0;
-    while (n < wanted && area_ < count_) {
-      const Area& a = areas_[area_];
-      const float* row = a.at + row_ * a.pitch;
-      const int64_t begin = column_, end = std::min(a.columns, begin + (wanted - n) * kLine);
-      for (int64_t c = begin; c < end; c += kLine) lines[n++] = row + c;
-      column_ = end;
-      if (column_ < a.columns) continue;
-      column_ = 0;
-      if (++row_ < a.rows) continue;
-      row_ = 0;
-      ++area_;
+  /// Gives away the next lines, `most` at most, in up to `parts` shares. Returns how many of these.
+  /// They must be fetched before the next call.
+  int take(int64_t most, int parts, Share* shares) {
+    int64_t wanted = std::min(each_, most);
+    int n = 0;
+    while (wanted > 0 && n < parts && area_ < count_) {
+      Lines& lines = areas_[area_];
+      const int64_t count = std::min(wanted, lines.count());
+      lines.took(count);
+      if (lines.count() == 0) ++area_;
+      shares[n++] = {&lines, count};
+      wanted -= count;
     }
     return n;
   }
 
+  /// Floats of a cache line.
+  static constexpr int64_t kLine = 16;
+
  private:
   static constexpr int kMost = 64;
-  static constexpr int64_t kLine = 16;
-  struct Area {
-    const float* at;
-    int64_t pitch, rows, columns;
-  };
 
-  Area areas_[kMost];
+  const float* starts_[kMost];
+  Lines areas_[kMost];
   int count_ = 0, area_ = 0;
-  int64_t lines_ = 0, each_ = 0, row_ = 0, column_ = 0;
+  int64_t lines_ = 0, each_ = 0;
 };
 
 }  // namespace ballast::kernels

@@ -34,8 +34,7 @@ constexpr int kVectors = 2;
 // Depth taken at a time: a panel of B, 64 bytes x 320, and the rows of A that meet it fill two
 // thirds of a 32 KB L1.
 constexpr int64_t kDepth = 320;
-// Floats of a cache line.
-constexpr int64_t kLine = 16;
+constexpr int64_t kLine = Fetch::kLine;
 
 /// The part of the sum that one pass takes, and the columns it makes.
 struct Part {
@@ -48,9 +47,9 @@ struct Part {
 };
 
 /// Lines that a block fetches, one with every step along its depth.
-struct Lines {
-  const float* const* at;
-  int64_t count;
+struct Ahead {
+  Fetch::Share* shares;
+  int count;
 };
 
 /// Where rows m, m+1, ... lie: `rows` floats from `base`, or `stride` floats apart.
@@ -71,7 +70,7 @@ HWY_INLINE void rows_of(Pointer base, const int64_t* rows, int64_t stride, int64
 /// beyond its width. A Stride is that of the rows of A where it is known here: they are then read
 /// through one pointer instead of one each, of which there are more than registers.
 template <int Rows, int NV, bool kUnit, bool kMask, int Stride>
-HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Lines lines) {
+HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Ahead ahead) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto mask = hn::FirstN(d, part.width);
@@ -120,14 +119,21 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Lines lin
       b += p.sbk;
       if constexpr (Stride > 0) first += step;
     };
-    int64_t k = 0;
-    const int64_t fetched = std::min(lines.count, part.depth);
-    for (int64_t i = 0; i < fetched; ++i, k += step) {
-      prefetch_line(lines.at[i]);
-      add(k);
+    int64_t k = 0, steps = part.depth;
+    while (ahead.count > 0 && steps > 0) {
+      const int64_t n = std::min(ahead.shares->count, steps);
+      Fetch::Lines lines = *ahead.shares->lines;
+      for (int64_t i = 0; i < n; ++i, k += step) {
+        prefetch_line(lines.next());
+        add(k);
+      }
+      *ahead.shares->lines = lines;
+      steps -= n;
+      ahead.shares->count -= n;
+      if (ahead.shares->count > 0) continue;
+      ++ahead.shares;
+      --ahead.count;
     }
-    lines.at += fetched;
-    lines.count -= fetched;
     for (; k != end; k += step) add(k);
   }
   float* to[Rows];
@@ -146,7 +152,7 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Lines lin
   }
 }
 
-using Block = void (*)(const Product&, const Part&, int64_t, Lines);
+using Block = void (*)(const Product&, const Part&, int64_t, Ahead);
 
 template <int NV, bool kUnit, bool kMask, int Stride, int... I>
 constexpr std::array<Block, sizeof...(I)> blocks(std::integer_sequence<int, I...>) {
@@ -160,18 +166,20 @@ void strip(const Product& p, const Part& part) {
   constexpr int kRows = kRowsOf[NV];
   static constexpr auto kBlocks =
       blocks<NV, kUnit, kMask, Stride>(std::make_integer_sequence<int, kRows>());
-  const float* lines[kDepth];
-  const int64_t most = std::min(part.taps * part.depth, kDepth);
-  // Blocks share in fetching the next panel, of which the first one would wait for every line.
-  const float* next = part.next;
-  int64_t unfetched = next ? most * p.sbk / kLine : 0;
-  const int64_t each = unfetched ? unfetched * kRows / std::max<int64_t>(p.rows, 1) + 1 : 0;
+  const int64_t most = part.taps * part.depth;
+  // Blocks share in fetching the next panel, of which the first one would wait for every line. What
+  // a block has no time for is left out.
+  Fetch::Lines next(part.next, 0, 1, part.next ? most * p.sbk / kLine : 0);
+  const int64_t each = next.count() * kRows / std::max<int64_t>(p.rows, 1) + 1;
   const auto make = [&](int64_t rows, int64_t m) {
-    int64_t n = p.fetch ? p.fetch->take(lines, most) : 0;
-    const int64_t more = std::min({each, most - n, unfetched});
-    for (int64_t i = 0; i < more; ++i, next += kLine) lines[n++] = next;
-    unfetched -= more;
-    kBlocks[rows - 1](p, part, m, {lines, n});
+    constexpr int kParts = 4;
+    Fetch::Share shares[kParts + 1];
+    int n = p.fetch ? p.fetch->take(most, kParts, shares) : 0;
+    if (next.count() > 0) {
+      shares[n] = {&next, std::min(each, next.count())};
+      next.took(shares[n++].count);
+    }
+    kBlocks[rows - 1](p, part, m, {shares, n});
   };
   int64_t m = 0;
   for (; p.rows - m >= 2 * kRows; m += kRows) make(kRows, m);

@@ -11,6 +11,16 @@
 namespace ballast {
 namespace {
 
+/// Takes up to `most` lines, in any number of shares.
+std::vector<const float*> take(kernels::Fetch& list, int64_t most) {
+  std::vector<const float*> lines;
+  kernels::Fetch::Share shares[64];
+  const int n = list.take(most, 64, shares);
+  for (int i = 0; i < n; ++i)
+    for (int64_t k = 0; k < shares[i].count; ++k) lines.push_back(shares[i].lines->next());
+  return lines;
+}
+
 TEST(Fetch, GivesEachLineOnceInThePartsItWasDividedInto) {
   std::vector<float> memory(1 << 16);
   Generator random(1);
@@ -28,14 +38,14 @@ TEST(Fetch, GivesEachLineOnceInThePartsItWasDividedInto) {
     list.divide(blocks);
     const int64_t each = (lines + blocks - 1) / blocks;
     std::set<const float*> all;
-    const float* at[2048];
     for (int64_t b = 0; b < blocks; ++b) {
       if (b * each < lines) {
         ASSERT_FALSE(list.done()) << "trial " << trial << ", step " << b;
       }
-      const int64_t taken = list.take(at, each);
-      ASSERT_EQ(taken, std::min(each, std::max<int64_t>(lines - b * each, 0)));
-      all.insert(at, at + taken);
+      const auto taken = take(list, each);
+      ASSERT_EQ(static_cast<int64_t>(taken.size()),
+                std::min(each, std::max<int64_t>(lines - b * each, 0)));
+      all.insert(taken.begin(), taken.end());
     }
     ASSERT_TRUE(list.done()) << "trial " << trial;
     ASSERT_EQ(static_cast<int64_t>(all.size()), lines) << "trial " << trial;
@@ -50,9 +60,7 @@ TEST(Fetch, LeavesOutMemoryItHasAndWhatIsTooMuch) {
   list.divide(64);
   for (int i = 0; i < 64; ++i) {
     ASSERT_FALSE(list.done());
-    const float* line;
-    ASSERT_EQ(list.take(&line, 7), 1);
-    EXPECT_EQ(line, memory.data() + i * 16);
+    EXPECT_EQ(take(list, 7), std::vector<const float*>{memory.data() + i * 16});
   }
   EXPECT_TRUE(list.done());
 }
@@ -62,11 +70,23 @@ TEST(Fetch, GivesNoMoreThanIsAskedFor) {
   kernels::Fetch list;
   list.add(memory.data(), 160, 1, 160);
   list.divide(1);
-  const float* lines[10];
-  EXPECT_EQ(list.take(lines, 4), 4);
-  EXPECT_EQ(list.take(lines, 10), 6);
-  EXPECT_EQ(lines[5], memory.data() + 9 * 16);
-  EXPECT_EQ(list.take(lines, 10), 0);
+  EXPECT_EQ(take(list, 4).size(), 4U);
+  const auto rest = take(list, 10);
+  ASSERT_EQ(rest.size(), 6U);
+  EXPECT_EQ(rest[5], memory.data() + 9 * 16);
+  EXPECT_TRUE(take(list, 10).empty());
+}
+
+TEST(Fetch, GivesNoMoreSharesThanAreAskedFor) {
+  std::vector<float> memory(10 * 16);
+  kernels::Fetch list;
+  for (int i = 0; i < 4; ++i) list.add(memory.data() + i * 32, 16, 1, 16);
+  list.divide(1);
+  kernels::Fetch::Share shares[3];
+  ASSERT_EQ(list.take(10, 3, shares), 3);
+  EXPECT_EQ(shares[2].lines->next(), memory.data() + 64);
+  EXPECT_EQ(take(list, 10), std::vector<const float*>{memory.data() + 96});
+  EXPECT_TRUE(list.done());
 }
 
 }  // namespace
