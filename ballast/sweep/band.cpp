@@ -29,9 +29,7 @@ ConvShape::ConvShape(const Shape& x, const Shape& w, const Shape& y,
   }
 }
 
-bool ConvShape::plain() const {
-  return taps() == 1 && each(a.stride, 1) && each(a.padding, 0) && a.groups == 1;
-}
+bool ConvShape::single() const { return taps() == 1 && each(a.padding, 0) && a.groups == 1; }
 
 double ConvShape::operations() const {
   return 2.0 * static_cast<double>(images * out_height * out_width * out) *
@@ -64,12 +62,16 @@ void fetch(const Window& w, const Area& area, const Source& source, Pointers p, 
            std::clamp<int64_t>(row % w.grid_height * w.row_step + offset, 0, w.height - 1);
   };
   const int64_t first = line(area.row, w.top), last = line(area.row + area.rows - 1, w.bottom);
+  const bool apart = w.top == w.bottom && w.row_step > 1;  // lines between them are not read
   const bool whole = area.columns == w.grid_width;
   const int64_t left =
       whole ? 0 : std::clamp<int64_t>(area.column * w.column_step + w.left, 0, w.width);
   const int64_t end = (area.column + area.columns - 1) * w.column_step + w.right + 1;
-  fetch_lines(source, p, first, last, w.width, left,
-              whole ? w.width : std::clamp<int64_t>(end, left, w.width), c, channels, list);
+  const int64_t right = whole ? w.width : std::clamp<int64_t>(end, left, w.width);
+  if (!apart) return fetch_lines(source, p, first, last, w.width, left, right, c, channels, list);
+  for (int64_t row = area.row; row < area.row + area.rows; ++row)
+    fetch_lines(source, p, line(row, w.top), line(row, w.top), w.width, left, right, c, channels,
+                list);
 }
 
 Band::Band(const Window& window, const Area& area)

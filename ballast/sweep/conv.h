@@ -18,8 +18,8 @@ struct ConvShape {
   int64_t in_group, out_group;
 
   int64_t taps() const { return kernel_height * kernel_width; }
-  /// Whether it is a plain product of matrices.
-  bool plain() const;
+  /// Whether a pixel of y reads one pixel of x, which is inside of the image.
+  bool single() const;
   /// Multiplications and additions of the convolution and of each of its gradients.
   double operations() const;
 };

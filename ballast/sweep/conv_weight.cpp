@@ -1,7 +1,7 @@
 // The gradient of a convolution's weights: dw[o][c][tap] = sum over pixels of g[o] * x[c] at the
 // tap. Summed as (tap, c) x o, a band of pixels at a time: the band is A, in which taps and
-// channels are offsets, the gradient's pixels, packed, are B. Where every pixel has one tap,
-// itself, x and g change roles, unless that leaves few columns: the sums are then dw as it lies.
+// channels are offsets, the gradient's pixels, packed, are B. Where every pixel has one tap, x and
+// g change roles, unless that leaves few columns: the sums are then dw as it lies.
 #include <vector>
 
 #include "ballast/base/threads.h"
@@ -45,25 +45,27 @@ class WeightGradSweep final : public Sweep {
  public:
   WeightGradSweep(const plan::Plan& plan, const plan::Group& group, const ConvShape& g)
       : g_(g),
-        plain_(g.plain() && (g.in >= kFew || g.in >= g.out)),
-        grad_(plan, plan.values[group.values[0]].in[plain_ ? 1 : 0]),
-        x_(plan, plan.values[group.values[0]].in[plain_ ? 0 : 1]),
+        swapped_(g.single() && (g.in >= kFew || g.in >= g.out)),
+        b_(plan, plan.values[group.values[0]].in[swapped_ ? 1 : 0]),
+        a_(plan, plan.values[group.values[0]].in[swapped_ ? 0 : 1]),
         sink_(plan, group),
-        window_{g.height,        g.width,
-                g.out_height,    g.out_width,
-                g.a.stride[0],   g.a.stride[1],
-                -g.a.padding[0], (g.kernel_height - 1) * g.a.dilation[0] - g.a.padding[0],
-                -g.a.padding[1], (g.kernel_width - 1) * g.a.dilation[1] - g.a.padding[1]},
+        b_window_{g.out_height, g.out_width, g.out_height, g.out_width, 1, 1, 0, 0, 0, 0},
+        a_window_{g.height,        g.width,
+                  g.out_height,    g.out_width,
+                  g.a.stride[0],   g.a.stride[1],
+                  -g.a.padding[0], (g.kernel_height - 1) * g.a.dilation[0] - g.a.padding[0],
+                  -g.a.padding[1], (g.kernel_width - 1) * g.a.dilation[1] - g.a.padding[1]},
         areas_(1, 1, 1, 0),
-        in_place_(window_.inside() && x_.pitch() * g.a.stride[1] <= kFarPixels),
         size_(g.out * g.in_group * g.taps()),
         rows_(1, 1, 1),
         columns_(1, 1, 1),
         slabs_(1, 1, 1) {
-    if (plain_) {
+    if (swapped_) {
       std::swap(g_.in, g_.out);
       std::swap(g_.in_group, g_.out_group);
+      std::swap(a_window_, b_window_);
     }
+    in_place_ = a_window_.inside() && a_.pitch() * a_window_.column_step <= kFarPixels;
     const int64_t wanted =
         std::min<int64_t>(static_cast<int64_t>(g.operations() / kPieceOperations), kEnoughPieces);
     divide(kEnough, wanted);
@@ -93,7 +95,7 @@ class WeightGradSweep final : public Sweep {
 
  private:
   /// Whether the sums are the result where it lies.
-  bool in_result() const { return plain_ && slabs_.parts == 1; }
+  bool in_result() const { return swapped_ && slabs_.parts == 1; }
 
   /// Cuts the result so that pieces keep `enough` rows and columns. Groups are cut only between
   /// each other.
@@ -140,23 +142,51 @@ class WeightGradSweep final : public Sweep {
                    kernels::Fetch& list) const {
     const bool grouped = g_.a.groups > 1;
     const int64_t first = rows_.begin(row_part), count = rows_.size(row_part);
-    fetch_lines(grad_, p, area.row, area.row + area.rows - 1, g_.out_width, area.column,
-                area.column + area.columns, grouped ? first * g_.out_group : o,
-                grouped ? count * g_.out_group : columns, list);
-    sweep::fetch(window_, area, x_, p, grouped ? first * g_.in_group : first,
+    sweep::fetch(b_window_, area, b_, p, grouped ? first * g_.out_group : o,
+                 grouped ? count * g_.out_group : columns, list);
+    sweep::fetch(a_window_, area, a_, p, grouped ? first * g_.in_group : first,
                  grouped ? count * g_.in_group : count, list);
+  }
+
+  /// Packs the pixels of an area, columns [c, c+n) of B. `row`: as many floats of scratch.
+  void pack(Pointers p, const Area& area, int64_t c, int64_t n, float* panels, float* row) const {
+    const int64_t pixels = area.rows * area.columns, step = b_window_.column_step,
+                  wide = kernels::panel_columns();
+    if (step == 1 && area.columns == b_window_.width)
+      return pack_rows(b_, p, area.row * area.columns, pixels, c, n, 0, pixels, panels);
+    for (int64_t r = 0; r < area.rows; ++r) {
+      const int64_t first = pixel(b_window_, area.row + r, area.column), k = r * area.columns;
+      if (step == 1) {
+        pack_rows(b_, p, first, area.columns, c, n, k, pixels, panels);
+      } else if (const float* memory = b_.memory(p)) {
+        kernels::pack_b(memory + first * b_.pitch() + c, step * b_.pitch(), 1, area.columns, n,
+                        panels + k * wide, pixels * wide);
+      } else {
+        for (int64_t i = 0; i < area.columns; ++i) {
+          b_.read(p, first + i * step, 1, c, n, row, n);
+          kernels::pack_b(row, n, 1, 1, n, panels + (k + i) * wide, pixels * wide);
+        }
+      }
+    }
+  }
+
+  /// The pixel, counted over all images, that is the first one a position of the grid reads.
+  static int64_t pixel(const Window& w, int64_t row, int64_t column) {
+    return (row / w.grid_height * w.height + row % w.grid_height * w.row_step + w.top) * w.width +
+           column * w.column_step + w.left;
   }
 
   /// Channels [c, c+n) and columns [o, o+columns) of a group.
   void add(Pointers p, const Area& area, int64_t group, int64_t c, int64_t n, int64_t o,
            int64_t columns, bool first, float* sums, kernels::Fetch& fetch) const {
-    const Band band(window_, area);
+    const Band band(a_window_, area);
     const Parts bands(n, kernels::block_rows(), ceil_div(n, kBandChannels));
     const int64_t widest = std::min(n, ceil_div(ceil_div(n, bands.unit), bands.parts) * bands.unit);
     const int64_t pixels = area.rows * area.columns, rows = g_.taps() * widest;
     const int64_t packed = kernels::packed_size(pixels, columns), pitch = spread(widest, 32);
-    const float* memory = in_place_ ? x_.memory(p) : nullptr;
-    const int64_t floats = ceil_div(packed + (memory ? 0 : band.pixels() * pitch), 2) * 2;
+    const float* memory = in_place_ ? a_.memory(p) : nullptr;
+    const int64_t floats =
+        ceil_div(packed + std::max(memory ? 0 : band.pixels() * pitch, columns), 2) * 2;
     std::byte* space =
         scratch(floats * sizeof(float) + (2 * rows + 2 * area.rows) * sizeof(int64_t));
     auto* panels = reinterpret_cast<float*>(space);
@@ -166,26 +196,17 @@ class WeightGradSweep final : public Sweep {
     auto** a = reinterpret_cast<const float**>(c_rows + rows);
     const float** b = a + area.rows;
     const int64_t wide = kernels::panel_columns();
-    if (area.columns == g_.out_width)
-      pack_rows(grad_, p, area.row * g_.out_width, pixels, group * g_.out_group + o, columns, 0,
-                pixels, panels);
-    else
-      for (int64_t r = 0; r < area.rows; ++r)
-        pack_rows(grad_, p, (area.row + r) * g_.out_width + area.column, area.columns,
-                  group * g_.out_group + o, columns, r * area.columns, pixels, panels);
+    pack(p, area, group * g_.out_group + o, columns, panels, read);
     for (int64_t i = 0; i < bands.parts; ++i) {
       const int64_t from = c + bands.begin(i), channels = bands.size(i);
-      if (!memory) band.read(x_, p, group * g_.in_group + from, channels, read, pitch);
-      const int64_t pixel = memory ? x_.pitch() : pitch,
-                    line = (memory ? g_.width : band.width()) * pixel;
-      tabulate(line, pixel, from, channels, a_rows, c_rows);
+      if (!memory) band.read(a_, p, group * g_.in_group + from, channels, read, pitch);
+      const int64_t floats_of_pixel = memory ? a_.pitch() : pitch,
+                    line = (memory ? a_window_.width : band.width()) * floats_of_pixel;
+      tabulate(line, floats_of_pixel, from, channels, a_rows, c_rows);
       for (int64_t r = 0; r < area.rows; ++r) {
         const int64_t row = area.row + r;
         a[r] = memory ? memory + group * g_.in_group + from +
-                            (row / g_.out_height * g_.height +
-                             row % g_.out_height * window_.row_step + window_.top) *
-                                line +
-                            (area.column * window_.column_step + window_.left) * pixel
+                            pixel(a_window_, row, area.column) * floats_of_pixel
                       : read + band.line(row) * line;
         b[r] = panels + r * area.columns * wide;
       }
@@ -201,7 +222,7 @@ class WeightGradSweep final : public Sweep {
         for (int64_t r = 0; r < area.rows; ++r) a[r] += a_rows[0];
         q.a_rows = nullptr;
       }
-      q.sak = window_.column_step * pixel;
+      q.sak = a_window_.column_step * floats_of_pixel;
       q.b = b;
       q.sbk = wide;
       q.panel = pixels * wide;
@@ -243,7 +264,7 @@ class WeightGradSweep final : public Sweep {
 
   /// (group, tap, c, o) of all slabs -> (o, c, tap).
   void add_up(Pointers p, const float* sums) const {
-    if (plain_) return add_up_rows(p, sums);
+    if (swapped_) return add_up_rows(p, sums);
     const int64_t columns = g_.out_group, each = g_.in_group * g_.taps();
     const int64_t blocks = ceil_div(columns, kTogether), width = sink_.columns();
     const auto block = [&](const Sink::Run& out, int64_t slot, int64_t i) {
@@ -278,10 +299,12 @@ class WeightGradSweep final : public Sweep {
   }
 
   ConvShape g_;
-  bool plain_;
-  Source grad_, x_;  // in each other's place where `plain_`, as are the channels of g_
+  bool swapped_;
+  // The gradient and x, and what the positions of the gradient's grid read of each; the other way
+  // round where `swapped_`, as are the channels of g_.
+  Source b_, a_;
   Sink sink_;
-  Window window_;
+  Window b_window_, a_window_;
   Areas areas_;
   bool in_place_;
   int64_t size_;
