@@ -82,10 +82,10 @@ class ConvSweep final : public Sweep {
         column_step_(forward ? 1 : g.a.stride[1]),
         wanted_(std::min<int64_t>(static_cast<int64_t>(g.operations() / kPieceOperations),
                                   kEnoughPieces)),
-        areas_(g.images * window_.grid_height, window_.grid_width, kPieceRows,
-               std::max(wanted_,
-                        balanced(ceil_div(g.images * window_.grid_height * window_.grid_width,
-                                          kPieceRows)))),
+        areas_(
+            g.images * window_.grid_height, window_.grid_width, kPieceRows,
+            std::max(wanted_, balanced(ceil_div(g.images * window_.grid_height * window_.grid_width,
+                                                kPieceRows)))),
         channels_(channel_parts()) {
     for (Phase& phase : phases_) {
       phase.run = run_of(phase.taps);
@@ -254,6 +254,7 @@ class ConvSweep final : public Sweep {
   /// Where the positions of the piece read (in memory, unless there is a band) and write.
   void tabulate(const Piece& at, const Band* band) const {
     const Area& area = at.area;
+    const int64_t pitch = sink_.pitch(), pixel = step() * at.pixel, made = column_step_ * pitch;
     int64_t n = 0;
     for (size_t f = 0; f < phases_.size(); ++f) {
       at.starts[f] = n;
@@ -262,13 +263,16 @@ class ConvSweep final : public Sweep {
         const int64_t y = i * row_step_ + phases_[f].row;
         if (y >= out_height_) continue;
         const int64_t line = band ? band->line(row) : image * window_.height + i * window_.row_step;
-        const int64_t from = line * at.line + (band ? 0 : area.column * step() * at.pixel);
-        for (int64_t j = 0; j < area.columns; ++j) {
-          const int64_t x = (area.column + j) * column_step_ + phases_[f].column;
-          if (x >= out_width_) break;
-          at.a_rows[n] = from + j * step() * at.pixel;
-          at.c_rows[n++] = ((image * out_height_ + y) * out_width_ + x) * sink_.pitch();
+        const int64_t from = line * at.line + (band ? 0 : area.column * pixel);
+        const int64_t x = area.column * column_step_ + phases_[f].column;
+        const int64_t to = ((image * out_height_ + y) * out_width_ + x) * pitch;
+        const int64_t count =
+            std::clamp<int64_t>(ceil_div(out_width_ - x, column_step_), 0, area.columns);
+        for (int64_t j = 0; j < count; ++j) {
+          at.a_rows[n + j] = from + j * pixel;
+          at.c_rows[n + j] = to + j * made;
         }
+        n += count;
       }
     }
     at.starts[phases_.size()] = n;

@@ -65,7 +65,9 @@ class MatmulSweep final : public Sweep {
     run_pieces(sink_, p, pieces_.count(), cost(),
                [&](const Sink::Run& out, int64_t slot, int64_t i) {
                  const Tile t = tile_of(i);
-                 multiply(p, b, packed, t, 0, k_, bias(p), sink_.memory(p), sink_.pitch());
+                 kernels::Fetch fetch;
+                 if (pieces_.count() > 1) fetch_ahead(p, out, t, i, fetch);
+                 multiply(p, b, packed, t, 0, k_, bias(p), sink_.memory(p), sink_.pitch(), &fetch);
                  out.take(slot, t.m, t.rows, t.n, t.columns);
                });
   }
@@ -104,6 +106,20 @@ class MatmulSweep final : public Sweep {
             pieces_.columns.size(c)};
   }
 
+  /// What the epilogue of a tile reads, and the next tile of A.
+  void fetch_ahead(Pointers p, const Sink::Run& out, const Tile& t, int64_t i,
+                   kernels::Fetch& list) const {
+    out.fetch(t.m, t.rows, t.n, t.columns, list);
+    if (i + 1 < pieces_.count()) {
+      const Tile next = tile_of(i + 1);
+      if (transpose_a_)
+        a_.fetch(p, 0, k_, next.m, next.rows, list);
+      else
+        a_.fetch(p, next.m, next.rows, 0, k_, list);
+    }
+    list.divide(kernels::product_blocks(t.rows, t.columns, k_));
+  }
+
   void pack(Pointers p, float* to) const {
     const int64_t strip = 8 * kernels::panel_columns();
     parallel_for(ceil_div(n_, strip), 2.0 * static_cast<double>(k_ * n_), [&](int64_t s) {
@@ -119,7 +135,7 @@ class MatmulSweep final : public Sweep {
 
   /// Terms [k0, k1) of the sums of a tile, written to c, element (0, 0) of the whole.
   void multiply(Pointers p, const float* b, bool packed, const Tile& t, int64_t k0, int64_t k1,
-                const float* bias, float* c, int64_t ldc) const {
+                const float* bias, float* c, int64_t ldc, kernels::Fetch* fetch = nullptr) const {
     const int64_t w = kernels::panel_columns();
     const float* memory = a_.memory(p);
     const bool in_place = memory && (!transpose_a_ || a_.pitch() <= kFarRows);
@@ -137,6 +153,7 @@ class MatmulSweep final : public Sweep {
     q.c = c + t.m * ldc + t.n;
     q.ldc = ldc;
     q.bias = bias ? bias + t.n : nullptr;
+    q.fetch = fetch;
     for (int64_t k = k0; k < k1 || k == k0; k += step) {
       q.depth = std::min(step, k1 - k);
       const float* from = read;

@@ -23,15 +23,18 @@ constexpr int64_t kManyBlocks = 8, kFewTiles = 14;
 // serves every block well. Then all tiles of a round are transformed first, and each piece of work
 // transforms a few columns of the weights and uses them for all those tiles.
 constexpr int64_t kDeep = 256 * 256;
-// Each piece has kDeepPanels panels: the tiles, read from L3, are then used twice as often.
-constexpr int64_t kRoundTiles = 128, kDeepPanels = 2;
+// Each piece has kDeepPanels panels: the tiles, read from L3, are then used twice as often. Where
+// there is one round only, of kFewest tiles at least, a layer of kDeep weights is deep already:
+// blocks would be small, and read all the weights for few tiles.
+constexpr int64_t kRoundTiles = 128, kFewest = 64, kDeepPanels = 2;
 
 class ConvSweep final : public Sweep {
  public:
   ConvSweep(const plan::Plan& plan, const plan::Group& group, const Geometry& g, int m)
       : g_(g),
         tiling_(g, m),
-        deep_(g.in * g.out > kDeep),
+        deep_(g.in * g.out > kDeep || (g.in * g.out == kDeep && tiling_.tiles() >= kFewest &&
+                                       tiling_.tiles() <= kRoundTiles)),
         blocks_(tiling_, block_tiles()),
         x_(plan, plan.values[group.values[0]].in[0]),
         sink_(plan, group) {
