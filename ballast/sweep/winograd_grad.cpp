@@ -16,8 +16,10 @@ namespace {
 // with the one sum that there is. Where the sums are larger than all transformed tiles, it is the
 // weights that are divided: a piece of them sums all coordinates, and the sums never leave its L2.
 constexpr int64_t kShallow = 64 * 64;
-// Slabs, as long as their sums fill no more than five megabytes: eight of 64 x 64 weights.
-constexpr int64_t kMostSlabs = 32, kSlabFloats = 37 * 8 * kShallow;
+// Slabs, as long as their sums fill no more than five megabytes: eight of 64 x 64 weights. Beyond a
+// few, each has several blocks to sum, or adding up the slabs takes longer than that.
+constexpr int64_t kMostSlabs = 16, kSlabFloats = 37 * 8 * kShallow;
+constexpr int64_t kFewSlabs = 4, kSlabBlocks = 3;
 // Tiles of a block (see winograd.cpp), and of a round: 9 MB of transformed values for 256 channels.
 constexpr int64_t kBlockTiles = 42, kRoundTiles = 128;
 // Input and output channels of a piece: 36 * 56 * 64 sums are 516 KB.
@@ -41,8 +43,10 @@ class WeightGradSweep final : public Sweep {
                   : g.in * g.out > tiling_.tiles() * (g.in + g.out) ? kWeights
                                                                     : kCoordinates) {
     if (division_ == kTiles)
-      slabs_ =
-          std::clamp<int64_t>(kSlabFloats / slab_floats_, 1, std::min(kMostSlabs, blocks_.count()));
+      slabs_ = std::clamp<int64_t>(
+          kSlabFloats / slab_floats_, 1,
+          std::clamp(blocks_.count() / kSlabBlocks, std::min(blocks_.count(), kFewSlabs),
+                     kMostSlabs));
     else
       slabs_ = division_ == kWeights ? 0 : 1;
   }
