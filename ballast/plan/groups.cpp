@@ -11,7 +11,7 @@ namespace {
 // Values of a group, and instructions a reader may have to run for an operand: a program's
 // registers are blocks of 2 KB in L1.
 constexpr size_t kMaxGroup = 24;
-constexpr int kMaxInlined = 12;
+constexpr int kMaxInlined = 24;
 
 class Grouping {
  public:
