@@ -51,7 +51,10 @@ class Node : public Counted<Node>, public Recycled<Node> {
   int depth = 0;       // longest chain of unevaluated nodes below this one
 
   // Scratch of the graph walk that runs now (under the graph lock); see sweep/eval.cpp.
-  uint64_t walk = 0;
+  union {
+    uint64_t walk = 0;
+    Node* next_dead;  // of a node that `destroy` has been given
+  };
   int32_t index = 0;
 
   bool evaluated() const { return buffer.published(); }

@@ -54,16 +54,17 @@ Tensor Backward::output() const { return Tensor(Ref<Node>(&node_)); }
 bool Backward::needs(int i) const { return node_.inputs[i]->requires_grad; }
 const Shape& Backward::input_shape(int i) const { return node_.inputs[i]->shape; }
 
-// Chains of nodes can be long: they are taken apart in a loop, not by recursion.
+// Chains of nodes can be long: they are taken apart in a loop, not by recursion. (The list has no
+// destructor: other things of a thread, such as its pending state, may free nodes when it ends.)
 void Node::destroy(Node* self) {
-  thread_local std::vector<Node*> queue;
-  thread_local bool running = false;
-  queue.push_back(self);
+  constinit thread_local Node* first = nullptr;
+  constinit thread_local bool running = false;
+  self->next_dead = first;
+  first = self;
   if (running) return;
   running = true;
-  while (!queue.empty()) {
-    Node* n = queue.back();
-    queue.pop_back();
+  while (Node* n = first) {
+    first = n->next_dead;
     delete n;
   }
   running = false;

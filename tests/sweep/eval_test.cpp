@@ -6,6 +6,7 @@
 #include <cstring>
 #include <functional>
 #include <latch>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -43,6 +44,20 @@ nn::ModulePtr evaluation_model(const char* name) {
   (*model)(randn({8, 1, 8, 8})).eval();  // running statistics other than 0 and 1
   model->eval();
   return model;
+}
+
+// What a layer has left to be evaluated is freed when its thread ends, nodes included: the last of
+// the thread's things, if it was the first. (AddressSanitizer sees what would be gone by then.)
+TEST(Eval, AThreadMayEndBeforeItsRunningStatisticsAreEvaluated) {
+  std::weak_ptr<nn::Module> left;
+  std::thread([&] {
+    EXPECT_TRUE(pending_state().empty());
+    auto model = models::make("cnn");
+    left = model;
+    const Tensor y = (*model)(randn({8, 1, 8, 8}));
+    EXPECT_FALSE(pending_state().empty());
+  }).join();
+  EXPECT_TRUE(left.expired());
 }
 
 class EvalOnManyThreads : public ::testing::TestWithParam<const char*> {};
