@@ -16,10 +16,9 @@ namespace {
 using plan::Home;
 
 // Floats that are summed at a time: 16 KB, half of an L1, which is where an array between a program
-// and the sums over it stays. Of wide rows, so many columns, for enough rows to go with them; more
-// of what comes from memory, which is read in the order in which it lies, and more rows where there
-// are no arrays in between.
-constexpr int64_t kChunk = 4096, kChunkColumns = 128, kMemoryColumns = 512, kMemoryChunk = 16384;
+// and the sums over it stays; more where there are no arrays in between. Of wide rows, so many
+// columns, for enough rows to go with them.
+constexpr int64_t kChunk = 4096, kMemoryChunk = 16384, kChunkColumns = 128;
 // Columns whose slots are merged at a time: neighbouring cache lines of each.
 constexpr int64_t kMerged = 32;
 // Arrays that a program may give to sums.
@@ -275,6 +274,7 @@ int64_t Sink::rows() const { return parts_->rows.count; }
 int64_t Sink::columns() const { return parts_->rows.columns; }
 float* Sink::memory(Pointers p) const { return reinterpret_cast<float*>(p[parts_->memory_value]); }
 int64_t Sink::pitch() const { return parts_->rows.columns; }
+bool Sink::sums() const { return !parts_->reductions.empty(); }
 double Sink::cost() const {
   constexpr double kReduction = 2;
   return (parts_->program ? parts_->program->cost() : 0) +
@@ -301,7 +301,7 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
   }
   check(s.givens <= kMaxGiven, "sweep: {} arrays between a program and its sums", s.givens);
   // Of wide rows, some columns at a time.
-  const int64_t width = std::min(n, s.product ? kChunkColumns : kMemoryColumns),
+  const int64_t width = std::min(n, kChunkColumns),
                 step =
                     (s.product || s.program ? kChunk : kMemoryChunk) / std::max<int64_t>(width, 1);
   Program::Given given[kMaxGiven];

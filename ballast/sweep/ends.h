@@ -72,6 +72,8 @@ class Sink {
   /// somebody reads that, else of a value made of it in place.)
   float* memory(Pointers p) const;
   int64_t pitch() const;
+  /// Whether rows are summed.
+  bool sums() const;
   /// What an element costs, as `parallel_for` counts it.
   double cost() const;
 

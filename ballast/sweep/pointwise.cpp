@@ -6,8 +6,9 @@
 namespace ballast::sweep {
 namespace {
 
-// Elements of one tile, the piece of work a thread takes: 64 KB an operand, a few to an L2.
-constexpr int64_t kTile = 16 * 1024;
+// Elements of one tile, the piece of work a thread takes: 64 KB an operand, a few to an L2. Where
+// rows are summed, there are more of them: merging the sums of two tiles costs as much as a dozen.
+constexpr int64_t kTile = 16 * 1024, kSummedRows = 256;
 
 /// Chains of pointwise operations, and sums over rows, that read nothing but memory.
 class PointwiseSweep final : public Sweep {
@@ -16,6 +17,9 @@ class PointwiseSweep final : public Sweep {
       : sink_(plan, group), rows_(sink_.rows()), columns_(sink_.columns()) {
     row_step_ = std::max<int64_t>(kTile / std::max<int64_t>(columns_, 1), 1);
     column_step_ = std::min(columns_, kTile);
+    if (sink_.sums()) row_step_ = std::max(row_step_, kSummedRows);
+    const int64_t pieces = balanced(ceil_div(rows_, row_step_));
+    row_step_ = std::max<int64_t>(ceil_div(rows_, std::max<int64_t>(pieces, 1)), 1);
     row_pieces_ = ceil_div(rows_, row_step_);
   }
 

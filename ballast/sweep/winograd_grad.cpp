@@ -43,10 +43,9 @@ class WeightGradSweep final : public Sweep {
                   : g.in * g.out > tiling_.tiles() * (g.in + g.out) ? kWeights
                                                                     : kCoordinates) {
     if (division_ == kTiles)
-      slabs_ = std::clamp<int64_t>(
-          kSlabFloats / slab_floats_, 1,
-          std::clamp(blocks_.count() / kSlabBlocks, std::min(blocks_.count(), kFewSlabs),
-                     kMostSlabs));
+      slabs_ = std::clamp<int64_t>(kSlabFloats / slab_floats_, 1,
+                                   std::clamp(blocks_.count() / kSlabBlocks,
+                                              std::min(blocks_.count(), kFewSlabs), kMostSlabs));
     else
       slabs_ = division_ == kWeights ? 0 : 1;
   }
