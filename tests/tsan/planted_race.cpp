@@ -7,7 +7,6 @@
 #include <cstring>
 #include <numeric>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "ballast/base/threads.h"
@@ -16,15 +15,15 @@ namespace {
 
 constexpr double kWorthThreads = 1e9;
 
+/// Two threads, both at it at the same time: each half waits for the other to begin.
 long racing_sum(const std::vector<long>& values) {
-  long sum = 0;
-  std::atomic<int> threads{0};
-  ballast::parallel_for(static_cast<int64_t>(values.size()), kWorthThreads, [&](int64_t i) {
-    // On a busy machine one thread may be done before another has begun.
-    thread_local bool counted = false;
-    if (!std::exchange(counted, true)) threads.fetch_add(1, std::memory_order_relaxed);
-    while (threads.load(std::memory_order_relaxed) < 2) std::this_thread::yield();
-    sum += values[i];
+  volatile long sum = 0;
+  std::atomic<int> begun{0};
+  const size_t half = values.size() / 2;
+  ballast::parallel_for(2, kWorthThreads, [&](int64_t i) {
+    begun.fetch_add(1, std::memory_order_relaxed);
+    while (begun.load(std::memory_order_relaxed) < 2) std::this_thread::yield();
+    for (size_t k = i * half; k < (i + 1) * half; ++k) sum = sum + values[k];
   });
   return sum;
 }
