@@ -26,7 +26,7 @@ using V = hn::Vec<D>;
 // before the next, so that memory is read in the order in which it lies.
 constexpr int64_t kRun = 32;
 // Rows from memory: so few that all of them are streams which the processor sees coming.
-constexpr int64_t kColdRun = 8;
+constexpr int64_t kColdRun = 16;
 // Every eighth row makes the centre of the moments. Where these rows lie by d away from the mean,
 // they alone make the variance d^2/8, so that no more than a factor of 1 + 8 of the rounding error
 // comes of a centre which is not the mean.
