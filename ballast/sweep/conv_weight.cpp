@@ -148,26 +148,14 @@ class WeightGradSweep final : public Sweep {
                  grouped ? count * g_.in_group : count, list);
   }
 
-  /// Packs the pixels of an area, columns [c, c+n) of B. `row`: as many floats of scratch.
-  void pack(Pointers p, const Area& area, int64_t c, int64_t n, float* panels, float* row) const {
-    const int64_t pixels = area.rows * area.columns, step = b_window_.column_step,
-                  wide = kernels::panel_columns();
+  /// Packs the pixels of an area, columns [c, c+n) of B.
+  void pack(Pointers p, const Area& area, int64_t c, int64_t n, float* panels) const {
+    const int64_t pixels = area.rows * area.columns, step = b_window_.column_step;
     if (step == 1 && area.columns == b_window_.width)
-      return pack_rows(b_, p, area.row * area.columns, pixels, c, n, 0, pixels, panels);
-    for (int64_t r = 0; r < area.rows; ++r) {
-      const int64_t first = pixel(b_window_, area.row + r, area.column), k = r * area.columns;
-      if (step == 1) {
-        pack_rows(b_, p, first, area.columns, c, n, k, pixels, panels);
-      } else if (const float* memory = b_.memory(p)) {
-        kernels::pack_b(memory + first * b_.pitch() + c, step * b_.pitch(), 1, area.columns, n,
-                        panels + k * wide, pixels * wide);
-      } else {
-        for (int64_t i = 0; i < area.columns; ++i) {
-          b_.read(p, first + i * step, 1, c, n, row, n);
-          kernels::pack_b(row, n, 1, 1, n, panels + (k + i) * wide, pixels * wide);
-        }
-      }
-    }
+      return pack_rows(b_, p, area.row * area.columns, 1, pixels, c, n, 0, pixels, panels);
+    for (int64_t r = 0; r < area.rows; ++r)
+      pack_rows(b_, p, pixel(b_window_, area.row + r, area.column), step, area.columns, c, n,
+                r * area.columns, pixels, panels);
   }
 
   /// The pixel, counted over all images, that is the first one a position of the grid reads.
@@ -185,8 +173,7 @@ class WeightGradSweep final : public Sweep {
     const int64_t pixels = area.rows * area.columns, rows = g_.taps() * widest;
     const int64_t packed = kernels::packed_size(pixels, columns), pitch = spread(widest, 32);
     const float* memory = in_place_ ? a_.memory(p) : nullptr;
-    const int64_t floats =
-        ceil_div(packed + std::max(memory ? 0 : band.pixels() * pitch, columns), 2) * 2;
+    const int64_t floats = ceil_div(packed + (memory ? 0 : band.pixels() * pitch), 2) * 2;
     std::byte* space =
         scratch(floats * sizeof(float) + (2 * rows + 2 * area.rows) * sizeof(int64_t));
     auto* panels = reinterpret_cast<float*>(space);
@@ -196,7 +183,7 @@ class WeightGradSweep final : public Sweep {
     auto** a = reinterpret_cast<const float**>(c_rows + rows);
     const float** b = a + area.rows;
     const int64_t wide = kernels::panel_columns();
-    pack(p, area, group * g_.out_group + o, columns, panels, read);
+    pack(p, area, group * g_.out_group + o, columns, panels);
     for (int64_t i = 0; i < bands.parts; ++i) {
       const int64_t from = c + bands.begin(i), channels = bands.size(i);
       if (!memory) band.read(a_, p, group * g_.in_group + from, channels, read, pitch);

@@ -124,7 +124,7 @@ class MatmulSweep final : public Sweep {
     const int64_t strip = 8 * kernels::panel_columns();
     parallel_for(ceil_div(n_, strip), 2.0 * static_cast<double>(k_ * n_), [&](int64_t s) {
       const int64_t n = s * strip, columns = std::min(strip, n_ - n);
-      if (!transpose_b_) return pack_rows(b_, p, 0, k_, n, columns, 0, k_, to + n * k_);
+      if (!transpose_b_) return pack_rows(b_, p, 0, 1, k_, n, columns, 0, k_, to + n * k_);
       if (const float* b = b_.memory(p))
         return kernels::pack_b(b + n * b_.pitch(), 1, b_.pitch(), k_, columns, to + n * k_);
       auto* rows = reinterpret_cast<float*>(scratch(columns * k_ * sizeof(float)));

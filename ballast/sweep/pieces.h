@@ -69,9 +69,10 @@ inline int64_t spread(int64_t floats, int64_t period) {
   return floats % period == 0 ? floats + 16 : floats;
 }
 
-/// Packs columns [c, c+n) of rows [row, row+rows) of `source` as part of the product's B: row `row`
-/// is number `k` of `depth`. The panels of column c begin at `to`.
-void pack_rows(const Source& source, Pointers p, int64_t row, int64_t rows, int64_t c, int64_t n,
-               int64_t k, int64_t depth, float* to);
+/// Packs columns [c, c+n) of `rows` rows of `source`, the first of them `row`, `step` rows apart,
+/// as part of the product's B: row `row` is number `k` of `depth`. The panels of column c begin at
+/// `to`.
+void pack_rows(const Source& source, Pointers p, int64_t row, int64_t step, int64_t rows, int64_t c,
+               int64_t n, int64_t k, int64_t depth, float* to);
 
 }  // namespace ballast::sweep
