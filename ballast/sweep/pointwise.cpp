@@ -14,31 +14,30 @@ constexpr int64_t kTile = 16 * 1024, kSummedRows = 256;
 class PointwiseSweep final : public Sweep {
  public:
   PointwiseSweep(const plan::Plan& plan, const plan::Group& group)
-      : sink_(plan, group), rows_(sink_.rows()), columns_(sink_.columns()) {
-    row_step_ = std::max<int64_t>(kTile / std::max<int64_t>(columns_, 1), 1);
-    column_step_ = std::min(columns_, kTile);
-    if (sink_.sums()) row_step_ = std::max(row_step_, kSummedRows);
-    const int64_t pieces = balanced(ceil_div(rows_, row_step_));
-    row_step_ = std::max<int64_t>(ceil_div(rows_, std::max<int64_t>(pieces, 1)), 1);
-    row_pieces_ = ceil_div(rows_, row_step_);
-  }
+      : sink_(plan, group),
+        rows_(sink_.rows(), 1, balanced(ceil_div(sink_.rows(), tile_rows()))),
+        columns_(sink_.columns(), 1, ceil_div(sink_.columns(), kTile)) {}
 
   const char* kernel() const override { return "pointwise"; }
   void run(Pointers p, const Lent&) const override {
     // Sums over no rows are written, too.
-    if (columns_ == 0) return;
-    const int64_t pieces = row_pieces_ * ceil_div(columns_, column_step_);
-    const double cost = static_cast<double>(rows_ * columns_) * sink_.cost();
+    if (columns_.count == 0) return;
+    const int64_t pieces = rows_.count ? rows_.parts * columns_.parts : 0;
+    const double cost = static_cast<double>(rows_.count * columns_.count) * sink_.cost();
     run_pieces(sink_, p, pieces, cost, [&](const Sink::Run& run, int64_t slot, int64_t i) {
-      const int64_t row = i % row_pieces_ * row_step_, c = i / row_pieces_ * column_step_;
-      run.take(slot, row, std::min(row_step_, rows_ - row), c,
-               std::min(column_step_, columns_ - c));
+      const int64_t r = i % rows_.parts, c = i / rows_.parts;
+      run.take(slot, rows_.begin(r), rows_.size(r), columns_.begin(c), columns_.size(c));
     });
   }
 
  private:
+  int64_t tile_rows() const {
+    return std::max(kTile / std::max<int64_t>(sink_.columns(), 1),
+                    sink_.sums() ? kSummedRows : int64_t{1});
+  }
+
   Sink sink_;
-  int64_t rows_, columns_, row_step_, column_step_, row_pieces_;
+  Parts rows_, columns_;
 };
 
 }  // namespace

@@ -287,12 +287,14 @@ int tile_size(const Geometry& g) {
 }
 
 Blocks::Blocks(const Tiling& tiling, int64_t most) : rows_(tiling.rows), columns_(tiling.across) {
-  const auto even = [](int64_t n, int64_t part) { return ceil_div(n, ceil_div(n, part)); };
-  across_ = even(columns_, most + most / 6);
-  down_ = even(rows_, std::max<int64_t>(most / columns_, 1));
-  if (across_ == columns_) down_ = ceil_div(rows_, balanced(ceil_div(rows_, down_)));
-  count_down_ = ceil_div(rows_, down_);
+  count_across_ = ceil_div(columns_, most + most / 6);
+  count_down_ = ceil_div(rows_, std::max<int64_t>(most / columns_, 1));
+  if (count_across_ == 1) count_down_ = balanced(count_down_);
+  // As equal as they can be; of few rows that may be fewer parts.
+  across_ = ceil_div(columns_, count_across_);
+  down_ = ceil_div(rows_, count_down_);
   count_across_ = ceil_div(columns_, across_);
+  count_down_ = ceil_div(rows_, down_);
 }
 
 Block Blocks::operator[](int64_t i) const {
