@@ -31,7 +31,6 @@ constexpr int64_t kColdRun = 16;
 // they alone make the variance d^2/8, so that no more than a factor of 1 + 8 of the rounding error
 // comes of a centre which is not the mean.
 constexpr int64_t kSample = 8;
-constexpr int64_t kLine = 16;
 constexpr int kVectorsInLine = HWY_LANES(float) >= 16 ? 1 : 16 / HWY_LANES(float);
 
 /// Vectors of columns side by side, the last of which may be filled in part.

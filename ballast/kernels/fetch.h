@@ -6,6 +6,9 @@
 
 namespace ballast::kernels {
 
+/// Floats of a cache line.
+inline constexpr int64_t kLine = 16;
+
 /// Fetches the cache line `ahead` floats beyond `at`. That may be beyond what there is, where
 /// fetching does nothing: the address is no pointer to it.
 inline void prefetch(const float* at, int64_t ahead) {
@@ -34,6 +37,7 @@ class Fetch {
           width_(width),
           skip_(pitch - width * kLine) {}
     int64_t count() const { return count_; }
+    const float* at() const { return at_; }
     /// The next line.
     const float* next() {
       const float* line = at_;
@@ -58,7 +62,7 @@ class Fetch {
     int64_t count;
   };
 
-  /// Adds `rows` rows of `columns` floats, `pitch` floats apart.
+  /// Adds `rows` rows of `columns` floats, `pitch` floats apart; before anything is taken.
   void add(const float* at, int64_t pitch, int64_t rows, int64_t columns) {
     if (rows <= 0 || columns <= 0) return;
     if (pitch == columns) {
@@ -66,9 +70,8 @@ class Fetch {
       rows = 1;
     }
     for (int i = 0; i < count_; ++i)
-      if (starts_[i] == at) return;  // a chain may read the same memory twice
+      if (areas_[i].at() == at) return;  // a chain may read the same memory twice
     if (count_ == kMost) return;
-    starts_[count_] = at;
     areas_[count_] = Lines(at, pitch, rows, (columns + kLine - 1) / kLine);
     lines_ += areas_[count_++].count();
   }
@@ -95,13 +98,9 @@ class Fetch {
     return n;
   }
 
-  /// Floats of a cache line.
-  static constexpr int64_t kLine = 16;
-
  private:
   static constexpr int kMost = 64;
 
-  const float* starts_[kMost];
   Lines areas_[kMost];
   int count_ = 0, area_ = 0;
   int64_t lines_ = 0, each_ = 0;

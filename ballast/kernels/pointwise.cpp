@@ -221,7 +221,6 @@ void Run(const PointwiseCall& o) {
 
 /// Whole cache lines go past the caches; what begins or ends inside one does not.
 void StreamRow(const float* from, int64_t n, float* to) {
-  constexpr int64_t kLine = 64 / sizeof(float);
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto misaligned =

@@ -34,7 +34,6 @@ constexpr int kVectors = 2;
 // Depth taken at a time: a panel of B, 64 bytes x 320, and the rows of A that meet it fill two
 // thirds of a 32 KB L1.
 constexpr int64_t kDepth = 320;
-constexpr int64_t kLine = Fetch::kLine;
 
 /// The part of the sum that one pass takes, and the columns it makes.
 struct Part {
@@ -329,7 +328,6 @@ namespace {
 
 /// Whole lines first: a call of memcpy, for lengths unknown, would take longer than the copying.
 void copy_row(const float* from, int64_t n, float* to) {
-  constexpr int64_t kLine = 16;
   int64_t i = 0;
   for (; i + kLine <= n; i += kLine) std::memcpy(to + i, from + i, kLine * sizeof(float));
   for (; i < n; ++i) to[i] = from[i];

@@ -295,7 +295,6 @@ constexpr int64_t kTogether = 16;
 /// fetched: weights that an optimizer has just written come from memory.
 HWY_INLINE void gather_taps(const Taps& w, const float* from, int64_t count, int64_t width,
                             int64_t wide, float* to) {
-  constexpr int64_t kLine = 16;
   const bool by_column = w.column > w.depth;
   const int64_t rows = by_column ? width : count, row = by_column ? w.column : w.depth,
                 length = 9 * (by_column ? count : width);

@@ -12,7 +12,7 @@ constexpr int64_t kWindowFloats = 40 * 1024;
 // Channels that a piece takes at most: what a kernel knows of them (weights) stays in L1.
 constexpr int64_t kMaxChannels = 256;
 // Channels of pieces begin at cache lines.
-constexpr int64_t kLine = 16;
+using kernels::kLine;
 // Pieces that work is cut into, where it is large enough; a band of rows reads those above and
 // below again, and of fewer channels than kMinChannels a vector loop takes little.
 constexpr int64_t kPieces = 8, kMinRows = 8, kMinChannels = 32;
