@@ -1,27 +1,10 @@
 #include "tests/support/module_layers.h"
 
 #include "ballast/nn/nn.h"
+#include "tests/support/module_makers.h"
 
 namespace ballast::test {
 namespace {
-
-using Maker = Layer (*)(Arguments&);
-
-/// A layer that is called with its inputs, however many it takes.
-template <class M>
-Layer layer(M m) {
-  const auto module = std::make_shared<M>(std::move(m));
-  return {module, [module](const std::vector<Tensor>& in, Arguments&) -> std::vector<Tensor> {
-            M& f = *module;
-            if constexpr (requires { f(in[0]); })
-              if (in.size() == 1) return {f(in[0])};
-            if constexpr (requires { f(in[0], in[1]); })
-              if (in.size() == 2) return {f(in[0], in[1])};
-            if constexpr (requires { f(in[0], in[1], in[2]); })
-              if (in.size() == 3) return {f(in[0], in[1], in[2])};
-            fail("{} does not take {} inputs", f.type_name(), in.size());
-          }};
-}
 
 /// One that also returns positions where `return_indices`.
 template <class M>
@@ -38,9 +21,6 @@ template <class M>
 Layer plain(Arguments&) {
   return layer(M());
 }
-
-using A = Arguments;
-using Table = std::map<std::string, Maker>;
 
 const Table kActivations = {
     // NOLINT(cert-err58-cpp)
@@ -422,109 +402,22 @@ const Table kImages = {
      }},
 };
 
-// ---- losses; only margin and p of the triplet loss are given by position ----
-
-constexpr size_t kByName = 1000;
-
-template <class M>
-Layer elementwise(A& a) {
-  return layer(M(a.reduction()));
+std::vector<const Table*> all() {
+  return {&kActivations, &kSimple,  &kTables, &kConvolutions, &kNorms,
+          &kPools,       &kPadding, &kImages, &loss_makers()};
 }
-
-template <class M>
-Layer classes(A& a) {
-  return layer(M({.weight = a.tensor(kByName, "weight"),
-                  .reduction = a.reduction(),
-                  .ignore_index = a.integer(kByName, "ignore_index", -100),
-                  .label_smoothing = a.number(kByName, "label_smoothing", 0)}));
-}
-
-template <class M>
-Layer weighted(A& a) {
-  return layer(M({.weight = a.tensor(kByName, "weight"), .reduction = a.reduction()}));
-}
-
-template <class M, int Otherwise>
-Layer margin(A& a) {
-  return layer(M({.margin = a.number(kByName, "margin", Otherwise), .reduction = a.reduction()}));
-}
-
-const Table kLosses = {
-    // NOLINT(cert-err58-cpp)
-    {"CrossEntropyLoss", classes<nn::CrossEntropyLoss>},
-    {"NLLLoss", classes<nn::NLLLoss>},
-    {"MSELoss", elementwise<nn::MSELoss>},
-    {"L1Loss", elementwise<nn::L1Loss>},
-    {"SoftMarginLoss", elementwise<nn::SoftMarginLoss>},
-    {"MultiLabelMarginLoss", elementwise<nn::MultiLabelMarginLoss>},
-    {"SmoothL1Loss",
-     [](A& a) {
-       return layer(
-           nn::SmoothL1Loss({.reduction = a.reduction(), .beta = a.number(kByName, "beta", 1)}));
-     }},
-    {"HuberLoss",
-     [](A& a) {
-       return layer(
-           nn::HuberLoss({.reduction = a.reduction(), .delta = a.number(kByName, "delta", 1)}));
-     }},
-    {"KLDivLoss",
-     [](A& a) {
-       return layer(nn::KLDivLoss(
-           {.reduction = a.reduction(), .log_target = a.flag(kByName, "log_target", false)}));
-     }},
-    {"BCELoss", weighted<nn::BCELoss>},
-    {"BCEWithLogitsLoss", weighted<nn::BCEWithLogitsLoss>},
-    {"MultiLabelSoftMarginLoss", weighted<nn::MultiLabelSoftMarginLoss>},
-    {"CosineEmbeddingLoss", margin<nn::CosineEmbeddingLoss, 0>},
-    {"MarginRankingLoss", margin<nn::MarginRankingLoss, 0>},
-    {"HingeEmbeddingLoss", margin<nn::HingeEmbeddingLoss, 1>},
-    {"MultiMarginLoss",
-     [](A& a) {
-       return layer(nn::MultiMarginLoss({.p = a.integer(kByName, "p", 1),
-                                         .margin = a.number(kByName, "margin", 1),
-                                         .weight = a.tensor(kByName, "weight"),
-                                         .reduction = a.reduction()}));
-     }},
-    {"TripletMarginLoss",
-     [](A& a) {
-       return layer(nn::TripletMarginLoss({.margin = a.number(0, "margin", 1),
-                                           .p = a.number(1, "p", 2),
-                                           .swap = a.flag(kByName, "swap", false),
-                                           .reduction = a.reduction()}));
-     }},
-    {"TripletMarginWithDistanceLoss",
-     [](A& a) {
-       return layer(nn::TripletMarginWithDistanceLoss({.margin = a.number(kByName, "margin", 1),
-                                                       .swap = a.flag(kByName, "swap", false),
-                                                       .reduction = a.reduction()}));
-     }},
-    {"PoissonNLLLoss",
-     [](A& a) {
-       return layer(nn::PoissonNLLLoss({.log_input = a.flag(kByName, "log_input", true),
-                                        .full = a.flag(kByName, "full", false),
-                                        .reduction = a.reduction()}));
-     }},
-    {"GaussianNLLLoss",
-     [](A& a) {
-       return layer(nn::GaussianNLLLoss(
-           {.full = a.flag(kByName, "full", false), .reduction = a.reduction()}));
-     }},
-};
-
-const Table* const kAll[] = {&kActivations, &kSimple,  &kTables, &kConvolutions, &kNorms,
-                             &kPools,       &kPadding, &kImages, &kLosses};
 
 }  // namespace
 
 Layer make_layer(const std::string& name, Arguments& arguments) {
-  for (const Table* table : kAll)
+  for (const Table* table : all())
     if (const auto at = table->find(name); at != table->end()) return at->second(arguments);
   fail<KeyError>("no layer {}", name);
 }
 
 std::vector<std::string> layer_names() {
   std::vector<std::string> out;
-  for (const Table* table : kAll)
+  for (const Table* table : all())
     for (const auto& [name, maker] : *table) out.push_back(name);
   return out;
 }
