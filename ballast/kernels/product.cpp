@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "ballast/kernels/transpose.h"
@@ -294,6 +295,10 @@ void RunDots(const float* a, int64_t lda, const float* b, int64_t ldb, const flo
 
 int64_t PanelColumns() { return kVectors * static_cast<int64_t>(hn::Lanes(D())); }
 int64_t BlockRows() { return kRowsOf[kVectors]; }
+bool ProductInPlace(int64_t columns, int64_t depth) {
+  constexpr int64_t kMostVectors = std::size(kRowsOf) - 1;
+  return columns <= kMostVectors * static_cast<int64_t>(hn::Lanes(D())) && depth <= kDepth;
+}
 int64_t ProductBlocks(int64_t rows, int64_t columns, int64_t depth) {
   const auto parts = [](int64_t n, int64_t of) { return (n + of - 1) / of; };
   return parts(rows, BlockRows()) * parts(columns, PanelColumns()) * parts(depth, kDepth);
@@ -308,6 +313,7 @@ HWY_EXPORT(RunProduct);
 HWY_EXPORT(RunDots);
 HWY_EXPORT(PanelColumns);
 HWY_EXPORT(BlockRows);
+HWY_EXPORT(ProductInPlace);
 HWY_EXPORT(ProductBlocks);
 
 void product(const Product& p) { HWY_DYNAMIC_DISPATCH(RunProduct)(p); }
@@ -319,6 +325,10 @@ void dots(const float* a, int64_t lda, const float* b, int64_t ldb, const float*
 
 int64_t panel_columns() { return HWY_DYNAMIC_DISPATCH(PanelColumns)(); }
 int64_t block_rows() { return HWY_DYNAMIC_DISPATCH(BlockRows)(); }
+
+bool product_in_place(int64_t columns, int64_t depth) {
+  return HWY_DYNAMIC_DISPATCH(ProductInPlace)(columns, depth);
+}
 
 int64_t product_blocks(int64_t rows, int64_t columns, int64_t depth) {
   return HWY_DYNAMIC_DISPATCH(ProductBlocks)(rows, columns, depth);

@@ -41,6 +41,10 @@ int64_t product_blocks(int64_t rows, int64_t columns, int64_t depth);
 /// Rows that it makes at once: blocks of a multiple of them leave it nothing to cut.
 int64_t block_rows();
 
+/// Whether C may lie where A did: all columns of a row are made at once, from the whole of its
+/// operand.
+bool product_in_place(int64_t columns, int64_t depth);
+
 /// Copies B (depth x columns, element (k, n) at b[k*sbk + n*sbn], one of the two strides 1) into
 /// panels: panel j holds columns j*w .. j*w+w-1 as depth rows of w floats, the last one padded with
 /// zeros. Panels are dense or, as part of a deeper B, `panel` floats apart.

@@ -12,10 +12,6 @@ namespace ballast::sweep {
 namespace winograd {
 namespace {
 
-// Tiles that a block has at most: a multiple of the 6 and 14 rows of the microkernels. With 64
-// channels, its transformed input and output (2 * 36 * 42 * 64 floats) fill an L2 and a half; half
-// of that, and the shorter products cost more than the trips to L3.
-constexpr int64_t kBlockTiles = 42;
 // Blocks that a convolution is cut into at least, for several threads to share, as long as one has
 // kFewTiles tiles.
 constexpr int64_t kManyBlocks = 8, kFewTiles = 14;
@@ -46,7 +42,8 @@ class ConvSweep final : public Sweep {
     wide_ = kernels::panel_columns();
     panel_ = g.in * wide_;
     u_stride_ = coordinate_stride(ceil_div(g.out, wide_) * panel_);
-    v_tile_ = tile_stride(g.in);
+    in_place_ = !deep_ && kernels::product_in_place(g.out, g.in);
+    v_tile_ = tile_stride(in_place_ ? std::max(g.in, g.out) : g.in);
   }
 
   bool fits() const { return x_.columns() == g_.in && sink_.columns() == g_.out; }
@@ -81,7 +78,7 @@ class ConvSweep final : public Sweep {
 
  private:
   int64_t block_tiles() const {
-    return std::clamp(tiling_.tiles() / kManyBlocks, kFewTiles, kBlockTiles);
+    return std::clamp(tiling_.tiles() / kManyBlocks, kFewTiles, winograd::block_tiles(g_));
   }
 
   double cost(int64_t tiles) const {
@@ -163,13 +160,14 @@ class ConvSweep final : public Sweep {
     const Block b = blocks_[i];
     const int64_t most = blocks_.tiles(), made_tile = tile_stride(g_.out);
     const int64_t v_stride = coordinate_stride(most * v_tile_),
-                  made_stride = coordinate_stride(most * made_tile);
+                  made_stride = in_place_ ? 0 : coordinate_stride(most * made_tile);
     const int64_t transformed = tiling_.coordinates() * (v_stride + made_stride);
     auto* memory = reinterpret_cast<float*>(
         scratch((transformed + Reader::floats(x_, window_, blocks_.across(), p)) * sizeof(float)));
     const kernels::Transformed v{memory, v_stride, v_tile_, wide_};
-    const kernels::Transformed made{memory + tiling_.coordinates() * v_stride, made_stride,
-                                    made_tile, wide_};
+    kernels::Transformed made = v;
+    if (!in_place_)
+      made = {memory + tiling_.coordinates() * v_stride, made_stride, made_tile, wide_};
     Reader reader(x_, p, window_, memory + transformed);
     input(reader, b, v);
     kernels::Fetch fetch;
@@ -231,7 +229,7 @@ class ConvSweep final : public Sweep {
   Source x_;
   Sink sink_;
   Reader::Window window_;
-  bool forward_;
+  bool forward_, in_place_;  // products go where their operands were
   int w_, bias_;
   int64_t wide_;                       // columns of a panel of weights
   int64_t panel_, u_stride_, v_tile_;  // floats: a panel; a coordinate of all panels; a tile

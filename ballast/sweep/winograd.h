@@ -50,6 +50,11 @@ struct Tiling {
   int64_t down, across, rows, height, width;
 };
 
+/// Tiles that a block has at most: a multiple of the 6, 14 and 16 rows of the microkernels. With 64
+/// channels, its transformed input and output (2 * 36 * 42 * 64 floats) fill an L2 and a half; half
+/// of that, and the shorter products cost more than the trips to L3.
+inline int64_t block_tiles(const Geometry& g) { return g.in + g.out <= 32 ? 84 : 42; }
+
 /// Tiles [column, column + across) of the tile rows [row, end).
 struct Block {
   int64_t row, end, column, across;

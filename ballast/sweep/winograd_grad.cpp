@@ -20,8 +20,8 @@ constexpr int64_t kShallow = 64 * 64;
 // few, each has several blocks to sum, or adding up the slabs takes longer than that.
 constexpr int64_t kMostSlabs = 16, kSlabFloats = 37 * 8 * kShallow;
 constexpr int64_t kFewSlabs = 4, kSlabBlocks = 3;
-// Tiles of a block (see winograd.cpp), and of a round: 9 MB of transformed values for 256 channels.
-constexpr int64_t kBlockTiles = 42, kRoundTiles = 128;
+// Tiles of a round: 9 MB of transformed values for 256 channels.
+constexpr int64_t kRoundTiles = 128;
 // Input and output channels of a piece: 36 * 56 * 64 sums are 516 KB.
 constexpr int64_t kPieceIn = 56, kPieceOut = 64;
 
@@ -30,13 +30,14 @@ class WeightGradSweep final : public Sweep {
   WeightGradSweep(const plan::Plan& plan, int value, const Geometry& g, int m)
       : g_(g),
         tiling_(g, m),
-        blocks_(tiling_, kBlockTiles),
+        blocks_(tiling_, block_tiles(g)),
         dy_(plan, plan.values[value].in[0]),
         x_(plan, plan.values[value].in[1]),
         out_(value),
         x_window_{g.height, g.width, m + 2, m, {g.pad[0], g.pad[1]}},
         dy_window_{g.out_height, g.out_width, m, m, {0, 0}},
         wide_(kernels::panel_columns()),
+        dy_panel_(std::min(wide_, round_up(g.out, wide_ / 2))),
         sums_(sums_of(g.in, g.out)),
         slab_floats_(tiling_.coordinates() * sums_.coordinate),
         division_(g.in * g.out <= kShallow                          ? kTiles
@@ -80,15 +81,15 @@ class WeightGradSweep final : public Sweep {
   };
   int64_t x_stride(int64_t tiles) const { return coordinate_stride(tiles * tile_stride(g_.in)); }
   int64_t dy_stride(int64_t tiles) const {
-    return coordinate_stride(tiles * round_up(g_.out, wide_));
+    return coordinate_stride(tiles * round_up(g_.out, dy_panel_));
   }
   int64_t operand_floats(int64_t tiles) const {
     return tiling_.coordinates() * (x_stride(tiles) + dy_stride(tiles));
   }
   Operands operands(float* memory, int64_t tiles) const {
-    return {
-        {memory, x_stride(tiles), tile_stride(g_.in), wide_},
-        {memory + tiling_.coordinates() * x_stride(tiles), dy_stride(tiles), wide_, tiles * wide_}};
+    return {{memory, x_stride(tiles), tile_stride(g_.in), wide_},
+            {memory + tiling_.coordinates() * x_stride(tiles), dy_stride(tiles), dy_panel_,
+             tiles * dy_panel_}};
   }
 
   double cost(int64_t tiles) const {
@@ -140,7 +141,7 @@ class WeightGradSweep final : public Sweep {
     product.sam = 1;
     product.sak = o.x.tile;
     product.b = &b;
-    product.sbk = wide_;
+    product.sbk = dy_panel_;
     product.panel = o.dy.panel;
     product.c = sums + q * s.coordinate;
     product.ldc = s.row;
@@ -247,8 +248,9 @@ class WeightGradSweep final : public Sweep {
   Source dy_, x_;
   int out_;
   Reader::Window x_window_, dy_window_;
-  int64_t wide_;  // columns of a panel
-  Sums sums_;     // of all weights
+  // Columns of a panel of the products' B, and of one that holds dy: half of it, if that is enough.
+  int64_t wide_, dy_panel_;
+  Sums sums_;  // of all weights
   int64_t slab_floats_;
   // What the work is divided by, and how many slabs of sums of all weights there are.
   enum Division : uint8_t { kTiles, kCoordinates, kWeights } division_;
