@@ -42,6 +42,9 @@ class Attributes {
     return *std::launder(reinterpret_cast<const T*>(bytes_));
   }
   std::span<const std::byte> bytes() const { return {bytes_, size_}; }
+  bool operator==(const Attributes& o) const {
+    return size_ == o.size_ && std::memcmp(bytes_, o.bytes_, size_) == 0;
+  }
 
  private:
   size_t size_ = 0;

@@ -3,6 +3,7 @@
 // them (prologues); what is left is a sweep of its own.
 #include <algorithm>
 
+#include "ballast/ops/conv.h"
 #include "ballast/plan/plan.h"
 
 namespace ballast::plan {
@@ -20,6 +21,7 @@ class Grouping {
         prologues_(options.fast && options.fuse_prologue),
         epilogues_(options.fast && options.fuse_epilogue),
         pointwise_(options.fast && options.fuse_pointwise),
+        pairs_(options.fast && options.winograd && options.pair_gradients),
         fast_(options.fast),
         readers_(plan.values.size()),
         group_of_(plan.values.size(), -1),
@@ -89,7 +91,46 @@ class Grouping {
       if (g >= 0) return add(i, g);
       if (rows) return;  // waits: see inline_or_store
     }
-    start(i);
+    const int pair = pairs_ ? other_gradient(i) : -1;
+    if (pair < 0) {
+      start(i);
+    } else if (plan_.values[i].op == &conv2d_weight_grad_op()) {
+      add(i, group_of_[pair]);
+    } else {
+      Group& g = groups_[group_of_[pair]];
+      g.values.insert(g.values.begin(), i);
+      group_of_[i] = group_of_[pair];
+    }
+  }
+
+  /// The other gradient of the convolution that `i` is one of, in a group that may make both; or
+  /// -1.
+  int other_gradient(int i) const {
+    const Value& v = plan_.values[i];
+    const bool of_weight = v.op == &conv2d_weight_grad_op();
+    if (!of_weight && v.op != &conv2d_input_grad_op()) return -1;
+    for (int r : readers_[v.in[0]]) {
+      const Value& w = plan_.values[r];
+      const int g = group_of_[r];
+      if (g < 0 || w.op != (of_weight ? &conv2d_input_grad_op() : &conv2d_weight_grad_op()) ||
+          second_product(plan_, groups_[g]) >= 0 ||
+          !(of_weight ? share_a_sweep(w, v) : share_a_sweep(v, w)))
+        continue;
+      if (std::none_of(v.in.begin(), v.in.end(), [&](int in) { return needs(in, g); })) return r;
+    }
+    return -1;
+  }
+
+  /// Whether a sweep makes both gradients in one pass: their convolution keeps the size of images,
+  /// and weights are so few that both products' operands and sums stay in an L2.
+  bool share_a_sweep(const Value& input_grad, const Value& weight_grad) const {
+    const Attributes same(Conv2dAttributes{{1, 1}, {1, 1}, {1, 1}, 1});
+    constexpr int64_t kWeights = 32 * 32 * 9;
+    const Shape& w = weight_grad.shape;
+    return input_grad.attributes == same && weight_grad.attributes == same &&
+           input_grad.dtype == DType::kFloat32 && w[2] == 3 && w[3] == 3 && w.numel() <= kWeights &&
+           w == plan_.values[input_grad.in[1]].shape &&
+           input_grad.shape == plan_.values[weight_grad.in[1]].shape;
   }
 
   /// Begins a group; returns its number.
@@ -126,7 +167,7 @@ class Grouping {
     const int root = groups_[g].values[0];
     if (sums(in)) return false;
     if (by_rows(root) || sums(root)) return pointwise_ && by_rows(in);
-    return epilogues_ && ends(plan_.values[root]) & Traits::kOutput;
+    return epilogues_ && (in == root || by_rows(in)) && ends(plan_.values[root]) & Traits::kOutput;
   }
 
   /// Storing `i` instead of its operand costs nothing; beside it, a pass over memory.
@@ -141,7 +182,8 @@ class Grouping {
     for (int k = 0; k < v.in.size(); ++k) {
       const int in = v.in[k];
       if (group_of_[in] == g) {
-        if (sums(in) || (row_sums ? k > 1 : operand_mode(plan_, v, k) != OperandMode::kFull))
+        if (sums(in) || (in != groups_[g].values[0] && !by_rows(in)) ||
+            (row_sums ? k > 1 : operand_mode(plan_, v, k) != OperandMode::kFull))
           return false;
       } else if (needs(in, g)) {
         return false;
@@ -277,7 +319,7 @@ class Grouping {
   }
 
   Plan& plan_;
-  bool prologues_, epilogues_, pointwise_, fast_;
+  bool prologues_, epilogues_, pointwise_, pairs_, fast_;
   std::vector<std::vector<int>> readers_;
   std::vector<int> group_of_;
   std::vector<char> pinned_;

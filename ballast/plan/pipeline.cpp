@@ -19,6 +19,7 @@ constexpr Pass kPasses[] = {{"fast", &Options::fast},
                             {"fuse_pointwise", &Options::fuse_pointwise},
                             {"fuse_prologue", &Options::fuse_prologue},
                             {"fuse_epilogue", &Options::fuse_epilogue},
+                            {"pair_gradients", &Options::pair_gradients},
                             {"winograd", &Options::winograd}};
 
 std::string pass_names() {

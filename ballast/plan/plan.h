@@ -19,7 +19,8 @@ struct Options {
   bool fuse_pointwise = true;  // chains of pointwise operations become one sweep
   bool fuse_prologue = true;   // pointwise chains are computed by the sweeps that read them
   bool fuse_epilogue = true;  // pointwise chains and sums are computed by the sweep that makes rows
-  bool winograd = true;       // 3x3 convolutions by Winograd's algorithm where it is faster
+  bool pair_gradients = true;  // both gradients of a small 3x3 convolution are one sweep
+  bool winograd = true;        // 3x3 convolutions by Winograd's algorithm where it is faster
 
   bool operator==(const Options&) const = default;
   /// All of them as a number, for keys.
@@ -56,7 +57,8 @@ struct Value {
 };
 
 /// Values that one sweep makes, in order: perhaps a product first, then what is made of rows while
-/// they are in cache: pointwise operations and sums over rows.
+/// they are in cache: pointwise operations and sums over rows. Where the product is the gradient of
+/// a convolution's input, that of its weights may be there, too (second_product).
 struct Group {
   std::vector<int> values;
 };
@@ -109,6 +111,8 @@ bool rows_are_pixels(const Value& v);
 /// Whether a program can make `v` row by row: pointwise operations, and those that only choose
 /// which columns or rows are read (concatenation, slices, repetition over pixels).
 bool made_by_rows(const Plan& plan, const Value& v);
+/// The product of a group besides its first value, or -1.
+int second_product(const Plan& plan, const Group& group);
 /// Whether `v` sums the rows of its first operand: moments, sums of gradients.
 bool sums_rows(const Plan& plan, const Value& v);
 /// First channel that a slice (made_by_rows) reads.

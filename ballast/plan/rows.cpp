@@ -1,4 +1,6 @@
 // What can be made, read and summed row by row.
+#include <span>
+
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/plan/plan.h"
@@ -54,6 +56,12 @@ bool sums_rows(const Plan& plan, const Value& v) {
   if (v.op == &channel_sums_op()) return rows_are_pixels(plan.values[v.in[1]]);
   const uint64_t all = (uint64_t{1} << x.shape.rank()) - 1;
   return v.op == &sum_op() && v.attributes.as<SumAttributes>().mask == (all & ~uint64_t{2});
+}
+
+int second_product(const Plan& plan, const Group& group) {
+  for (int v : std::span(group.values).subspan(1))
+    if (!made_by_rows(plan, plan.values[v]) && !sums_rows(plan, plan.values[v])) return v;
+  return -1;
 }
 
 OperandMode operand_mode(const Plan& plan, const Value& v, int input) {

@@ -116,6 +116,40 @@ class WholeSweep final : public Sweep {
   int root_;
 };
 
+/// Both gradients of a product, one after the other.
+class TwoSweeps final : public Sweep {
+ public:
+  TwoSweeps(std::unique_ptr<Sweep> first, std::unique_ptr<Sweep> second)
+      : first_(std::move(first)), second_(std::move(second)) {}
+
+  int64_t prepared_bytes() const override { return first_->prepared_bytes(); }
+  std::vector<int> prepared_from() const override { return first_->prepared_from(); }
+  void prepare(Pointers p, std::byte* to) const override { first_->prepare(p, to); }
+  int64_t temporary_bytes() const override {
+    return std::max(first_->temporary_bytes(), second_->temporary_bytes());
+  }
+
+  const char* kernel() const override { return first_->kernel(); }
+  void run(Pointers p, const Lent& lent) const override {
+    first_->run(p, lent);
+    second_->run(p, {nullptr, lent.temporary});
+  }
+
+ private:
+  std::unique_ptr<Sweep> first_, second_;  // the second wants nothing prepared
+};
+
+/// The gradients of a convolution's input, with what becomes of it, and of its weights.
+std::unique_ptr<Sweep> build_grads(const plan::Plan& plan, const plan::Group& group,
+                                   int weight_grad, bool fast) {
+  plan::Group input_grad = group;
+  std::erase(input_grad.values, weight_grad);
+  if (fast)
+    if (auto s = build_winograd_grads(plan, input_grad, weight_grad)) return s;
+  return std::make_unique<TwoSweeps>(build(plan, input_grad, fast),
+                                     build(plan, plan::Group{{weight_grad}}, fast));
+}
+
 }  // namespace
 
 bool has_ends(const plan::Plan& plan, const plan::Group& group) {
@@ -128,6 +162,8 @@ bool has_ends(const plan::Plan& plan, const plan::Group& group) {
 std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, bool fast) {
   const int root = group.values[0];
   if (plan.values[root].view()) return std::make_unique<NothingSweep>();
+  if (const int second = plan::second_product(plan, group); second >= 0)
+    return build_grads(plan, group, second, fast);
   if (fast)
     for (auto* builder : {build_pointwise, build_matmul, build_winograd, build_depthwise,
                           build_conv, build_pool, build_sums})

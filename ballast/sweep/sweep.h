@@ -51,6 +51,9 @@ std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, b
 std::unique_ptr<Sweep> build_pointwise(const plan::Plan& plan, const plan::Group& group);
 std::unique_ptr<Sweep> build_matmul(const plan::Plan& plan, const plan::Group& group);
 std::unique_ptr<Sweep> build_winograd(const plan::Plan& plan, const plan::Group& group);
+/// Both gradients of a convolution.
+std::unique_ptr<Sweep> build_winograd_grads(const plan::Plan& plan, const plan::Group& input_grad,
+                                            int weight_grad);
 std::unique_ptr<Sweep> build_depthwise(const plan::Plan& plan, const plan::Group& group);
 std::unique_ptr<Sweep> build_conv(const plan::Plan& plan, const plan::Group& group);
 std::unique_ptr<Sweep> build_pool(const plan::Plan& plan, const plan::Group& group);

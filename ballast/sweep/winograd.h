@@ -22,6 +22,11 @@ struct Geometry {
 /// where it is not a 3x3 one of float32, stride 1, dilation 1 and one group.
 Geometry geometry(const plan::Plan& plan, const plan::Value& v);
 
+/// Beyond so many weights (in*out) a layer is deep: transformed, they fill more than the 9 MB up to
+/// which L3 serves every block well. Then all tiles of a round are transformed first, and each
+/// piece of work transforms a few columns of the weights and uses them for all those tiles.
+inline constexpr int64_t kDeep = 256 * 256;
+
 /// The tile size to use, 4 or 2, or 0 where the direct convolution is faster: by shape alone. The
 /// one place that knows.
 int tile_size(const Geometry& g);
@@ -50,16 +55,17 @@ struct Tiling {
   int64_t down, across, rows, height, width;
 };
 
-/// Tiles that a block has at most: a multiple of the 6, 14 and 16 rows of the microkernels. With 64
-/// channels, its transformed input and output (2 * 36 * 42 * 64 floats) fill an L2 and a half; half
-/// of that, and the shorter products cost more than the trips to L3.
-inline int64_t block_tiles(const Geometry& g) { return g.in + g.out <= 32 ? 84 : 42; }
-
 /// Tiles [column, column + across) of the tile rows [row, end).
 struct Block {
   int64_t row, end, column, across;
   int64_t tiles() const { return (end - row) * across; }
 };
+
+/// What the products of `tiles` tiles cost, for one weight.
+inline double product_cost(const Tiling& t, int64_t tiles) {
+  return 2.0 / 16 * t.coordinates() * static_cast<double>(tiles);
+}
+inline const char* kernel_name(int m) { return m == 4 ? "winograd 4x4" : "winograd 2x2"; }
 
 /// Cuts tiles into blocks of about `most` tiles: several tile rows, or a part of one.
 class Blocks {
@@ -124,8 +130,5 @@ class Reader {
 /// multiples share few sets of a cache.
 inline int64_t tile_stride(int64_t channels) { return spread(round_up(channels, 16), 256); }
 inline int64_t coordinate_stride(int64_t floats) { return round_up(floats, 16) + 16; }
-
-std::unique_ptr<Sweep> build_weight_grad(const plan::Plan& plan, int value, const Geometry& g,
-                                         int m);
 
 }  // namespace ballast::sweep::winograd

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ballast/grad/grad.h"
+#include "ballast/graph/eval.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
@@ -64,6 +65,7 @@ double fast_error(const std::function<std::vector<Tensor>(const std::vector<Tens
     for (Tensor& t : *list)
       if (is_floating(t.dtype())) t.set_requires_grad();
   const auto fast = f(narrow), exact = f(wide);
+  eval(fast);  // together
   double worst = 0;
   for (size_t i = 0; i < fast.size(); ++i) {
     const auto a = cast(fast[i], DType::kFloat64).values<double>(), b = exact[i].values<double>();

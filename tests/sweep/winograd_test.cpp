@@ -10,11 +10,13 @@
 #include "ballast/base/random.h"
 #include "ballast/base/threads.h"
 #include "ballast/grad/grad.h"
+#include "ballast/graph/eval.h"
 #include "ballast/ops/activation.h"
 #include "ballast/ops/conv.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/sweep/explain.h"
 #include "tests/support/gradcheck.h"
 
 namespace ballast {
@@ -30,7 +32,7 @@ void PrintTo(const Case& c, std::ostream* os) {
       << " channels, padding " << c.padding[0] << "," << c.padding[1];
 }
 
-enum Direction { kForward, kInputGrad, kWeightGrad };
+enum Direction { kForward, kInputGrad, kWeightGrad, kBothGrads };
 
 struct Convolution {
   explicit Convolution(const Case& c, uint64_t seed)
@@ -44,12 +46,24 @@ struct Convolution {
   }
 
   std::vector<Tensor> inputs() const { return {x, w, bias, dy}; }
+  /// The same in float32.
+  std::vector<Tensor> floats() const {
+    std::vector<Tensor> in;
+    for (const Tensor& t : inputs()) in.push_back(cast(t, DType::kFloat32).detach());
+    return in;
+  }
   std::vector<Tensor> operator()(Direction d, const std::vector<Tensor>& in) const {
     if (d == kForward)
       return {record(conv2d_op(), dy.shape(), in[0].dtype(), {in[0], in[1], in[2]}, at)};
-    if (d == kInputGrad)
-      return {record(conv2d_input_grad_op(), x.shape(), in[0].dtype(), {in[3], in[1]}, at)};
-    return {record(conv2d_weight_grad_op(), w.shape(), in[0].dtype(), {in[3], in[0]}, at)};
+    const auto input_grad = [&] {
+      return record(conv2d_input_grad_op(), x.shape(), in[0].dtype(), {in[3], in[1]}, at);
+    };
+    const auto weight_grad = [&] {
+      return record(conv2d_weight_grad_op(), w.shape(), in[0].dtype(), {in[3], in[0]}, at);
+    };
+    if (d == kInputGrad) return {input_grad()};
+    if (d == kWeightGrad) return {weight_grad()};
+    return {input_grad(), weight_grad()};
   }
 
   Conv2dAttributes at;
@@ -145,6 +159,58 @@ TEST(WinogradSweep, ChoosesTilesByShape) {
   EXPECT_EQ(chosen({64, 64, 64, 1, 1, {1, 1}}), 0);
 }
 
+/// The sweeps that make both gradients: each one's name, and what is fused into it.
+std::vector<std::string> sweeps_of(const Convolution& conv) {
+  const std::vector<Tensor> in = conv.floats();
+  Recorder recorder;
+  eval(conv(kBothGrads, in));
+  std::vector<std::string> names;
+  for (const PlanReport& p : recorder.plans())
+    for (const SweepReport& s : p.sweeps) {
+      if (!s.name.starts_with("conv2d")) continue;
+      names.push_back(s.name.substr(0, s.name.find(' ')));
+      for (const std::string& fused : s.fused) names.back() += " " + fused;
+    }
+  return names;
+}
+
+TEST(WinogradSweep, MakesBothGradientsAtOnce) {
+  Generator random(11);
+  auto draw = [&](int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random.random32() % static_cast<uint32_t>(high - low + 1));
+  };
+  for (int i = 0; i < 60; ++i) {
+    const Case c{draw(1, 30), draw(1, 33), draw(1, 33), draw(1, 20), draw(1, 40), {1, 1}};
+    const Convolution conv(c, 20 + i);
+    EXPECT_LT(test::fast_error([&](const auto& in) { return conv(kBothGrads, in); }, conv.inputs()),
+              std::max(tolerance(c, kInputGrad), tolerance(c, kWeightGrad)))
+        << testing::PrintToString(c);
+  }
+  const Convolution small({4, 16, 24, 12, 12, {1, 1}}, 3), large({4, 64, 24, 12, 12, {1, 1}}, 3);
+  const std::vector<std::string> together{"conv2d_input_grad conv2d_weight_grad"},
+      apart{"conv2d_input_grad", "conv2d_weight_grad"};
+  EXPECT_EQ(sweeps_of(small), together);
+  EXPECT_EQ(sweeps_of(large), apart);
+  plan::options().pair_gradients = false;
+  EXPECT_EQ(sweeps_of(small), apart);
+  plan::options().pair_gradients = true;
+}
+
+// The gradient of the weights (or of the input) goes into what the other one is computed from: they
+// cannot be one sweep.
+TEST(WinogradSweep, MakesGradientsThatWaitForEachOtherApart) {
+  const Convolution conv({2, 5, 5, 3, 3, {1, 1}}, 5);
+  auto f = [&](const std::vector<Tensor>& in) {
+    auto next = in;
+    const Tensor dw = conv(kWeightGrad, in)[0];
+    next[1] = in[1] * sum(dw);
+    const Tensor dx = conv(kInputGrad, next)[0];
+    next[0] = in[0] + dx;
+    return std::vector<Tensor>{dx, dw, conv(kWeightGrad, next)[0], conv(kInputGrad, in)[0]};
+  };
+  EXPECT_LT(test::fast_error(f, conv.inputs()), 1e-4);
+}
+
 // A chain before, a chain and sums behind; in both gradients, too. Deep layers and shallow ones.
 TEST(WinogradSweep, RunsTheChainsAndSumsAroundIt) {
   for (int64_t channels : {13, 64, 260}) {
@@ -173,16 +239,19 @@ TEST(WinogradSweep, MakesTheSameBitsWithAnyNumberOfThreads) {
   const int before = num_threads();
   for (const Case& c : cases) {
     const Convolution conv(c, 3);
-    std::vector<Tensor> in;
-    for (const Tensor& t : conv.inputs()) in.push_back(cast(t, DType::kFloat32).detach());
-    for (Direction d : {kForward, kInputGrad, kWeightGrad}) {
-      std::vector<float> first;
+    const std::vector<Tensor> in = conv.floats();
+    for (Direction d : {kForward, kInputGrad, kWeightGrad, kBothGrads}) {
+      std::vector<std::vector<float>> first;
       for (int threads : {1, 2, 4}) {
         set_num_threads(threads);
-        const auto made = conv(d, in)[0].values<float>();
-        if (first.empty()) first = made;
-        EXPECT_EQ(std::memcmp(first.data(), made.data(), made.size() * sizeof(float)), 0)
-            << testing::PrintToString(c) << " direction " << d << " threads " << threads;
+        const auto made = conv(d, in);
+        eval(made);
+        for (size_t i = 0; i < made.size(); ++i) {
+          const auto values = made[i].values<float>();
+          if (first.size() == i) first.push_back(values);
+          EXPECT_EQ(std::memcmp(first[i].data(), values.data(), values.size() * sizeof(float)), 0)
+              << testing::PrintToString(c) << " direction " << d << " threads " << threads;
+        }
       }
     }
   }
@@ -209,8 +278,7 @@ TEST(WinogradSweep, IsSwitchedOffInTheEnvironment) {
 
 TEST(WinogradSweep, IsSwitchedOffByAnOption) {
   const Convolution conv({4, 32, 32, 8, 8, {1, 1}}, 3);
-  std::vector<Tensor> in;
-  for (const Tensor& t : conv.inputs()) in.push_back(cast(t, DType::kFloat32).detach());
+  const std::vector<Tensor> in = conv.floats();
   const auto winograd = conv(kForward, in)[0].values<float>();
   plan::options().winograd = false;
   const auto direct = conv(kForward, in)[0].values<float>();
