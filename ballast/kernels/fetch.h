@@ -10,14 +10,15 @@ namespace ballast::kernels {
 inline constexpr int64_t kLine = 16;
 
 /// Fetches the cache line `ahead` floats beyond `at`. That may be beyond what there is, where
-/// fetching does nothing: the address is no pointer to it.
-inline void prefetch(const float* at, int64_t ahead) {
+/// fetching does nothing: the address is no pointer to it. (Always inlined: to GCC a function that
+/// only fetches does nothing, and calls of it are dropped.)
+[[gnu::always_inline]] inline void prefetch(const float* at, int64_t ahead) {
   __builtin_prefetch(reinterpret_cast<const float*>(reinterpret_cast<uintptr_t>(at) +
                                                     static_cast<uintptr_t>(ahead) * sizeof(float)));
 }
 
 /// Fetches a cache line into L2.
-inline void prefetch_line(const float* at) { __builtin_prefetch(at, 0, 2); }
+[[gnu::always_inline]] inline void prefetch_line(const float* at) { __builtin_prefetch(at, 0, 2); }
 
 /// A list of memory to fetch, and how much of it has been. A product leaves the way to memory idle,
 /// and what comes before and after it waits for memory: with the list, a product fetches a cache

@@ -36,22 +36,31 @@ HWY_INLINE void store(V v, float* p, hn::Mask<D> mask) {
 /// The second operand; where there is none, the first: the loops advance all pointers.
 HWY_INLINE const RowOperand& second(const PointwiseCall& o) { return o.b.at ? o.b : o.a; }
 
+/// Fetches `n` floats of both operands' rows for later.
+HWY_INLINE void fetch_ahead(const float* a, int64_t ahead_a, const float* b, int64_t ahead_b,
+                            int64_t n) {
+  for (int64_t i = 0; i < n; i += kLine) {
+    if (ahead_a) prefetch(a + i, ahead_a);
+    if (ahead_b) prefetch(b + i, ahead_b);
+  }
+}
+
 /// Stores f(a, b) for every element.
 template <class F>
 HWY_INLINE void binary(const PointwiseCall& o, const F& f) {
   const RowOperand& other = second(o);
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), whole = o.columns / lanes * lanes;
-  const auto mask = hn::FirstN(D(), static_cast<size_t>(o.columns - whole));
-  for (int64_t r = 0; r < o.rows; ++r) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D())), columns = o.columns,
+                whole = columns / lanes * lanes, ahead_a = o.a.ahead, ahead_b = o.b.ahead;
+  const auto mask = hn::FirstN(D(), static_cast<size_t>(columns - whole));
+  for (int64_t r = 0, rows = o.rows; r < rows; ++r) {
     const float *a = o.a.at + r * o.a.pitch, *b = other.at + r * other.pitch;
     float* out = o.out + r * o.out_pitch;
     int64_t c = 0;
     for (; c < whole; c += lanes) {
-      prefetch(a + c, o.a.ahead);
-      prefetch(b + c, other.ahead);
+      fetch_ahead(a + c, ahead_a, b + c, ahead_b, lanes);
       store<false>(f(load<false>(a + c, mask), load<false>(b + c, mask)), out + c, mask);
     }
-    if (c < o.columns)
+    if (c < columns)
       store<true>(f(load<true>(a + c, mask), load<true>(b + c, mask)), out + c, mask);
   }
 }
@@ -82,9 +91,10 @@ HWY_INLINE void strip(const PointwiseCall& o, int64_t c, hn::Mask<D> mask, const
   const RowOperand& other = second(o);
   const float *a = o.a.at + c, *b = other.at + c;
   float* out = o.out + c;
-  for (int64_t r = 0; r < o.rows; ++r, a += o.a.pitch, b += other.pitch, out += o.out_pitch) {
-    prefetch(a, o.a.ahead);
-    prefetch(b, other.ahead);
+  const int64_t rows = o.rows, pitch_a = o.a.pitch, pitch_b = other.pitch, pitch = o.out_pitch,
+                ahead_a = o.a.ahead, ahead_b = o.b.ahead;
+  for (int64_t r = 0; r < rows; ++r, a += pitch_a, b += pitch_b, out += pitch) {
+    fetch_ahead(a, ahead_a, b, ahead_b, NV * lanes);
     for (int j = 0; j < NV; ++j)
       store<kMasked>(
           f(load<kMasked>(a + j * lanes, mask), load<kMasked>(b + j * lanes, mask), k[j]),

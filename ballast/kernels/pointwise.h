@@ -8,7 +8,7 @@
 namespace ballast::kernels {
 
 /// A matrix operand: element (r, c) at at[r*pitch + c]. A pitch of 0 repeats one row. What lies
-/// `ahead` floats further on will be read soon: it is fetched into the cache.
+/// `ahead` floats further on will be read soon: it is fetched into the cache (0: nothing is).
 struct RowOperand {
   const float* at = nullptr;
   int64_t pitch = 0;

@@ -295,7 +295,7 @@ bool* Sink::Run::used() const { return reinterpret_cast<bool*>(slot(count_)); }
 void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, int64_t n) const {
   const Parts& s = *sink_.parts_;
   if (s.reductions.empty()) {
-    if (s.program) s.program->run(p_, {row, rows, c, n}, {});
+    if (s.program) s.program->run(p_, {row, rows, c, n}, {}, !s.product);
     if (s.streams) kernels::stream_fence();
     return;
   }
@@ -313,7 +313,8 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
     for (int g = 0; g < s.givens; ++g) given[g] = {arrays + g * kChunk, columns};
     for (int64_t r = row; r < row + rows; r += step) {
       const Block b{r, std::min(step, row + rows - r), c + i, columns};
-      if (s.program) s.program->run(p_, b, std::span(given, static_cast<size_t>(s.givens)));
+      if (s.program)
+        s.program->run(p_, b, std::span(given, static_cast<size_t>(s.givens)), !s.product);
       for (const Reduction& red : s.reductions)
         s.reduce(red, p_, slot + red.slot, b, given, arrays + s.givens * kChunk);
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace ballast::sweep {
 namespace {
@@ -13,8 +14,10 @@ using plan::OperandMode;
 constexpr int64_t kBlock = 1024;
 // An instruction alone runs over this many blocks at a time.
 constexpr int64_t kAlone = 16;
-// Operands in memory are fetched this many blocks before they are read.
+// What lies in memory, and nobody has fetched, is fetched this many blocks before it is read; by
+// programs that read no more than a few arrays the processor does that itself, and better.
 constexpr int64_t kAhead = 2;
+constexpr int kFewReads = 3;
 // Values of this size and more are written past the caches.
 constexpr int64_t kStreamed = int64_t{8} << 20;
 
@@ -88,7 +91,17 @@ class ProgramCompiler {
     drop_copies();
     combine();
     allocate_registers();
+    segment_.many_reads = reads() > kFewReads;
     return std::move(segment_);
+  }
+
+  /// Arrays in memory that the code reads.
+  int reads() const {
+    std::set<std::pair<int, int64_t>> arrays;
+    for (const Instruction& i : segment_.code)
+      for (const Operand* o : {&i.a, &i.b})
+        if (o->kind == Operand::kMemory && o->pitch > 0) arrays.insert({o->index, o->offset});
+    return static_cast<int>(arrays.size());
   }
 
   /// Columns at which an input of a concatenation ends, as seen from the result.
@@ -375,10 +388,10 @@ Program::Program(const plan::Plan& plan, std::span<const Result> results, int ra
     }
 }
 
-void Program::run(Pointers p, const Block& b, std::span<const Given> given) const {
+void Program::run(Pointers p, const Block& b, std::span<const Given> given, bool cold) const {
   for (const Segment& s : segments_) {
     const int64_t begin = std::max(b.c, s.begin), end = std::min(b.c + b.n, s.end);
-    if (begin < end) run_segment(s, p, b, begin, end, given);
+    if (begin < end) run_segment(s, p, b, begin, end, given, cold && s.many_reads);
   }
 }
 
@@ -396,7 +409,7 @@ void Program::fetch(Pointers p, const Block& b, kernels::Fetch& list) const {
 }
 
 void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t begin, int64_t end,
-                          std::span<const Given> given) const {
+                          std::span<const Given> given, bool cold) const {
   const bool dense =
       flat_ && end - begin == columns_ &&
       std::all_of(given.begin(), given.end(), [&](const Given& g) { return g.pitch == columns_; });
@@ -426,7 +439,7 @@ void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t 
             return {reinterpret_cast<const float*>(p[o.index]) +
                         (o.repeat > 1 ? row / o.repeat : row) * o.pitch + begin + c + o.offset,
                     o.repeat > 1 ? 0 : o.pitch,
-                    o.pitch ? kAhead * (columns > width ? width : ahead * o.pitch) : 0};
+                    cold && o.pitch ? kAhead * (columns > width ? width : ahead * o.pitch) : 0};
           case Operand::kRegister:
             return {registers + o.index * kBlock, n};
           case Operand::kScalar:

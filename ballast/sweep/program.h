@@ -42,7 +42,8 @@ class Program {
     float* at;
     int64_t pitch;
   };
-  void run(Pointers p, const Block& block, std::span<const Given> given) const;
+  /// `cold`: nobody has fetched what it reads (`fetch`); it fetches as it goes.
+  void run(Pointers p, const Block& block, std::span<const Given> given, bool cold = false) const;
   /// Adds what `run` will read from memory.
   void fetch(Pointers p, const Block& block, kernels::Fetch& list) const;
   /// What an element costs, as `parallel_for` counts it.
@@ -73,11 +74,12 @@ class Program {
     std::vector<Instruction> code;
     int registers = 0;
     std::vector<int> scalars;  // values
+    bool many_reads = false;   // of memory
   };
 
   /// Columns [begin, end) of a block.
   void run_segment(const Segment& s, Pointers p, const Block& b, int64_t begin, int64_t end,
-                   std::span<const Given> given) const;
+                   std::span<const Given> given, bool cold) const;
 
   std::vector<Segment> segments_;
   int64_t columns_ = 0;
