@@ -46,7 +46,7 @@ struct Part {
   const float* next;  // the panel of B after these columns, if there is one
 };
 
-/// Lines that a block fetches, one with every step along its depth.
+/// Lines that a block fetches, one or two with every step along its depth.
 struct Ahead {
   Fetch::Share* shares;
   int count;
@@ -95,6 +95,9 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Ahead ahe
       for (int i = 0; i < Rows; ++i) c[i][j] = start;
     }
   }
+  // Lines fetched with a step: where there are few rows, there are few blocks to fetch the next
+  // panel.
+  constexpr int kPace = 2 * Rows <= kRowsOf[NV] + 2 ? 2 : 1;
   for (int t = part.first; t < part.first + part.taps; ++t) {
     const float *a[Rows], *first = p.a[t] + part.k * p.sak;
     if constexpr (Stride > 0)
@@ -121,15 +124,16 @@ HWY_NOINLINE void block(const Product& p, const Part& part, int64_t m, Ahead ahe
     };
     int64_t k = 0, steps = part.depth;
     while (ahead.count > 0 && steps > 0) {
-      const int64_t n = std::min(ahead.shares->count, steps);
+      const int64_t n = std::min((ahead.shares->count + kPace - 1) / kPace, steps);
       Fetch::Lines lines = *ahead.shares->lines;
       for (int64_t i = 0; i < n; ++i, k += step) {
-        prefetch_line(lines.next());
+#pragma GCC unroll 2
+        for (int j = 0; j < kPace; ++j) prefetch_line(lines.next());
         add(k);
       }
       *ahead.shares->lines = lines;
       steps -= n;
-      ahead.shares->count -= n;
+      ahead.shares->count -= kPace * n;
       if (ahead.shares->count > 0) continue;
       ++ahead.shares;
       --ahead.count;
