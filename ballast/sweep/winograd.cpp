@@ -5,7 +5,7 @@
 
 #include "ballast/ops/conv.h"
 #include "ballast/sweep/winograd_conv.h"
-#include "ballast/sweep/winograd_grad.h"
+#include "ballast/sweep/winograd_weight_grad.h"
 
 namespace ballast::sweep {
 namespace winograd {

@@ -1,4 +1,4 @@
-#include "ballast/sweep/winograd_grad.h"
+#include "ballast/sweep/winograd_weight_grad.h"
 
 #include <algorithm>
 
