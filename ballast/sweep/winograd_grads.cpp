@@ -89,13 +89,8 @@ class GradsSweep final : public Sweep {
   WeightGradSweep weight_;
 };
 
-}  // namespace
-}  // namespace winograd
-
-std::unique_ptr<Sweep> build_winograd_grads(const plan::Plan& plan, const plan::Group& input_grad,
-                                            int weight_grad) {
-  using namespace winograd;
-  if (!plan::options().winograd) return nullptr;
+std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& input_grad,
+                             int weight_grad) {
   const Geometry of_input = geometry(plan, plan.values[input_grad.values[0]]),
                  of_weight = geometry(plan, plan.values[weight_grad]);
   if (!of_input.images || !of_weight.images || of_input.pad[0] != 1 || of_input.pad[1] != 1)
@@ -104,6 +99,14 @@ std::unique_ptr<Sweep> build_winograd_grads(const plan::Plan& plan, const plan::
   if (!m || tile_size(of_weight) != m) return nullptr;
   auto sweep = std::make_unique<GradsSweep>(plan, input_grad, weight_grad, of_input, of_weight, m);
   return sweep->fits() ? std::move(sweep) : nullptr;
+}
+
+}  // namespace
+}  // namespace winograd
+
+std::unique_ptr<Sweep> build_winograd_grads(const plan::Plan& plan, const plan::Group& input_grad,
+                                            int weight_grad) {
+  return plan::options().winograd ? winograd::build(plan, input_grad, weight_grad) : nullptr;
 }
 
 }  // namespace ballast::sweep
