@@ -87,10 +87,8 @@ void check_constant(const Node& a, const Node& b) {
 /// Whether two nodes do the same to the same.
 void check_same(const Trace& a, const Trace& b, size_t i) {
   const Node &x = *a.nodes[i], &y = *b.nodes[i];
-  const auto xa = x.attributes.bytes(), ya = y.attributes.bytes();
   bool same = x.op == y.op && x.dtype == y.dtype && x.shape.rank() == y.shape.rank() &&
-              xa.size() == ya.size() && std::memcmp(xa.data(), ya.data(), xa.size()) == 0 &&
-              x.inputs.size() == y.inputs.size();
+              x.attributes == y.attributes && x.inputs.size() == y.inputs.size();
   for (int k = 0; same && k < x.inputs.size(); ++k) {
     const Node &in_x = *x.inputs[k], &in_y = *y.inputs[k];
     same = a.depends(in_x) == b.depends(in_y);

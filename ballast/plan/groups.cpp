@@ -97,9 +97,7 @@ class Grouping {
     } else if (plan_.values[i].op == &conv2d_weight_grad_op()) {
       add(i, group_of_[pair]);
     } else {
-      Group& g = groups_[group_of_[pair]];
-      g.values.insert(g.values.begin(), i);
-      group_of_[i] = group_of_[pair];
+      put_first(i, group_of_[pair]);
     }
   }
 
@@ -143,6 +141,12 @@ class Grouping {
 
   void add(int i, int g) {
     groups_[g].values.push_back(i);
+    group_of_[i] = g;
+  }
+
+  /// What the other values of group g are made of, or beside.
+  void put_first(int i, int g) {
+    groups_[g].values.insert(groups_[g].values.begin(), i);
     group_of_[i] = g;
   }
 
@@ -278,10 +282,7 @@ class Grouping {
     if (pointwise_)
       for (int r : readers_[i])
         if (sums(r) && plan_.values[r].in.size() == 1 && groups_[group_of_[r]].values[0] == r) {
-          Group& g = groups_[group_of_[r]];
-          g.values.insert(g.values.begin(), i);
-          group_of_[i] = group_of_[r];
-          return;
+          return put_first(i, group_of_[r]);
         }
     const int g = start(i);
     if (pointwise_) absorb(g);

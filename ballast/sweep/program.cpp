@@ -100,7 +100,7 @@ class ProgramCompiler {
     std::set<std::pair<int, int64_t>> arrays;
     for (const Instruction& i : segment_.code)
       for (const Operand* o : {&i.a, &i.b})
-        if (o->kind == Operand::kMemory && o->pitch > 0) arrays.insert({o->index, o->offset});
+        if (o->moves()) arrays.insert({o->index, o->offset});
     return static_cast<int>(arrays.size());
   }
 
@@ -401,7 +401,7 @@ void Program::fetch(Pointers p, const Block& b, kernels::Fetch& list) const {
     if (begin >= end) continue;
     for (const Instruction& i : s.code)
       for (const Operand* o : {&i.a, &i.b})
-        if (o->kind == Operand::kMemory && o->pitch > 0 && o->repeat == 1)
+        if (o->moves())
           list.add(
               reinterpret_cast<const float*>(p[o->index]) + b.row * o->pitch + begin + o->offset,
               o->pitch, b.rows, end - begin);
@@ -439,7 +439,7 @@ void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t 
             return {reinterpret_cast<const float*>(p[o.index]) +
                         (o.repeat > 1 ? row / o.repeat : row) * o.pitch + begin + c + o.offset,
                     o.repeat > 1 ? 0 : o.pitch,
-                    cold && o.pitch ? kAhead * (columns > width ? width : ahead * o.pitch) : 0};
+                    cold && o.moves() ? kAhead * (columns > width ? width : ahead * o.pitch) : 0};
           case Operand::kRegister:
             return {registers + o.index * kBlock, n};
           case Operand::kScalar:

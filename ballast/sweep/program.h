@@ -60,6 +60,8 @@ class Program {
     int index = 0;
     int64_t pitch = 0, offset = 0, repeat = 1;
     bool operator==(const Operand&) const = default;
+    /// Whether each row is elsewhere in memory.
+    bool moves() const { return kind == kMemory && pitch > 0 && repeat == 1; }
   };
   struct Instruction {
     Pointwise code;

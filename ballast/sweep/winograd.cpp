@@ -114,9 +114,10 @@ void Reader::hold(int64_t first, int64_t end, int64_t width) {
   }
 }
 
-kernels::TilesRead Reader::operator()(int64_t image, int64_t r, int64_t column, int64_t across) {
+kernels::TilesRead Reader::operator()(const Tiling& tiling, const Block& b, int64_t r) {
+  const int64_t image = tiling.image(r), across = b.across;
   // Pixels [begin, end) of a row are needed; there may be none.
-  const int64_t left = column * w_.step - w_.pad[1], top = r * w_.step - w_.pad[0];
+  const int64_t left = b.column * w_.step - w_.pad[1], top = r % tiling.down * w_.step - w_.pad[0];
   const int64_t end = std::clamp<int64_t>(left + (across - 1) * w_.step + w_.span, 0, w_.width);
   const int64_t begin = std::clamp<int64_t>(left, 0, end), width = end - begin;
   if (image != image_ || begin != begin_) std::fill_n(held_, kMostRows, -1);
@@ -134,6 +135,12 @@ kernels::TilesRead Reader::operator()(int64_t image, int64_t r, int64_t column, 
       rows_[i] = memory_ + place(row) * width * pitch_;
   }
   return {rows_, pitch_, width, left - begin, across, source_.columns()};
+}
+
+void transform_input(const Tiling& tiling, const Block& b, Reader& reader,
+                     kernels::Transformed to) {
+  for (int64_t r = b.row; r < b.end; ++r, to.at += b.across * to.tile)
+    kernels::winograd_input(tiling.m, reader(tiling, b, r), to);
 }
 
 }  // namespace winograd

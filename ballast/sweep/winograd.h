@@ -61,9 +61,10 @@ struct Block {
   int64_t tiles() const { return (end - row) * across; }
 };
 
-/// What the products of `tiles` tiles cost, for one weight.
-inline double product_cost(const Tiling& t, int64_t tiles) {
-  return 2.0 / 16 * t.coordinates() * static_cast<double>(tiles);
+/// What the products of `tiles` tiles cost.
+inline double product_cost(const Geometry& g, const Tiling& t, int64_t tiles) {
+  return 2.0 / 16 * t.coordinates() * static_cast<double>(tiles) *
+         static_cast<double>(g.in * g.out);
 }
 inline const char* kernel_name(int m) { return m == 4 ? "winograd 4x4" : "winograd 2x2"; }
 
@@ -101,9 +102,8 @@ class Reader {
                     Pointers p, kernels::Fetch& list);
 
   Reader(const Source& source, Pointers p, const Window& w, float* memory);
-  /// Tiles [column, column + across) of row `r` of the tiles of `image`. What it points to stays
-  /// valid until the next call.
-  kernels::TilesRead operator()(int64_t image, int64_t r, int64_t column, int64_t across);
+  /// The tiles of `b` in tile row `r`. What it points to stays valid until the next call.
+  kernels::TilesRead operator()(const Tiling& tiling, const Block& b, int64_t r);
 
  private:
   static constexpr int kMostRows = 8;
@@ -124,6 +124,9 @@ class Reader {
   int64_t held_[kMostRows], image_ = -1, begin_ = -1;
   const float* rows_[kMostRows];
 };
+
+/// Transforms the pixels under `b` to tiles `to` onwards.
+void transform_input(const Tiling& tiling, const Block& b, Reader& reader, kernels::Transformed to);
 
 /// Floats from one tile's `channels` channels to the next's, and from one coordinate of `floats`
 /// floats to the next: rounded up to whole vectors of every target, and off powers of two, whose

@@ -115,12 +115,6 @@ void ConvSweep::products(const kernels::Transformed& v, int64_t tiles, const flo
   }
 }
 
-void ConvSweep::input(Reader& reader, const Block& b, kernels::Transformed v) const {
-  for (int64_t r = b.row; r < b.end; ++r, v.at += b.across * v.tile)
-    kernels::winograd_input(tiling_.m,
-                            reader(tiling_.image(r), r % tiling_.down, b.column, b.across), v);
-}
-
 void ConvSweep::output(Pointers p, kernels::Transformed made, const Block& b, int64_t n,
                        int64_t columns, const Sink::Run& out, int64_t slot) const {
   const int64_t pitch = sink_.pitch(), width = g_.out_width, left = b.column * tiling_.m;
@@ -169,7 +163,7 @@ void ConvSweep::block(Pointers p, const std::byte* prepared, int64_t i, const Si
       scratch((floats + Reader::floats(x_, window_, blocks_.across(), p)) * sizeof(float)));
   const Space space = this->space(memory, blocks_.tiles());
   Reader reader(x_, p, window_, memory + floats);
-  input(reader, b, space.v);
+  transform_input(tiling_, b, reader, space.v);
   kernels::Fetch next;
   fetch(b, out, next);
   if (i + 1 < blocks_.count()) Reader::fetch(x_, window_, tiling_, blocks_[i + 1], p, next);
@@ -192,7 +186,7 @@ void ConvSweep::run_deep(Pointers p, float* memory) const {
       Reader reader(x_, p, window_, pixels);
       kernels::Transformed to = v;
       to.at += r * b.across * v.tile;
-      input(reader, {b.row + r, b.row + r + 1, 0, b.across}, to);
+      transform_input(tiling_, {b.row + r, b.row + r + 1, 0, b.across}, reader, to);
     });
     parallel_for(pieces, cost(b.tiles()), [&](int64_t n) {
       columns(p, v, b, n * step, std::min(step, g_.out - n * step), out, n);

@@ -45,17 +45,13 @@ class ConvSweep final : public Sweep {
 
  private:
   int64_t block_tiles() const;
-  double cost(int64_t tiles) const {
-    return product_cost(tiling_, tiles) * static_cast<double>(g_.in * g_.out);
-  }
+  double cost(int64_t tiles) const { return product_cost(g_, tiling_, tiles); }
   /// Transforms the weights of `columns` output channels from n.
   void weights(Pointers p, int64_t n, int64_t columns, float* to, int64_t stride) const;
   /// One product for each coordinate: `v` (tiles x in) times weights `u` to `to` (tiles x columns).
   void products(const kernels::Transformed& v, int64_t tiles, const float* u, int64_t u_stride,
                 int64_t columns, const kernels::Transformed& to,
                 kernels::Fetch* fetch = nullptr) const;
-  /// Transforms the pixels under `b` to tiles `v` onwards.
-  void input(Reader& reader, const Block& b, kernels::Transformed v) const;
   /// Writes output channels [n, n+columns) of `b` and hands them to the epilogue.
   void output(Pointers p, kernels::Transformed made, const Block& b, int64_t n, int64_t columns,
               const Sink::Run& out, int64_t slot) const;

@@ -44,8 +44,8 @@ class GradsSweep final : public Sweep {
     const Blocks& blocks = weight_.blocks();
     const Tiling& tiling = weight_.tiling();
     const Source &dy = input_.source(), &x = weight_.source();
-    const int64_t first = blocks.count() * i / weight_.slabs(),
-                  end = blocks.count() * (i + 1) / weight_.slabs();
+    const Parts slabs = weight_.blocks_of_slabs();
+    const int64_t first = slabs.begin(i), end = slabs.begin(i + 1);
     const int64_t tiles = blocks.tiles(), across = blocks.across();
     // Once the gradient of the input is made, x takes its operands' place.
     const int64_t floats = std::max(input_.space_floats(tiles), weight_.x_floats(tiles)),
@@ -58,23 +58,25 @@ class GradsSweep final : public Sweep {
     float* reader_memory = memory + floats + dy_floats;
     for (int64_t k = first; k < end; ++k) {
       const Block b = blocks[k];
-      output_grad(b, Reader(dy, p, input_.window(), reader_memory), space.v, operands.dy);
+      Reader dy_reader(dy, p, input_.window(), reader_memory);
+      output_grad(b, dy_reader, space.v, operands.dy);
       kernels::Fetch taken, next;
       input_.fetch(b, out, taken);
       Reader::fetch(x, weight_.window(), tiling, b, p, taken);
       input_.finish(p, prepared, space, b, taken, out, i);
-      weight_.input(b, Reader(x, p, weight_.window(), reader_memory), operands.x);
+      Reader x_reader(x, p, weight_.window(), reader_memory);
+      transform_input(tiling, b, x_reader, operands.x);
       if (k + 1 < end) Reader::fetch(dy, input_.window(), tiling, blocks[k + 1], p, next);
       weight_.add(operands, b.tiles(), k == first, sums, next);
     }
   }
 
   /// Transforms the output's gradient for both products.
-  void output_grad(const Block& b, Reader dy, kernels::Transformed for_input,
+  void output_grad(const Block& b, Reader& dy, kernels::Transformed for_input,
                    kernels::Transformed for_weight) const {
     const Tiling& tiling = weight_.tiling();
     for (int64_t r = b.row; r < b.end; ++r) {
-      kernels::TilesRead tiles = dy(tiling.image(r), r % tiling.down, b.column, b.across);
+      kernels::TilesRead tiles = dy(tiling, b, r);
       kernels::winograd_input(tiling.m, tiles, for_input);
       // Padding is 1: the tiles' own pixels begin in the second row and column.
       ++tiles.rows;

@@ -86,18 +86,12 @@ WeightGradSweep::Operands WeightGradSweep::operands(float* x, float* dy, int64_t
           {dy, dy_stride(tiles), dy_panel_, tiles * dy_panel_}};
 }
 
-void WeightGradSweep::input(const Block& b, Reader x, kernels::Transformed to) const {
-  for (int64_t r = b.row; r < b.end; ++r, to.at += b.across * to.tile)
-    kernels::winograd_input(tiling_.m, x(tiling_.image(r), r % tiling_.down, b.column, b.across),
-                            to);
-}
-
 void WeightGradSweep::transform(Pointers p, const Block& b, Operands to, float* memory) const {
-  input(b, Reader(x_, p, x_window_, memory), to.x);
+  Reader x(x_, p, x_window_, memory);
+  transform_input(tiling_, b, x, to.x);
   Reader dy(dy_, p, dy_window_, memory + Reader::floats(x_, x_window_, b.across, p));
   for (int64_t r = b.row; r < b.end; ++r, to.dy.at += b.across * to.dy.tile)
-    kernels::winograd_output_grad(
-        tiling_.m, dy(tiling_.image(r), r % tiling_.down, b.column, b.across), to.dy);
+    kernels::winograd_output_grad(tiling_.m, dy(tiling_, b, r), to.dy);
 }
 
 void WeightGradSweep::product(const Operands& o, int q, int64_t tiles, bool start,
@@ -139,7 +133,8 @@ void WeightGradSweep::write(Pointers p, const Piece& piece, const Sums& s, const
 }
 
 void WeightGradSweep::slab(Pointers p, int64_t i, float* sums) const {
-  const int64_t first = blocks_.count() * i / slabs_, end = blocks_.count() * (i + 1) / slabs_;
+  const Parts blocks = blocks_of_slabs();
+  const int64_t first = blocks.begin(i), end = blocks.begin(i + 1);
   const int64_t floats = operand_floats(blocks_.tiles());
   auto* memory = reinterpret_cast<float*>(
       scratch((floats + reader_floats(blocks_.across(), p)) * sizeof(float)));

@@ -25,6 +25,8 @@ class WeightGradSweep final : public Sweep {
   int64_t slabs() const { return division_ == kTiles ? slabs_ : 0; }
   int64_t slab_floats() const { return slab_floats_; }
   const Blocks& blocks() const { return blocks_; }
+  /// The blocks of each slab.
+  Parts blocks_of_slabs() const { return {blocks_.count(), 1, slabs_}; }
   const Tiling& tiling() const { return tiling_; }
   const Source& source() const { return x_; }
   const Reader::Window& window() const { return x_window_; }
@@ -38,8 +40,6 @@ class WeightGradSweep final : public Sweep {
   int64_t x_floats(int64_t tiles) const { return tiling_.coordinates() * x_stride(tiles); }
   int64_t dy_floats(int64_t tiles) const { return tiling_.coordinates() * dy_stride(tiles); }
   Operands operands(float* x, float* dy, int64_t tiles) const;
-  /// Transforms the tiles of `b` to those of x.
-  void input(const Block& b, Reader x, kernels::Transformed to) const;
   /// Adds `tiles` tiles to a slab's sums, or starts with them.
   void add(const Operands& o, int64_t tiles, bool start, float* sums, kernels::Fetch& fetch) const;
   /// Transforms the sums over all slabs to the gradient.
@@ -50,9 +50,7 @@ class WeightGradSweep final : public Sweep {
   int64_t dy_stride(int64_t tiles) const {
     return coordinate_stride(tiles * round_up(g_.out, dy_panel_));
   }
-  double cost(int64_t tiles) const {
-    return product_cost(tiling_, tiles) * static_cast<double>(g_.in * g_.out);
-  }
+  double cost(int64_t tiles) const { return product_cost(g_, tiling_, tiles); }
 
   int64_t operand_floats(int64_t tiles) const { return x_floats(tiles) + dy_floats(tiles); }
   Operands operands(float* memory, int64_t tiles) const {
