@@ -38,6 +38,15 @@ class Fetch {
           width_(width),
           skip_(pitch - width * kLine) {}
     int64_t count() const { return count_; }
+    /// Takes in rows that begin where these end, if there are as many and as far apart.
+    bool widen(const float* at, int64_t pitch, int64_t rows, int64_t width) {
+      if (at != at_ + width_ * kLine || pitch != skip_ + width_ * kLine || rows * width_ != count_)
+        return false;
+      count_ += rows * width;
+      left_ = width_ += width;
+      skip_ -= width * kLine;
+      return true;
+    }
     const float* at() const { return at_; }
     /// The next line.
     const float* next() {
@@ -70,10 +79,16 @@ class Fetch {
       columns *= rows;
       rows = 1;
     }
-    for (int i = 0; i < count_; ++i)
+    const int64_t width = (columns + kLine - 1) / kLine;
+    for (int i = 0; i < count_; ++i) {
       if (areas_[i].at() == at) return;  // a chain may read the same memory twice
+      if (areas_[i].widen(at, pitch, rows, width)) {
+        lines_ += rows * width;
+        return;
+      }
+    }
     if (count_ == kMost) return;
-    areas_[count_] = Lines(at, pitch, rows, (columns + kLine - 1) / kLine);
+    areas_[count_] = Lines(at, pitch, rows, width);
     lines_ += areas_[count_++].count();
   }
 

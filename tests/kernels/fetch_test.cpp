@@ -53,15 +53,35 @@ TEST(Fetch, GivesEachLineOnceInThePartsItWasDividedInto) {
 }
 
 TEST(Fetch, LeavesOutMemoryItHasAndWhatIsTooMuch) {
-  std::vector<float> memory(200 * 16);
+  std::vector<float> memory(200 * 32);
   kernels::Fetch list;
-  for (int i = 0; i < 200; ++i) list.add(memory.data() + i * 16, 16, 1, 16);
-  list.add(memory.data(), 16, 200, 16);
+  for (int i = 0; i < 200; ++i) list.add(memory.data() + i * 32, 32, 1, 16);
+  list.add(memory.data(), 32, 200, 16);
   list.divide(64);
   for (int i = 0; i < 64; ++i) {
     ASSERT_FALSE(list.done());
-    EXPECT_EQ(take(list, 7), std::vector<const float*>{memory.data() + i * 16});
+    EXPECT_EQ(take(list, 7), std::vector<const float*>{memory.data() + i * 32});
   }
+  EXPECT_TRUE(list.done());
+}
+
+// Neighbouring columns of the same rows, as the parts of a concatenation are read.
+TEST(Fetch, JoinsWhatLiesSideBySide) {
+  std::vector<float> memory(3 * 64), other(3 * 64);
+  kernels::Fetch list;
+  for (int c = 0; c < 48; c += 16) {
+    list.add(memory.data() + c, 64, 3, 16);
+    list.add(other.data() + c, 64, 3, 16);
+  }
+  list.add(memory.data() + 48, 64, 2, 16);  // not of all rows
+  list.divide(1);
+  std::vector<const float*> expected;
+  for (const float* at : {memory.data(), other.data()})
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < 48; c += 16) expected.push_back(at + r * 64 + c);
+  expected.push_back(memory.data() + 48);
+  expected.push_back(memory.data() + 64 + 48);
+  EXPECT_EQ(take(list, 100), expected);
   EXPECT_TRUE(list.done());
 }
 
