@@ -37,14 +37,17 @@ enum class Pointwise : uint8_t {
 
   // Pairs and triples of the above that follow each other in batch-normalized networks, made of
   // them when a program is compiled (sweep/program.cpp); same results, bit for bit.
-  kAffineRelu,       // relu((a - m)*s + t)
-  kAffineClamp,      // clamp((a - m)*s + t)
-  kAffineAdd,        // (a - m)*s + t + b
-  kAffineAddRelu,    // relu((a - m)*s + t + b)
-  kAddRelu,          // relu(a + b)
-  kAffineReluGrad,   // (b - m)*s + t > 0 ? a : 0
-  kAffineClampGrad,  // p < (b - m)*s + t < q ? a : 0
-  kNormGrad,         // a*s' + ((b - m)*s + t)
+  kAffineRelu,         // relu((a - m)*s + t)
+  kAffineClamp,        // clamp((a - m)*s + t)
+  kAffineAdd,          // (a - m)*s + t + b
+  kAffineAddRelu,      // relu((a - m)*s + t + b)
+  kAddRelu,            // relu(a + b)
+  kAffineReluGrad,     // (b - m)*s + t > 0 ? a : 0
+  kAffineClampGrad,    // p < (b - m)*s + t < q ? a : 0
+  kNormGrad,           // a*s' + ((b - m)*s + t)
+  kScaleAdd,           // a*s + b
+  kReluGradScaleAdd,   // ((b - m)*s + t > 0 ? a : 0)*s + c
+  kClampGradScaleAdd,  // (p < (b - m)*s + t < q ? a : 0)*s + c
 };
 
 }  // namespace ballast

@@ -1,6 +1,7 @@
 #include "ballast/kernels/pointwise.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "ballast/kernels/fetch.h"
 
@@ -102,18 +103,73 @@ HWY_INLINE void strip(const PointwiseCall& o, int64_t c, hn::Mask<D> mask, const
   }
 }
 
+/// Calls f(vectors, masked, first column, mask) over strips of columns.
 template <class F>
-HWY_INLINE void by_columns(const PointwiseCall& o, const F& f) {
+HWY_INLINE void for_strips(int64_t columns, const F& f) {
+  using Two = std::integral_constant<int, 2>;
+  using One = std::integral_constant<int, 1>;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
-  const auto mask = hn::FirstN(D(), static_cast<size_t>(o.columns % lanes));
+  const auto mask = hn::FirstN(D(), static_cast<size_t>(columns % lanes));
   int64_t c = 0;
-  for (; c + 2 * lanes <= o.columns; c += 2 * lanes) strip<2, false>(o, c, mask, f);
-  if (c + lanes <= o.columns) {
-    strip<1, false>(o, c, mask, f);
+  for (; c + 2 * lanes <= columns; c += 2 * lanes) f(Two(), std::false_type(), c, mask);
+  if (c + lanes <= columns) {
+    f(One(), std::false_type(), c, mask);
     c += lanes;
   }
-  if (c < o.columns) strip<1, true>(o, c, mask, f);
+  if (c < columns) f(One(), std::true_type(), c, mask);
 }
+
+template <class F>
+HWY_INLINE void by_columns(const PointwiseCall& o, const F& f) {
+  for_strips(o.columns, [&](auto vectors, auto masked, int64_t c, hn::Mask<D> mask)
+                            HWY_ATTR { strip<vectors, masked>(o, c, mask, f); });
+}
+
+/// A gradient g through an activation of the normalized b, open(a, y) of y = affine(b): stores
+/// result(g, c, coefficients) down NV vectors of columns, and adds up g and g*(b - m). As in
+/// `column_sums`, rounding grows with 32 rows plus the number of such runs.
+template <int NV, bool kMasked, class Open, class Result>
+HWY_INLINE void summed_strip(const PointwiseCall& o, int64_t c, hn::Mask<D> mask, const Open& open,
+                             const Result& result) {
+  constexpr int64_t kRun = 32;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
+  Coefficients k[NV];
+  for (int j = 0; j < NV; ++j) k[j] = Coefficients::at<kMasked>(o, c + j * lanes, mask);
+  const RowOperand& third = o.c.at ? o.c : o.a;
+  const float *a = o.a.at + c, *b = o.b.at + c, *d = third.at + c;
+  float* out = o.out + c;
+  const int64_t pitch_a = o.a.pitch, pitch_b = o.b.pitch, pitch_d = third.pitch,
+                pitch = o.out_pitch;
+  for (int64_t r0 = 0; r0 < o.rows; r0 += kRun) {
+    V sum[NV], centred[NV];
+    for (int j = 0; j < NV; ++j) sum[j] = centred[j] = hn::Zero(D());
+    const int64_t rows = std::min(kRun, o.rows - r0);
+    for (int64_t r = 0; r < rows; ++r, a += pitch_a, b += pitch_b, d += pitch_d, out += pitch)
+      for (int j = 0; j < NV; ++j) {
+        const V x = hn::Sub(load<kMasked>(b + j * lanes, mask), k[j].m);
+        const V g = open(load<kMasked>(a + j * lanes, mask), hn::MulAdd(x, k[j].s, k[j].t));
+        sum[j] = hn::Add(sum[j], g);
+        centred[j] = hn::MulAdd(g, x, centred[j]);
+        store<kMasked>(result(g, load<kMasked>(d + j * lanes, mask), k[j]), out + j * lanes, mask);
+      }
+    for (int j = 0; j < NV; ++j) {
+      const int64_t at = c + j * lanes;
+      store<kMasked>(hn::Add(load<kMasked>(o.sum + at, mask), sum[j]), o.sum + at, mask);
+      store<kMasked>(hn::Add(load<kMasked>(o.centred + at, mask), centred[j]), o.centred + at,
+                     mask);
+    }
+  }
+}
+
+/// Stores result(g, c, coefficients), summed where the call asks for it.
+template <class Open, class Result>
+HWY_INLINE void open_columns(const PointwiseCall& o, const Open& open, const Result& result) {
+  const auto strip = [&](auto vectors, auto masked, int64_t c, hn::Mask<D> mask)
+                         HWY_ATTR { summed_strip<vectors, masked>(o, c, mask, open, result); };
+  for_strips(o.columns, strip);
+}
+
+HWY_INLINE V scale_add(V g, V c, const Coefficients& k) { return hn::Add(hn::Mul(g, k.s), c); }
 
 /// Highway's functions lose NaN by clamping their argument; NaN in is NaN out here.
 HWY_INLINE V keep_nan(V x, V y) { return hn::IfThenElse(hn::Eq(x, x), y, x); }
@@ -218,14 +274,32 @@ void Run(const PointwiseCall& o) {
     case Pointwise::kAddRelu:
       return binary(o, [](V a, V b) HWY_ATTR { return relu(hn::Add(a, b)); });
     case Pointwise::kAffineReluGrad:
+      if (o.sum)
+        return open_columns(
+            o, [](V a, V y) HWY_ATTR { return relu_grad(a, y); },
+            [](V g, V, const auto&) HWY_ATTR { return g; });
       return by_columns(o,
                         [](V a, V b, const auto& k) HWY_ATTR { return relu_grad(a, k.affine(b)); });
     case Pointwise::kAffineClampGrad:
+      if (o.sum)
+        return open_columns(
+            o, [&](V a, V y) HWY_ATTR { return clamp_grad(a, y, p, q); },
+            [](V g, V, const auto&) HWY_ATTR { return g; });
       return by_columns(
           o, [&](V a, V b, const auto& k) HWY_ATTR { return clamp_grad(a, k.affine(b), p, q); });
     case Pointwise::kNormGrad:
       return by_columns(o, [](V a, V b, const auto& k)
                                HWY_ATTR { return hn::Add(hn::Mul(a, k.s2), k.affine(b)); });
+    case Pointwise::kScaleAdd:
+      return by_columns(o, [](V a, V b, const auto& k) HWY_ATTR { return scale_add(a, b, k); });
+    case Pointwise::kReluGradScaleAdd:
+      return open_columns(
+          o, [](V a, V y) HWY_ATTR { return relu_grad(a, y); },
+          [](V g, V c, const auto& k) HWY_ATTR { return scale_add(g, c, k); });
+    case Pointwise::kClampGradScaleAdd:
+      return open_columns(
+          o, [&](V a, V y) HWY_ATTR { return clamp_grad(a, y, p, q); },
+          [](V g, V c, const auto& k) HWY_ATTR { return scale_add(g, c, k); });
   }
 }
 

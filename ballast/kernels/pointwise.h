@@ -19,12 +19,16 @@ struct RowOperand {
 /// are rows of per-column numbers (s2 is kNormGrad's s'); p and q are numbers of the instruction.
 struct PointwiseCall {
   Pointwise code = Pointwise::kNone;
-  RowOperand a, b;
+  RowOperand a, b, c;
   const float *m = nullptr, *s = nullptr, *t = nullptr, *s2 = nullptr;
   float p = 0, q = 0;
   float* out = nullptr;  // may be an operand
   int64_t out_pitch = 0;
   int64_t rows = 0, columns = 0;
+  // Of k...Grad...: with g the elements of a where the activation of (b - m)*s + t is open, the
+  // sums of g and of g*(b - m) down each column are added to these. k...GradScaleAdd must have
+  // them.
+  float *sum = nullptr, *centred = nullptr;
 };
 /// It is taken where it was built: a copy would have to wait until all of it is stored.
 void pointwise(PointwiseCall&& call);

@@ -151,8 +151,18 @@ struct Sink::Parts {
     }
     const bool in_place = product && plan.values[root].home == Home::kFused;
     if (product && !in_place) memory_value = root;
+    const int raw = in_place ? root : -1, raw_at = in_place ? memory_value : -1;
+    std::vector<Program::Sums> sums = sums_of(plan, group, results);
+    if (!sums.empty() && !Program(plan, results, raw, raw_at, sums).summed()) sums.clear();
+    for (const Program::Sums& s : sums) {
+      reductions.push_back({Reduction::kSums, s.value, {}, {}, -1, doubles});
+      doubles += 2 * rows.columns;
+    }
+    summed = static_cast<int64_t>(sums.size());
     for (int v : group.values)
-      if (plan::sums_rows(plan, plan.values[v])) add_reduction(plan, v, results);
+      if (plan::sums_rows(plan, plan.values[v]) &&
+          std::none_of(sums.begin(), sums.end(), [&](const auto& s) { return s.value == v; }))
+        add_reduction(plan, v, results);
     // Given arrays come in the order of the results.
     int given = 0;
     for (const Program::Result& r : results)
@@ -163,15 +173,27 @@ struct Sink::Parts {
         ++given;
       }
     givens = given;
-    if (!results.empty())
-      program = std::make_unique<Program>(plan, results, in_place ? root : -1,
-                                          in_place ? memory_value : -1);
+    if (!results.empty()) program = std::make_unique<Program>(plan, results, raw, raw_at, sums);
     streams = program && program->streams();
   }
 
   static Rows rows_of(const plan::Plan& plan, const plan::Group& group) {
     const plan::Value& root = plan.values[group.values[0]];
     return Rows(plan::sums_rows(plan, root) ? plan.values[root.in[0]] : root);
+  }
+
+  /// The sums of gradients among the results.
+  static std::vector<Program::Sums> sums_of(const plan::Plan& plan, const plan::Group& group,
+                                            std::span<const Program::Result> results) {
+    std::vector<Program::Sums> sums;
+    for (int v : group.values) {
+      const plan::Value& w = plan.values[v];
+      if (w.op == &channel_sums_op() && plan::sums_rows(plan, w) &&
+          std::any_of(results.begin(), results.end(),
+                      [&](const auto& r) { return r.value == w.in[0]; }))
+        sums.push_back({v, w.in[0], w.in[1], w.in[2]});
+    }
+    return sums;
   }
 
   void add_reduction(const plan::Plan& plan, int value, std::vector<Program::Result>& results) {
@@ -236,8 +258,13 @@ struct Sink::Parts {
     const Program::Given y = both ? at(r.b) : Program::Given{};
     kernels::column_sums(x.at, x.pitch, y.at, y.pitch, both ? floats(p, r.centre) + b.c : nullptr,
                          b.rows, n, cold(r.a) && (!both || cold(r.b)), partial, partial + n);
+    add(r, slot, b, partial);
+  }
+
+  /// Adds the sums of a block, one line after the other.
+  void add(const Reduction& r, double* slot, const Block& b, const float* sums) const {
     for (int64_t line = 0; line < r.lines(); ++line)
-      for (int64_t i = 0; i < n; ++i) slot[line * columns + b.c + i] += partial[line * n + i];
+      for (int64_t i = 0; i < b.n; ++i) slot[line * rows.columns + b.c + i] += sums[line * b.n + i];
   }
 
   /// Writes columns [c, c+n) of the result of a reduction, summed up at `slot`.
@@ -263,6 +290,7 @@ struct Sink::Parts {
   bool streams = false;  // results go past the caches
   int givens = 0;
   std::vector<Reduction> reductions;
+  int64_t summed = 0;   // of the reductions, the first: the program takes them on the way
   int64_t doubles = 0;  // of a slot
 };
 
@@ -301,11 +329,14 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
   }
   check(s.givens <= kMaxGiven, "sweep: {} arrays between a program and its sums", s.givens);
   // Of wide rows, some columns at a time.
+  const bool on_the_way = s.summed == static_cast<int64_t>(s.reductions.size());
   const int64_t width = std::min(n, kChunkColumns),
-                step =
-                    (s.product || s.program ? kChunk : kMemoryChunk) / std::max<int64_t>(width, 1);
+                step = ((s.product || s.program) && !on_the_way ? kChunk : kMemoryChunk) /
+                       std::max<int64_t>(width, 1);
   Program::Given given[kMaxGiven];
-  float* arrays = sum_memory(s.givens * kChunk + 5 * width);
+  float* arrays = sum_memory(s.givens * kChunk + (5 + 2 * s.summed) * width);
+  float* partial = arrays + s.givens * kChunk;
+  float* sums = partial + 5 * width;
   double* slot = this->slot(slot_index);
   if (!std::exchange(used()[slot_index], true)) std::fill_n(slot, s.doubles, 0.0);
   for (int64_t i = 0; i < n; i += width) {
@@ -313,10 +344,16 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
     for (int g = 0; g < s.givens; ++g) given[g] = {arrays + g * kChunk, columns};
     for (int64_t r = row; r < row + rows; r += step) {
       const Block b{r, std::min(step, row + rows - r), c + i, columns};
+      std::fill_n(sums, 2 * s.summed * columns, 0.0f);
       if (s.program)
-        s.program->run(p_, b, std::span(given, static_cast<size_t>(s.givens)), !s.product);
-      for (const Reduction& red : s.reductions)
-        s.reduce(red, p_, slot + red.slot, b, given, arrays + s.givens * kChunk);
+        s.program->run(p_, b, std::span(given, static_cast<size_t>(s.givens)), !s.product, sums);
+      for (size_t k = 0; k < s.reductions.size(); ++k) {
+        const Reduction& red = s.reductions[k];
+        if (static_cast<int64_t>(k) < s.summed)
+          s.add(red, slot + red.slot, b, sums + 2 * static_cast<int64_t>(k) * columns);
+        else
+          s.reduce(red, p_, slot + red.slot, b, given, partial);
+      }
     }
   }
   if (s.streams) kernels::stream_fence();

@@ -4,9 +4,12 @@
 
 #include "ballast/base/threads.h"
 #include "ballast/grad/grad.h"
+#include "ballast/ops/activation.h"
 #include "ballast/ops/batch_norm.h"
+#include "ballast/ops/conv.h"
 #include "ballast/ops/loss.h"
 #include "ballast/ops/pointwise.h"
+#include "ballast/ops/rearrange.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/plan/plan.h"
@@ -35,6 +38,28 @@ TEST(NormSweep, BatchNormAndItsGradientsAgreeWithTheReference) {
               2e-5)
         << s.str();
   }
+}
+
+// What adds up a gradient where it is made: of joined parts, through either activation, at more
+// rows than are summed at a time, and at columns that fill no vector.
+TEST(NormSweep, SumsOfGradientsThroughActivationsAgreeWithTheReference) {
+  uint64_t seed = 20;
+  for (const bool relus : {true, false})
+    for (const Shape& s : {Shape{2, 3, 5, 7}, Shape{4, 33, 1, 1}, Shape{3, 16, 24, 19},
+                           Shape{2, 50, 40, 1}, Shape{2, 140, 8, 8}}) {
+      auto f = [&](const std::vector<Tensor>& in) {
+        const Tensor x = cat({in[0], in[1]}, 1);
+        const Tensor y = batch_norm(x, nullptr, in[2], in[3], true);
+        const Tensor z = conv2d(relus ? relu(y) : hardtanh(y, -0.5, 0.75), in[4]);
+        return grad(sum(square(z)), {in[0], in[1], in[2], in[3], in[4]});
+      };
+      const int64_t channels = s[1] + 19;
+      EXPECT_LT(fast_error(f, {uniform(s, ++seed), uniform({s[0], 19, s[2], s[3]}, ++seed),
+                               uniform({channels}, ++seed), uniform({channels}, ++seed),
+                               uniform({5, channels, 1, 1}, ++seed)}),
+                2e-5)
+          << s.str() << (relus ? " relu" : " hardtanh");
+    }
 }
 
 TEST(NormSweep, StatisticsOfDataWithALargeMeanAreRight) {
