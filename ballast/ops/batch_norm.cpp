@@ -152,6 +152,26 @@ class NormGradientSumOp final : public Op {
   }
 };
 
+class SumOfAffinesOp final : public Op {
+ public:
+  SumOfAffinesOp() : Op("sum_of_affines") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const int64_t all = c.in[0].shape[1], n = c.out.shape[1];
+      const T *k = c.input<T>(0) + c.attributes.as<int64_t>(), *l = c.input<T>(1);
+      T* out = c.output<T>();
+      for (int64_t i = 0; i < n; ++i) {
+        // (x - m)*s + t, about the other's m.
+        const double s = k[all + i], moved = s * (static_cast<double>(l[i]) - k[i]);
+        out[i] = l[i];
+        out[n + i] = static_cast<T>(s + l[n + i]);
+        out[2 * n + i] = static_cast<T>(moved + k[2 * all + i] + l[2 * n + i]);
+      }
+    });
+  }
+};
+
 /// Gradient of the coefficients and moments (and weight) -> that of the moments.
 class NormMomentsGradOp final : public Op {
  public:
@@ -389,6 +409,11 @@ const Op& norm_coefficients_op() {
 
 const Op& norm_gradient_sum_op() {
   static const NormGradientSumOp op;
+  return op;
+}
+
+const Op& sum_of_affines_op() {
+  static const SumOfAffinesOp op;
   return op;
 }
 

@@ -36,6 +36,9 @@ const Op& norm_coefficients_op();
 /// (channel_sums of g, coefficients k, moments of y, coefficients l) -> the sums of
 /// channel_scale(g, k) + channel_affine(y, l) over each channel.
 const Op& norm_gradient_sum_op();
+/// (coefficients k of all channels, l of channels [start, start + C)), attribute start -> the
+/// coefficients of channel_affine(x, l) + channels [start, start + C) of channel_affine(., k).
+const Op& sum_of_affines_op();
 
 /// Elements per channel.
 struct CountAttributes {

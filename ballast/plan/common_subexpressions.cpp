@@ -35,24 +35,7 @@ void common_subexpressions(Plan& plan) {
     auto [it, fresh] = seen.try_emplace(identity(v), static_cast<int>(i));
     if (!fresh && !v.output) same[i] = it->second;
   }
-  // Drop what nobody reads any more.
-  std::vector<char> needed(plan.values.size());
-  for (int out : plan.outputs) needed[out] = 1;
-  for (int leaf : plan.leaves) needed[leaf] = 1;
-  for (size_t i = plan.values.size(); i-- > 0;)
-    if (needed[i])
-      for (int in : plan.values[i].in) needed[in] = 1;
-  std::vector<int> moved(plan.values.size(), -1);
-  std::vector<Value> kept;
-  for (size_t i = 0; i < plan.values.size(); ++i) {
-    if (!needed[i]) continue;
-    moved[i] = static_cast<int>(kept.size());
-    kept.push_back(std::move(plan.values[i]));
-    for (int& in : kept.back().in) in = moved[in];
-  }
-  plan.values = std::move(kept);
-  for (int& i : plan.leaves) i = moved[i];
-  for (int& i : plan.outputs) i = moved[i];
+  drop_and_sort(plan);
 }
 
 }  // namespace ballast::plan

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <string_view>
+#include <utility>
 
 #include "ballast/plan/plan.h"
 
@@ -16,6 +17,7 @@ struct Pass {
 constexpr Pass kPasses[] = {{"fast", &Options::fast},
                             {"cse", &Options::cse},
                             {"normal_form", &Options::normal_form},
+                            {"accumulate", &Options::accumulate},
                             {"fuse_pointwise", &Options::fuse_pointwise},
                             {"fuse_prologue", &Options::fuse_prologue},
                             {"fuse_epilogue", &Options::fuse_epilogue},
@@ -76,12 +78,52 @@ void run_passes(Plan& plan, const Options& options) {
   checked(plan);
   if (options.cse) common_subexpressions(plan);
   checked(plan);
+  if (options.accumulate) accumulate_gradients(plan);
+  checked(plan);
   choose_layouts(plan, options.fast);
   checked(plan);
   make_groups(plan, options);
   order_groups(plan);
   place_memory(plan);
   checked(plan);
+}
+
+void drop_and_sort(Plan& plan) {
+  std::vector<Value> old = std::move(plan.values);
+  plan.values.clear();
+  std::vector<char> needed(old.size());
+  std::vector<int> stack = plan.outputs;
+  stack.insert(stack.end(), plan.leaves.begin(), plan.leaves.end());
+  while (!stack.empty()) {
+    const int i = stack.back();
+    stack.pop_back();
+    if (std::exchange(needed[i], 1)) continue;
+    for (int in : old[i].in) stack.push_back(in);
+  }
+  std::vector<int> moved(old.size(), -1);
+  for (size_t i = 0; i < old.size(); ++i) {
+    if (!needed[i]) continue;
+    for (stack.push_back(static_cast<int>(i)); !stack.empty();) {
+      const int at = stack.back();
+      if (moved[at] >= 0) {
+        stack.pop_back();
+        continue;
+      }
+      Value& v = old[at];
+      const auto missing =
+          std::find_if(v.in.begin(), v.in.end(), [&](int in) { return moved[in] < 0; });
+      if (missing != v.in.end()) {
+        stack.push_back(*missing);
+        continue;
+      }
+      stack.pop_back();
+      for (int& in : v.in) in = moved[in];
+      moved[at] = static_cast<int>(plan.values.size());
+      plan.values.push_back(std::move(v));
+    }
+  }
+  for (int& i : plan.leaves) i = moved[i];
+  for (int& i : plan.outputs) i = moved[i];
 }
 
 void verify(const Plan& plan) {

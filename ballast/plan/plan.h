@@ -15,6 +15,7 @@ namespace ballast::plan {
 struct Options {
   bool fast = true;            // vector kernels; off: the reference kernels do everything
   bool normal_form = true;     // moments of a concatenation are put together from its parts'
+  bool accumulate = true;      // gradients of concatenations are summed as they are made
   bool cse = true;             // equal operations on equal inputs are computed once
   bool fuse_pointwise = true;  // chains of pointwise operations become one sweep
   bool fuse_prologue = true;   // pointwise chains are computed by the sweeps that read them
@@ -77,6 +78,7 @@ void run_passes(Plan& plan, const Options& options);
 // The passes.
 void normal_form(Plan& plan);
 void common_subexpressions(Plan& plan);
+void accumulate_gradients(Plan& plan);
 /// Chooses each value's layout and inserts conversions where a reader wants the other one.
 void choose_layouts(Plan& plan, bool fast);
 /// Puts every value into a group. With `epilogues`, what can be made of rows joins the group that
@@ -87,6 +89,9 @@ void make_groups(Plan& plan, const Options& options);
 void order_groups(Plan& plan);
 /// Places temporaries in one arena so that values alive together do not overlap.
 void place_memory(Plan& plan);
+
+/// Drops the values that nobody reads, and puts each behind those it reads.
+void drop_and_sort(Plan& plan);
 
 /// Calls f(value) for every value that the sweep which makes `v` reads for it, from memory or as it
 /// makes it itself, and inlined(value) for those that it computes on the way.

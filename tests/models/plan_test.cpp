@@ -64,7 +64,7 @@ TEST_P(Networks, AreTheSameWithAndWithoutFusion) {
   const auto [name, sample] = GetParam();
   plan::Options plain;
   plain.fuse_prologue = plain.fuse_epilogue = plain.fuse_pointwise = false;
-  plain.normal_form = plain.pair_gradients = false;
+  plain.normal_form = plain.accumulate = plain.pair_gradients = false;
   const plan::Options before = std::exchange(plan::options(), plain);
   const Values expected = step(name, sample);
   // Both are float32 computations of the same numbers that add in different orders. Through some

@@ -1,0 +1,85 @@
+// Gradients of concatenations that share parts.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "ballast/grad/grad.h"
+#include "ballast/graph/eval.h"
+#include "ballast/ops/activation.h"
+#include "ballast/ops/batch_norm.h"
+#include "ballast/ops/conv.h"
+#include "ballast/ops/pointwise.h"
+#include "ballast/ops/rearrange.h"
+#include "ballast/ops/reduce.h"
+#include "ballast/ops/shape_ops.h"
+#include "ballast/plan/plan.h"
+#include "ballast/sweep/explain.h"
+#include "tests/support/gradcheck.h"
+
+namespace ballast {
+namespace {
+
+using test::fast_error;
+using test::uniform;
+
+constexpr int kLayers = 5;
+
+/// x (N, 4, H, W), then weight and bias of a normalization and the weights of a convolution (3
+/// channels more) for each layer: all gradients.
+std::vector<Tensor> dense_block(const std::vector<Tensor>& in, bool newest_first) {
+  std::vector<Tensor> parts{in[0]};
+  for (int i = 0; i < kLayers; ++i) {
+    const Tensor *of = &in[1 + 3 * i], x = parts.size() > 1 ? cat(parts, 1) : parts[0];
+    const Tensor y = conv2d(relu(batch_norm(x, nullptr, of[0], of[1], true)), of[2]);
+    parts.insert(newest_first ? parts.begin() : parts.end(), y);
+  }
+  return grad(sum(square(cat(parts, 1))), in);
+}
+
+std::vector<Tensor> operands(const Shape& x) {
+  uint64_t seed = 7;
+  std::vector<Tensor> in{uniform(x, seed)};
+  for (int64_t i = 0, channels = x[1]; i < kLayers; ++i, channels += 3) {
+    in.push_back(uniform({channels}, ++seed));
+    in.push_back(uniform({channels}, ++seed));
+    in.push_back(uniform({3, channels, 1, 1}, ++seed));
+  }
+  return in;
+}
+
+TEST(Accumulate, DenseBlocksAgreeWithTheReference) {
+  for (bool newest_first : {false, true})
+    for (const Shape& x : {Shape{2, 4, 5, 3}, Shape{3, 17, 16, 16}, Shape{5, 1, 1, 1}})
+      EXPECT_LT(
+          fast_error([&](const auto& in) { return dense_block(in, newest_first); }, operands(x)),
+          1e-4)
+          << x.str();
+}
+
+TEST(Accumulate, NoPassOverMemoryAddsGradients) {
+  for (bool newest_first : {false, true}) {
+    auto in = operands({2, 4, 8, 8});
+    for (Tensor& t : in) {
+      t = cast(t, DType::kFloat32).detach();
+      t.set_requires_grad();
+    }
+    const Recorder recorder;
+    auto gradients = dense_block(in, newest_first);
+    eval(std::span<const Tensor>(gradients));
+    const auto plans = recorder.plans();
+    ASSERT_EQ(plans.size(), 1U);
+    int made = 0, added = 0;
+    for (const SweepReport& s : plans[0].sweeps) {
+      if (s.name == "add") ++made;
+      const auto end = std::find_if(s.fused.begin(), s.fused.end(),
+                                    [](const std::string& f) { return f.starts_with("<"); });
+      if (s.name.starts_with("conv2d_input_grad") && std::find(s.fused.begin(), end, "add") != end)
+        ++added;
+    }
+    EXPECT_LE(made, 1);  // that of the input, which is asked for
+    EXPECT_EQ(added, kLayers - 1);
+  }
+}
+
+}  // namespace
+}  // namespace ballast
