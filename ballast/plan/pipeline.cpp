@@ -84,6 +84,7 @@ void run_passes(Plan& plan, const Options& options) {
   checked(plan);
   make_groups(plan, options);
   order_groups(plan);
+  if (options.accumulate) accumulate_in_place(plan);
   place_memory(plan);
   checked(plan);
 }

@@ -50,8 +50,9 @@ struct Value {
 
   // Decided by the passes.
   Home home = Home::kMemory;
-  int alias = -1;       // a view: shares the memory of this value
-  int64_t offset = -1;  // in the arena, where it is neither a leaf nor an output
+  int alias = -1;             // shares the memory of this value: a view of it, or made in its place
+  std::vector<int64_t> cuts;  // in memory: columns at which another array begins; empty: one array
+  int64_t offset = -1;        // in the arena, where it is neither a leaf nor an output
 
   int64_t bytes() const { return shape.numel() * static_cast<int64_t>(size_of(dtype)); }
   bool view() const { return op && op->traits().kind == Traits::Kind::kView; }
@@ -87,6 +88,9 @@ void choose_layouts(Plan& plan, bool fast);
 void make_groups(Plan& plan, const Options& options);
 /// Orders the groups: each after those it reads from, for little memory in use at a time.
 void order_groups(Plan& plan);
+/// Adds up gradients in the memory of the longer one they are added to (accumulate_gradients) where
+/// that is not read any more, each part an array of its own.
+void accumulate_in_place(Plan& plan);
 /// Places temporaries in one arena so that values alive together do not overlap.
 void place_memory(Plan& plan);
 
@@ -122,6 +126,13 @@ int second_product(const Plan& plan, const Group& group);
 bool sums_rows(const Plan& plan, const Value& v);
 /// First channel that a slice (made_by_rows) reads.
 int64_t slice_start(const Value& v);
+
+/// Where column c of a value made by rows lies in its memory, and its neighbours up to `end`:
+/// element (row, column) at row*pitch + column + offset.
+struct Columns {
+  int64_t begin, end, pitch, offset;
+};
+Columns columns_at(const Value& v, int64_t c);
 
 /// How a reader that is made by rows takes an operand.
 enum class OperandMode : uint8_t {

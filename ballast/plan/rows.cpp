@@ -1,4 +1,5 @@
 // What can be made, read and summed row by row.
+#include <algorithm>
 #include <span>
 
 #include "ballast/ops/batch_norm.h"
@@ -24,6 +25,16 @@ bool rows_are_pixels(const Value& v) {
 }
 
 int64_t slice_start(const Value& v) { return (&v.attributes.as<int64_t>())[1]; }
+
+Columns columns_at(const Value& v, int64_t c) {
+  const int rank = v.shape.rank();
+  const int64_t columns = rank == 0 ? 1 : rows_are_pixels(v) ? v.shape[1] : v.shape[rank - 1];
+  if (v.cuts.empty()) return {0, columns, columns, 0};
+  const auto next = std::upper_bound(v.cuts.begin(), v.cuts.end(), c);
+  const int64_t begin = next == v.cuts.begin() ? 0 : next[-1],
+                end = next == v.cuts.end() ? columns : *next;
+  return {begin, end, end - begin, begin * (v.shape.numel() / columns) - begin};
+}
 
 bool made_by_rows(const Plan& plan, const Value& v) {
   if (!v.op || v.dtype != DType::kFloat32) return false;

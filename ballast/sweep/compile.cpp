@@ -29,12 +29,12 @@ class ProgramCompiler {
   }
 
   /// Reads `raw` from the memory of `at`: out of a register, as `at` may be made before the last
-  /// reader of `raw`.
+  /// reader of `raw`. Without such a value, raw is the last of the given arrays.
   void read_raw(int raw, int at) {
     const Operand out{Operand::kRegister, registers_++};
-    emit_copy({Operand::kMemory, at, Rows(plan_.values[at]).columns}, out);
+    emit_copy(at >= 0 ? in_memory(at) : Operand{Operand::kGiven, -1}, out);
     made_[{raw, 0}] = out;
-    in_place_ = true;
+    in_place_ = at >= 0;
   }
 
   Program::Segment compile(std::span<const Program::Result> results,
@@ -44,13 +44,13 @@ class ProgramCompiler {
       Operand out{Operand::kRegister, -1};
       const auto found = made_.find({r.value, 0});
       if (r.place == Program::Place::kMemory)
-        out = {Operand::kMemory, r.value, Rows(plan_.values[r.value]).columns};
+        out = in_memory(r.value);
       else if (r.place == Program::Place::kGiven)
         out = {Operand::kGiven, given++};
       // A block is made where its other readers find it, then copied past the caches. (Where the
       // raw result has been in that memory, it is in them anyway.)
-      const bool past =
-          out.kind == Operand::kMemory && !in_place_ && sweep::streams(plan_.values[r.value]);
+      const bool past = out.kind == Operand::kMemory && !in_place_ &&
+                        plan_.values[r.value].alias < 0 && sweep::streams(plan_.values[r.value]);
       if (found != made_.end())  // inlined into an earlier one
         emit_copy(found->second, out);
       else if (past)
@@ -81,6 +81,7 @@ class ProgramCompiler {
   static void boundaries(const plan::Plan& plan, int value, int64_t shift, bool top,
                          std::vector<int64_t>& out) {
     const plan::Value& v = plan.values[value];
+    for (int64_t cut : v.cuts) out.push_back(shift + cut);
     if (!v.op || (v.home != plan::Home::kInlined && !top)) return;
     switch (v.op->traits().kind) {
       case Traits::Kind::kConcatenate: {
@@ -185,9 +186,8 @@ class ProgramCompiler {
     if (made != made_.end()) return made->second;
     const plan::Value& v = plan_.values[value];
     if (v.home != plan::Home::kInlined) {
-      const int64_t pitch = Rows(v).columns;
       if (shift != 0) program_.flat_ = false;
-      return {Operand::kMemory, value, pitch, -shift};
+      return in_memory(value, shift);
     }
     if (v.op->traits().kind != Traits::Kind::kPointwise) return gathered(v, shift);
     return make(value, shift, {Operand::kRegister, -1});
@@ -342,7 +342,10 @@ class ProgramCompiler {
   /// Where the columns of the segment of `value` lie, if that is in memory.
   Operand in_memory(int value, int64_t shift = 0) const {
     const plan::Value& v = plan_.values[value];
-    if (v.home != plan::Home::kInlined) return {Operand::kMemory, value, Rows(v).columns, -shift};
+    if (v.home != plan::Home::kInlined) {
+      const plan::Columns at = plan::columns_at(v, segment_.begin - shift);
+      return {Operand::kMemory, value, at.pitch, at.offset - shift};
+    }
     if (v.op->traits().kind == Traits::Kind::kSlice)
       return in_memory(v.in[0], shift - plan::slice_start(v));
     if (v.op->traits().kind != Traits::Kind::kConcatenate) return {};

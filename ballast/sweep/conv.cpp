@@ -126,6 +126,9 @@ class ConvSweep final : public Sweep {
     // Where the positions of each phase read and write: phase f has those numbered starts[f] up to
     // starts[f+1].
     int64_t *starts, *a_rows, *c_rows;
+    // What is made, so many columns at a time: row r of the result at made + (r - row)*pitch.
+    float* made;
+    int64_t row, pitch, together;
     const float **a, **b;
     kernels::Fetch* fetch;
   };
@@ -209,10 +212,12 @@ class ConvSweep final : public Sweep {
                   phases = static_cast<int64_t>(phases_.size());
     const int64_t floats = memory ? 0 : ceil_div(band.pixels() * pitch, 2) * 2;
     const int64_t positions = at.area.rows * at.area.columns * phases;
-    std::byte* space = scratch(floats * sizeof(float) +
+    const int64_t raw = place_result(p, at, positions);
+    std::byte* space = scratch((floats + raw) * sizeof(float) +
                                (phases + 1 + 2 * positions + 2 * g_.taps()) * sizeof(int64_t));
     auto* read = reinterpret_cast<float*>(space);
-    at.starts = reinterpret_cast<int64_t*>(read + floats);
+    if (raw > 0) at.made = read + floats;
+    at.starts = reinterpret_cast<int64_t*>(read + floats + raw);
     at.a_rows = at.starts + phases + 1;
     at.c_rows = at.a_rows + positions;
     at.a = reinterpret_cast<const float**>(at.c_rows + positions);
@@ -232,6 +237,30 @@ class ConvSweep final : public Sweep {
     fetch_ahead(p, out, at, index, fetch);
     at.fetch = &fetch;
     multiply(p, weights, out, at);
+  }
+
+  /// Where the piece writes: into the result, or, where that takes it from there, into so many
+  /// floats of scratch memory.
+  int64_t place_result(Pointers p, Piece& at, int64_t positions) const {
+    const int64_t wide = kernels::panel_columns();
+    // Those of all groups together.
+    at.together = grouped()
+                      ? at.columns
+                      : std::max(kMade / std::max<int64_t>(positions, 1) / wide, int64_t{2}) * wide;
+    if (!sink_.takes_raw()) {
+      at.made = sink_.memory(p);
+      at.pitch = sink_.pitch();
+      return 0;
+    }
+    int64_t end = 0;
+    at.row = INT64_MAX;
+    for_rows(at, [&](int64_t row, int64_t rows) {
+      at.row = std::min(at.row, row);
+      end = row + rows;
+    });
+    at.together = std::min(at.together, at.columns);
+    at.pitch = spread(ceil_div(at.together, wide) * wide, 256);
+    return ceil_div((end - at.row) * at.pitch, 2) * 2;
   }
 
   /// What the epilogue of a piece reads, and the prologue of the next.
@@ -254,7 +283,7 @@ class ConvSweep final : public Sweep {
   /// Where the positions of the piece read (in memory, unless there is a band) and write.
   void tabulate(const Piece& at, const Band* band) const {
     const Area& area = at.area;
-    const int64_t pitch = sink_.pitch(), pixel = step() * at.pixel, made = column_step_ * pitch;
+    const int64_t pixel = step() * at.pixel, made = column_step_ * at.pitch;
     int64_t n = 0;
     for (size_t f = 0; f < phases_.size(); ++f) {
       at.starts[f] = n;
@@ -265,7 +294,7 @@ class ConvSweep final : public Sweep {
         const int64_t line = band ? band->line(row) : image * window_.height + i * window_.row_step;
         const int64_t from = line * at.line + (band ? 0 : area.column * pixel);
         const int64_t x = area.column * column_step_ + phases_[f].column;
-        const int64_t to = ((image * out_height_ + y) * out_width_ + x) * pitch;
+        const int64_t to = ((image * out_height_ + y) * out_width_ + x - at.row) * at.pitch;
         const int64_t count =
             std::clamp<int64_t>(ceil_div(out_width_ - x, column_step_), 0, area.columns);
         for (int64_t j = 0; j < count; ++j) {
@@ -280,13 +309,8 @@ class ConvSweep final : public Sweep {
   int64_t step() const { return window_.column_step; }
 
   void multiply(Pointers p, const float* weights, const Sink::Run& out, const Piece& at) const {
-    const int64_t positions = at.starts[phases_.size()], wide = kernels::panel_columns();
-    // The epilogue takes so many columns at a time; those of all groups together.
-    const int64_t together =
-        grouped() ? at.columns
-                  : std::max(kMade / std::max<int64_t>(positions, 1) / wide, int64_t{2}) * wide;
-    for (int64_t c = 0; c < at.columns; c += together) {
-      const int64_t n = std::min(together, at.columns - c);
+    for (int64_t c = 0; c < at.columns; c += at.together) {
+      const int64_t n = std::min(at.together, at.columns - c);
       for (int64_t group = 0; group < at.groups; ++group)
         for (size_t f = 0; f < phases_.size(); ++f)
           multiply(p, weights, at, f, group, at.column + c, n);
@@ -327,8 +351,8 @@ class ConvSweep final : public Sweep {
     q.b = at.b;
     q.sbk = wide;
     q.panel = depth_ * taps * wide;
-    q.c = sink_.memory(p) + channel + (regular ? c_rows[0] : 0);
-    q.ldc = column_step_ * sink_.pitch();
+    q.c = at.made + (sink_.takes_raw() ? 0 : channel) + (regular ? c_rows[0] : 0);
+    q.ldc = column_step_ * at.pitch;
     if (!regular) {
       q.a_rows = a_rows;
       q.c_rows = c_rows;
@@ -340,7 +364,9 @@ class ConvSweep final : public Sweep {
 
   /// Gives the epilogue columns [c, c+n) of all pixels that the piece has made.
   void take(const Sink::Run& out, const Piece& at, int64_t c, int64_t n) const {
-    for_rows(at, [&](int64_t row, int64_t rows) { out.take(at.slot, row, rows, c, n); });
+    for_rows(at, [&](int64_t row, int64_t rows) {
+      out.take(at.slot, row, rows, c, n, at.made + (row - at.row) * at.pitch, at.pitch);
+    });
   }
 
   /// Calls f(row, rows) for the rows of the result that the piece makes.

@@ -151,7 +151,9 @@ struct Sink::Parts {
     }
     const bool in_place = product && plan.values[root].home == Home::kFused;
     if (product && !in_place) memory_value = root;
-    const int raw = in_place ? root : -1, raw_at = in_place ? memory_value : -1;
+    takes_raw = in_place &&
+                (plan.values[memory_value].alias >= 0 || !plan.values[memory_value].cuts.empty());
+    const int raw = in_place ? root : -1, raw_at = in_place && !takes_raw ? memory_value : -1;
     std::vector<Program::Sums> sums = sums_of(plan, group, results);
     if (!sums.empty() && !Program(plan, results, raw, raw_at, sums).summed()) sums.clear();
     for (const Program::Sums& s : sums) {
@@ -227,7 +229,8 @@ struct Sink::Parts {
       const auto given = std::count_if(results.begin(), results.end(), [](const auto& r) {
         return r.place == Program::Place::kGiven;
       });
-      if (!sweep::streams(v) || given == kMaxGiven) return {value, -1, Rows(v).columns};
+      if (v.cuts.empty() && (!sweep::streams(v) || given == kMaxGiven))
+        return {value, -1, Rows(v).columns};
       results.insert(at, {value, Program::Place::kGiven});  // summed before it leaves the caches
     }
     return {value, -1, 0};
@@ -286,8 +289,9 @@ struct Sink::Parts {
   Rows rows;
   int memory_value = -1;
   std::unique_ptr<Program> program;
-  bool product = false;  // the first value is the result of one
-  bool streams = false;  // results go past the caches
+  bool product = false;    // the first value is the result of one
+  bool takes_raw = false;  // which is in no value's memory
+  bool streams = false;    // results go past the caches
   int givens = 0;
   std::vector<Reduction> reductions;
   int64_t summed = 0;   // of the reductions, the first: the program takes them on the way
@@ -302,6 +306,7 @@ int64_t Sink::rows() const { return parts_->rows.count; }
 int64_t Sink::columns() const { return parts_->rows.columns; }
 float* Sink::memory(Pointers p) const { return reinterpret_cast<float*>(p[parts_->memory_value]); }
 int64_t Sink::pitch() const { return parts_->rows.columns; }
+bool Sink::takes_raw() const { return parts_->takes_raw; }
 bool Sink::sums() const { return !parts_->reductions.empty(); }
 double Sink::cost() const {
   constexpr double kReduction = 2;
@@ -320,10 +325,16 @@ double* Sink::Run::slot(int64_t i) const {
 }
 bool* Sink::Run::used() const { return reinterpret_cast<bool*>(slot(count_)); }
 
-void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, int64_t n) const {
+void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, int64_t n,
+                     float* raw, int64_t pitch) const {
   const Parts& s = *sink_.parts_;
+  Program::Given given[kMaxGiven + 1];
+  const auto all = [&](int64_t r, int64_t column) {
+    if (s.takes_raw) given[s.givens] = {raw + (r - row) * pitch + column - c, pitch};
+    return std::span(given, static_cast<size_t>(s.givens + s.takes_raw));
+  };
   if (s.reductions.empty()) {
-    if (s.program) s.program->run(p_, {row, rows, c, n}, {}, !s.product);
+    if (s.program) s.program->run(p_, {row, rows, c, n}, all(row, c), !s.product);
     if (s.streams) kernels::stream_fence();
     return;
   }
@@ -333,7 +344,6 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
   const int64_t width = std::min(n, kChunkColumns),
                 step = ((s.product || s.program) && !on_the_way ? kChunk : kMemoryChunk) /
                        std::max<int64_t>(width, 1);
-  Program::Given given[kMaxGiven];
   float* arrays = sum_memory(s.givens * kChunk + (5 + 2 * s.summed) * width);
   float* partial = arrays + s.givens * kChunk;
   float* sums = partial + 5 * width;
@@ -345,8 +355,7 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
     for (int64_t r = row; r < row + rows; r += step) {
       const Block b{r, std::min(step, row + rows - r), c + i, columns};
       std::fill_n(sums, 2 * s.summed * columns, 0.0f);
-      if (s.program)
-        s.program->run(p_, b, std::span(given, static_cast<size_t>(s.givens)), !s.product, sums);
+      if (s.program) s.program->run(p_, b, all(r, c + i), !s.product, sums);
       for (size_t k = 0; k < s.reductions.size(); ++k) {
         const Reduction& red = s.reductions[k];
         if (static_cast<int64_t>(k) < s.summed)
@@ -364,7 +373,7 @@ void Sink::Run::fetch(int64_t row, int64_t rows, int64_t c, int64_t n, kernels::
   const auto add = [&](int value, int64_t pitch) {
     list.add(floats(p_, value) + row * pitch + c, pitch, rows, n);
   };
-  if (s.memory_value >= 0) add(s.memory_value, sink_.pitch());
+  if (s.memory_value >= 0 && !s.takes_raw) add(s.memory_value, sink_.pitch());
   if (s.program) s.program->fetch(p_, {row, rows, c, n}, list);
   for (const Reduction& r : s.reductions)
     for (const Summand* from : {&r.a, &r.b})

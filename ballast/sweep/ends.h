@@ -72,6 +72,9 @@ class Sink {
   /// somebody reads that, else of a value made of it in place.)
   float* memory(Pointers p) const;
   int64_t pitch() const;
+  /// Whether there is no such place: the product writes to memory of its own, and hands that to
+  /// `take`.
+  bool takes_raw() const;
   /// Whether rows are summed.
   bool sums() const;
   /// What an element costs, as `parallel_for` counts it.
@@ -83,8 +86,10 @@ class Sink {
     Run(const Sink& sink, Pointers p, int64_t slots);
     /// The product has finished columns [c, c+n) of rows [row, row+rows) in memory(p). To be called
     /// once for every element; for one slot by one thread at a time, and in an order that shapes
-    /// alone decide. Uses no `scratch()`.
-    void take(int64_t slot, int64_t row, int64_t rows, int64_t c, int64_t n) const;
+    /// alone decide. Uses no `scratch()`. Where the sink `takes_raw`: element (row + i, c + j) is
+    /// at raw[i*pitch + j].
+    void take(int64_t slot, int64_t row, int64_t rows, int64_t c, int64_t n, float* raw = nullptr,
+              int64_t pitch = 0) const;
     /// Adds the memory that `take` will read to `list`, and where the product will write.
     void fetch(int64_t row, int64_t rows, int64_t c, int64_t n, kernels::Fetch& list) const;
     /// After all of them.

@@ -97,9 +97,10 @@ void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t 
             return {registers + o.index * kBlock, n};
           case Operand::kScalar:
             return {memory + o.index * kBlock, 0};
-          case Operand::kGiven:
-            return {given[o.index].at + r * given[o.index].pitch + begin - b.c + c,
-                    given[o.index].pitch};
+          case Operand::kGiven: {
+            const Given& g = o.index < 0 ? given.back() : given[o.index];
+            return {g.at + r * g.pitch + begin - b.c + c, g.pitch};
+          }
           case Operand::kNone:
             break;
         }

@@ -40,7 +40,8 @@ class Program {
   };
 
   /// `results` in topological order. Where a product's raw result is not stored, `raw` lies in the
-  /// memory of the value `raw_at`, which the program then makes in place; otherwise both are -1.
+  /// memory of the value `raw_at`, which the program then makes in place, or, where that is -1, is
+  /// the last of the arrays given to `run`; otherwise both are -1.
   /// Of `sums`, either all are taken on the way, or none.
   Program(const plan::Plan& plan, std::span<const Result> results, int raw = -1, int raw_at = -1,
           std::span<const Sums> sums = {});
