@@ -342,7 +342,7 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
   // Of wide rows, some columns at a time.
   const bool on_the_way = s.summed == static_cast<int64_t>(s.reductions.size());
   const int64_t width = std::min(n, kChunkColumns),
-                step = ((s.product || s.program) && !on_the_way ? kChunk : kMemoryChunk) /
+                step = ((s.product ? on_the_way : !s.program) ? kMemoryChunk : kChunk) /
                        std::max<int64_t>(width, 1);
   float* arrays = sum_memory(s.givens * kChunk + (5 + 2 * s.summed) * width);
   float* partial = arrays + s.givens * kChunk;
