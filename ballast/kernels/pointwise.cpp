@@ -161,7 +161,7 @@ HWY_INLINE void summed_strip(const PointwiseCall& o, int64_t c, hn::Mask<D> mask
   }
 }
 
-/// Stores result(g, c, coefficients), summed where the call asks for it.
+/// Stores result(g, c, coefficients) in all columns, and adds up as the call asks for.
 template <class Open, class Result>
 HWY_INLINE void open_columns(const PointwiseCall& o, const Open& open, const Result& result) {
   const auto strip = [&](auto vectors, auto masked, int64_t c, hn::Mask<D> mask)
@@ -194,6 +194,10 @@ void Run(const PointwiseCall& o) {
   const D d;
   const V zero = hn::Zero(d), one = hn::Set(d, 1.0f);
   const V p = hn::Set(d, o.p), q = hn::Set(d, o.q);
+  const auto open_relu = [](V g, V y) HWY_ATTR { return relu_grad(g, y); };
+  const auto open_clamp = [&](V g, V y) HWY_ATTR { return clamp_grad(g, y, p, q); };
+  const auto as_it_is = [](V g, V, const Coefficients&) HWY_ATTR { return g; };
+  const auto added = [](V g, V c, const Coefficients& k) HWY_ATTR { return scale_add(g, c, k); };
   switch (o.code) {
     case Pointwise::kNone:
       return;
@@ -274,17 +278,11 @@ void Run(const PointwiseCall& o) {
     case Pointwise::kAddRelu:
       return binary(o, [](V a, V b) HWY_ATTR { return relu(hn::Add(a, b)); });
     case Pointwise::kAffineReluGrad:
-      if (o.sum)
-        return open_columns(
-            o, [](V a, V y) HWY_ATTR { return relu_grad(a, y); },
-            [](V g, V, const auto&) HWY_ATTR { return g; });
+      if (o.sum) return open_columns(o, open_relu, as_it_is);
       return by_columns(o,
                         [](V a, V b, const auto& k) HWY_ATTR { return relu_grad(a, k.affine(b)); });
     case Pointwise::kAffineClampGrad:
-      if (o.sum)
-        return open_columns(
-            o, [&](V a, V y) HWY_ATTR { return clamp_grad(a, y, p, q); },
-            [](V g, V, const auto&) HWY_ATTR { return g; });
+      if (o.sum) return open_columns(o, open_clamp, as_it_is);
       return by_columns(
           o, [&](V a, V b, const auto& k) HWY_ATTR { return clamp_grad(a, k.affine(b), p, q); });
     case Pointwise::kNormGrad:
@@ -293,13 +291,9 @@ void Run(const PointwiseCall& o) {
     case Pointwise::kScaleAdd:
       return by_columns(o, [](V a, V b, const auto& k) HWY_ATTR { return scale_add(a, b, k); });
     case Pointwise::kReluGradScaleAdd:
-      return open_columns(
-          o, [](V a, V y) HWY_ATTR { return relu_grad(a, y); },
-          [](V g, V c, const auto& k) HWY_ATTR { return scale_add(g, c, k); });
+      return open_columns(o, open_relu, added);
     case Pointwise::kClampGradScaleAdd:
-      return open_columns(
-          o, [&](V a, V y) HWY_ATTR { return clamp_grad(a, y, p, q); },
-          [](V g, V c, const auto& k) HWY_ATTR { return scale_add(g, c, k); });
+      return open_columns(o, open_clamp, added);
   }
 }
 

@@ -36,10 +36,7 @@ class Accumulation {
   };
 
   const Value& value(int i) const { return plan_.values[i]; }
-  bool is(int i, Pointwise code) const {
-    const Value& v = value(i);
-    return v.op && v.op->traits().kind == Traits::Kind::kPointwise && v.op->traits().code == code;
-  }
+  bool is(int i, Pointwise code) const { return made_by(value(i), code); }
   bool slices_channels(int i) const {
     const Value& v = value(i);
     if (!v.op || v.op->traits().kind != Traits::Kind::kSlice || v.output) return false;
@@ -92,12 +89,9 @@ class Accumulation {
            std::equal(parts.begin(), parts.end(), all.begin() + static_cast<int64_t>(at));
   }
   std::vector<int> parts_of(int x) const {
-    const Value& v = value(x);
-    if (!v.op || v.op->traits().kind != Traits::Kind::kConcatenate ||
-        v.attributes.as<int64_t>() != 1)
-      return {x};
+    if (!joins_channels(value(x))) return {x};
     std::vector<int> parts;
-    for (int in : v.in)
+    for (int in : value(x).in)
       for (int part : parts_of(in)) parts.push_back(part);
     return parts;
   }

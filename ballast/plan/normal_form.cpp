@@ -9,12 +9,6 @@
 namespace ballast::plan {
 namespace {
 
-/// Whether the value joins others along its channels.
-bool joins_channels(const Value& v) {
-  return v.op && v.op->traits().kind == Traits::Kind::kConcatenate &&
-         v.attributes.as<int64_t>() == 1 && v.shape.rank() >= 2;
-}
-
 class NormalForm {
  public:
   explicit NormalForm(Plan& plan) : plan_(plan) {}
@@ -65,9 +59,6 @@ class NormalForm {
     return push(std::move(out));
   }
 
-  static bool made_by(const Value& v, Pointwise code) {
-    return v.op && v.op->traits().kind == Traits::Kind::kPointwise && v.op->traits().code == code;
-  }
   bool is(int value, Pointwise code) const { return made_by(plan_.values[value], code); }
 
   /// An earlier value made by `op` of `a` (and `b`), or -1.

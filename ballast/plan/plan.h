@@ -115,6 +115,10 @@ void for_each_read(const Plan& plan, int v, const F& f) {
   for_each_read(plan, v, f, [](int) {});
 }
 
+/// Whether the value is made by the vector instruction `code`.
+bool made_by(const Value& v, Pointwise code);
+/// Whether the value joins others along its channels.
+bool joins_channels(const Value& v);
 /// Whether a row of the value holds its channels: matrices, and images stored channels-last.
 bool rows_are_pixels(const Value& v);
 /// Whether a program can make `v` row by row: pointwise operations, and those that only choose
@@ -126,13 +130,6 @@ int second_product(const Plan& plan, const Group& group);
 bool sums_rows(const Plan& plan, const Value& v);
 /// First channel that a slice (made_by_rows) reads.
 int64_t slice_start(const Value& v);
-
-/// Where column c of a value made by rows lies in its memory, and its neighbours up to `end`:
-/// element (row, column) at row*pitch + column + offset.
-struct Columns {
-  int64_t begin, end, pitch, offset;
-};
-Columns columns_at(const Value& v, int64_t c);
 
 /// How a reader that is made by rows takes an operand.
 enum class OperandMode : uint8_t {

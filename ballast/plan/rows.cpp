@@ -1,5 +1,4 @@
 // What can be made, read and summed row by row.
-#include <algorithm>
 #include <span>
 
 #include "ballast/ops/batch_norm.h"
@@ -18,6 +17,15 @@ bool repeats_over_pixels(const Value& in, const Value& v) {
 
 }  // namespace
 
+bool made_by(const Value& v, Pointwise code) {
+  return v.op && v.op->traits().kind == Traits::Kind::kPointwise && v.op->traits().code == code;
+}
+
+bool joins_channels(const Value& v) {
+  return v.op && v.op->traits().kind == Traits::Kind::kConcatenate &&
+         v.attributes.as<int64_t>() == 1 && v.shape.rank() >= 2;
+}
+
 bool rows_are_pixels(const Value& v) {
   const int rank = v.shape.rank();
   return rank == 2 ||
@@ -25,16 +33,6 @@ bool rows_are_pixels(const Value& v) {
 }
 
 int64_t slice_start(const Value& v) { return (&v.attributes.as<int64_t>())[1]; }
-
-Columns columns_at(const Value& v, int64_t c) {
-  const int rank = v.shape.rank();
-  const int64_t columns = rank == 0 ? 1 : rows_are_pixels(v) ? v.shape[1] : v.shape[rank - 1];
-  if (v.cuts.empty()) return {0, columns, columns, 0};
-  const auto next = std::upper_bound(v.cuts.begin(), v.cuts.end(), c);
-  const int64_t begin = next == v.cuts.begin() ? 0 : next[-1],
-                end = next == v.cuts.end() ? columns : *next;
-  return {begin, end, end - begin, begin * (v.shape.numel() / columns) - begin};
-}
 
 bool made_by_rows(const Plan& plan, const Value& v) {
   if (!v.op || v.dtype != DType::kFloat32) return false;

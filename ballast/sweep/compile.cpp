@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "ballast/sweep/program.h"
 
@@ -197,17 +198,11 @@ class ProgramCompiler {
   Operand gathered(const plan::Value& v, int64_t shift) {
     program_.flat_ = false;
     switch (v.op->traits().kind) {
-      case Traits::Kind::kConcatenate: {
-        int64_t at = shift;
-        for (int in : v.in) {
-          const int64_t n = plan_.values[in].shape[1];
-          if (segment_.begin < at + n) return full(in, at);
-          at += n;
-        }
-        break;
+      case Traits::Kind::kConcatenate:
+      case Traits::Kind::kSlice: {
+        const auto [in, at] = chosen(v, shift);
+        return full(in, at);
       }
-      case Traits::Kind::kSlice:
-        return full(v.in[0], shift - plan::slice_start(v));
       case Traits::Kind::kRepeat:
         return sample(v.in[0], v, shift);
       default:
@@ -342,19 +337,28 @@ class ProgramCompiler {
   /// Where the columns of the segment of `value` lie, if that is in memory.
   Operand in_memory(int value, int64_t shift = 0) const {
     const plan::Value& v = plan_.values[value];
-    if (v.home != plan::Home::kInlined) {
-      const plan::Columns at = plan::columns_at(v, segment_.begin - shift);
-      return {Operand::kMemory, value, at.pitch, at.offset - shift};
+    if (v.home == plan::Home::kInlined) {
+      const Traits::Kind kind = v.op->traits().kind;
+      if (kind != Traits::Kind::kSlice && kind != Traits::Kind::kConcatenate) return {};
+      const auto [in, at] = chosen(v, shift);
+      return in_memory(in, at);
     }
-    if (v.op->traits().kind == Traits::Kind::kSlice)
-      return in_memory(v.in[0], shift - plan::slice_start(v));
-    if (v.op->traits().kind != Traits::Kind::kConcatenate) return {};
+    const Rows rows(v);
+    const auto next = std::upper_bound(v.cuts.begin(), v.cuts.end(), segment_.begin - shift);
+    const int64_t begin = next == v.cuts.begin() ? 0 : next[-1],
+                  end = next == v.cuts.end() ? rows.columns : *next;
+    return {Operand::kMemory, value, end - begin, begin * (rows.count - 1) - shift};
+  }
+
+  /// The input of a slice or concatenation that is read in this segment, and its shift.
+  std::pair<int, int64_t> chosen(const plan::Value& v, int64_t shift) const {
+    if (v.op->traits().kind == Traits::Kind::kSlice) return {v.in[0], shift - plan::slice_start(v)};
     for (int in : v.in) {
-      const int64_t n = plan_.values[in].shape[1];
-      if (segment_.begin < shift + n) return in_memory(in, shift);
-      shift += n;
+      const int64_t end = shift + plan_.values[in].shape[1];
+      if (segment_.begin < end) return {in, shift};
+      shift = end;
     }
-    return {};
+    fail("program: '{}' has no column {}", v.op->name(), segment_.begin);
   }
 
   /// Registers are used again once their last reader has run.
