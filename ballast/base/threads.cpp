@@ -49,27 +49,30 @@ uint32_t wait_until(const std::atomic<uint32_t>& state, const Ready& ready) {
 }
 
 /// Workers that take pieces of one job at a time. Each thread has a range of pieces to itself, in
-/// order: what one piece fetched ahead, the next one reads, and what one job left in a core's cache
-/// the next job finds there. A thread that is done, or is alone, takes those of others. A job is
-/// open until its caller finds no more pieces; a worker that wakes later finds it closed, so nobody
-/// ever waits for a thread that has not begun.
+/// their order or against it: what one piece fetched ahead, the next one reads, and what one job
+/// left in a core's cache the next job finds there. A thread that is done, or is alone, takes those
+/// of others. A job is open until its caller finds no more pieces; a worker that wakes later finds
+/// it closed, so nobody ever waits for a thread that has not begun.
 class Pool {
  public:
   /// Runs body(context, 0 .. n-1); on this thread alone if the pool is at work already.
-  void run(int threads, int64_t n, void (*body)(void*, int64_t), void* context) {
+  void run(int threads, int64_t n, Order order, void (*body)(void*, int64_t), void* context) {
     std::unique_lock lock(mutex_, std::defer_lock);
     if (t_inside || !lock.try_lock()) {
-      for (int64_t i = 0; i < n; ++i) body(context, i);
+      for (int64_t i = 0; i < n; ++i) body(context, order == Order::kForwards ? i : n - 1 - i);
       return;
     }
     for (; workers_ < threads - 1; ++workers_) start_worker(workers_);
     body_ = body;
     context_ = context;
+    order_ = order;
     threads_ = threads;
     error_ = nullptr;
     for (int t = 0; t < threads; ++t) {
-      ranges_[t].next.store(n * t / threads, std::memory_order_relaxed);
-      ranges_[t].end = n * (t + 1) / threads;
+      Range& range = ranges_[t];
+      range.begin = n * t / threads;
+      range.end = n * (t + 1) / threads;
+      range.next.store(range.begin, std::memory_order_relaxed);
     }
     generation_ += kGeneration;
     state_.store(generation_ | kOpen, std::memory_order_release);
@@ -115,7 +118,7 @@ class Pool {
       for (int t = 0; t < threads_; ++t) {
         Range& range = ranges_[(thread + t) % threads_];
         for (int64_t i; (i = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;)
-          body_(context_, i);
+          body_(context_, order_ == Order::kForwards ? i : range.begin + range.end - 1 - i);
       }
     } catch (...) {
       std::lock_guard lock(error_mutex_);
@@ -128,7 +131,7 @@ class Pool {
 
   struct alignas(64) Range {
     std::atomic<int64_t> next{0};
-    int64_t end = 0;
+    int64_t begin = 0, end = 0;
   };
 
   std::mutex mutex_;
@@ -139,6 +142,7 @@ class Pool {
   // The job; written while no worker is counted in.
   void (*body_)(void*, int64_t) = nullptr;
   void* context_ = nullptr;
+  Order order_ = Order::kForwards;
   int threads_ = 0;
   Range ranges_[kMaxThreads];
   std::mutex error_mutex_;
@@ -180,8 +184,8 @@ void set_num_threads(int n) {
   g_threads.store(std::min(n, kMaxThreads), std::memory_order_relaxed);
 }
 
-void detail::parallel_run(int64_t n, void (*body)(void*, int64_t), void* context) {
-  pool().run(num_threads(), n, body, context);
+void detail::parallel_run(int64_t n, Order order, void (*body)(void*, int64_t), void* context) {
+  pool().run(num_threads(), n, order, body, context);
 }
 
 }  // namespace ballast

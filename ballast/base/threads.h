@@ -13,23 +13,28 @@ int num_threads();
 /// Throws ValueError unless `n` is positive.
 void set_num_threads(int n);
 
+/// The order in which a thread takes its pieces. Backwards, it begins with what it read or wrote
+/// last in a job before that went forwards over the same memory: as much of that as its cache holds
+/// is still there.
+enum class Order : bool { kForwards, kBackwards };
+
 namespace detail {
-void parallel_run(int64_t n, void (*body)(void*, int64_t), void* context);
+void parallel_run(int64_t n, Order order, void (*body)(void*, int64_t), void* context);
 }
 
 /// Calls `body(i)` for i in [0, n), on several threads where `cost` (about one unit per
 /// floating-point operation or four bytes moved, for the whole range) is worth waking them. An
 /// exception thrown by a piece is rethrown here.
 template <class Body>
-void parallel_for(int64_t n, double cost, Body&& body) {
+void parallel_for(int64_t n, double cost, Body&& body, Order order = Order::kForwards) {
   // Handing a piece to another thread takes a few microseconds; below 100'000 units one core is
   // done about as soon.
   if (n <= 1 || cost < 1e5 || num_threads() == 1) {
-    for (int64_t i = 0; i < n; ++i) body(i);
+    for (int64_t i = 0; i < n; ++i) body(order == Order::kForwards ? i : n - 1 - i);
     return;
   }
   auto call = [](void* c, int64_t i) { (*static_cast<std::remove_reference_t<Body>*>(c))(i); };
-  detail::parallel_run(n, call, &body);
+  detail::parallel_run(n, order, call, &body);
 }
 
 }  // namespace ballast

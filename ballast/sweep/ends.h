@@ -113,15 +113,20 @@ class Sink {
 
 /// Calls f(run, slot, i) for each piece i of a sweep's work, which is cut by shape alone, and
 /// finishes the run. Neighbours share a slot, and a thread: merging a slot for each of thousands of
-/// small pieces would take longer than the sums.
+/// small pieces would take longer than the sums. `order` is that of the slots.
 template <class F>
-void run_pieces(const Sink& sink, Pointers p, int64_t pieces, double cost, const F& f) {
+void run_pieces(const Sink& sink, Pointers p, int64_t pieces, double cost, const F& f,
+                Order order = Order::kForwards) {
   constexpr int64_t kSlots = 128;
   const int64_t slots = std::min(pieces, kSlots);
   const Sink::Run run(sink, p, std::max<int64_t>(slots, 1));
-  parallel_for(slots, cost, [&](int64_t slot) {
-    for (int64_t i = pieces * slot / slots; i < pieces * (slot + 1) / slots; ++i) f(run, slot, i);
-  });
+  parallel_for(
+      slots, cost,
+      [&](int64_t slot) {
+        for (int64_t i = pieces * slot / slots; i < pieces * (slot + 1) / slots; ++i)
+          f(run, slot, i);
+      },
+      order);
   run.finish();
 }
 

@@ -24,10 +24,12 @@ class PointwiseSweep final : public Sweep {
     if (columns_.count == 0) return;
     const int64_t pieces = rows_.count ? rows_.parts * columns_.parts : 0;
     const double cost = static_cast<double>(rows_.count * columns_.count) * sink_.cost();
-    run_pieces(sink_, p, pieces, cost, [&](const Sink::Run& run, int64_t slot, int64_t i) {
+    const auto take = [&](const Sink::Run& run, int64_t slot, int64_t i) {
       const int64_t r = i % rows_.parts, c = i / rows_.parts;
       run.take(slot, rows_.begin(r), rows_.size(r), columns_.begin(c), columns_.size(c));
-    });
+    };
+    // What is read here a product has just made, or sums have just been taken of.
+    run_pieces(sink_, p, pieces, cost, take, sink_.sums() ? Order::kForwards : Order::kBackwards);
   }
 
  private:

@@ -24,9 +24,28 @@ TEST_F(Threads, EveryPieceRunsOnce) {
   for (int64_t n : {0, 1, 2, 3, 7, 1000})
     for (int repeat = 0; repeat < 50; ++repeat) {
       std::vector<std::atomic<int>> runs(static_cast<size_t>(n));
-      parallel_for(n, kWorthThreads, [&](int64_t i) { ++runs[static_cast<size_t>(i)]; });
+      const Order order = repeat % 2 ? Order::kBackwards : Order::kForwards;
+      parallel_for(
+          n, kWorthThreads, [&](int64_t i) { ++runs[static_cast<size_t>(i)]; }, order);
       for (const auto& r : runs) EXPECT_EQ(r, 1);
     }
+}
+
+TEST_F(Threads, PiecesComeInOrderOrAgainstIt) {
+  // Many threads have a range each, and take what others leave; inside a piece of another loop, and
+  // with one thread, there is one range.
+  for (const int threads : {1, 4}) {
+    set_num_threads(threads);
+    std::vector<int64_t> forwards, backwards;
+    parallel_for(threads == 1 ? 1 : 4, kWorthThreads, [&](int64_t outer) {
+      if (outer != 0) return;
+      parallel_for(5, kWorthThreads, [&](int64_t i) { forwards.push_back(i); });
+      parallel_for(
+          5, kWorthThreads, [&](int64_t i) { backwards.push_back(i); }, Order::kBackwards);
+    });
+    EXPECT_EQ(forwards, (std::vector<int64_t>{0, 1, 2, 3, 4}));
+    EXPECT_EQ(backwards, (std::vector<int64_t>{4, 3, 2, 1, 0}));
+  }
 }
 
 TEST_F(Threads, ExceptionsReachTheCaller) {
