@@ -8,6 +8,8 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "ballast/ops/create.h"
 #include "ballast/ops/loss.h"
@@ -25,8 +27,9 @@ struct Options {
   bool evaluation = false, json = false;
 };
 
-/// The plans of steps, after two that make plans and touch memory for the first time.
-std::vector<PlanReport> record(const Options& o, const Shape& sample) {
+/// The plans of steps, after two that make plans and touch memory for the first time, and the most
+/// memory that these had.
+std::pair<std::vector<PlanReport>, MemoryReport> record(const Options& o, const Shape& sample) {
   const auto model = o.network.make(sample);
   const Tensor x = randn(o.network.shape(sample)),
                y = randint(0, o.network.classes, {o.network.batch});
@@ -47,20 +50,21 @@ std::vector<PlanReport> record(const Options& o, const Shape& sample) {
   step();
   const Recorder recorder;
   for (int64_t i = 0; i < o.runs; ++i) step();
-  return recorder.plans();
+  return {recorder.plans(), recorder.memory()};
 }
 
 int explain(const Options& o) {
   const Shape sample = o.network.sample("explain");
-  const std::vector<PlanReport> plans = record(o, sample);
+  const auto [plans, memory] = record(o, sample);
   if (o.json) {
-    fmt::print("{}\n", to_json(plans));
+    fmt::print("{}\n", to_json(plans, memory));
     return kOk;
   }
   fmt::print("{}, batch of {} samples of shape {}, {}; roofline {:.0f} GB/s and {:.0f} GFLOP/s\n\n",
              o.network.model, o.network.batch, sample, o.evaluation ? "evaluation" : "training",
              roofline().bytes_per_second / 1e9, roofline().flops_per_second / 1e9);
   for (const PlanReport& plan : plans) fmt::print("{}\n", to_table(plan));
+  fmt::print("{}", to_line(memory));
   return kOk;
 }
 

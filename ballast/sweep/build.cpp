@@ -130,6 +130,7 @@ class TwoSweeps final : public Sweep {
   }
 
   const char* kernel() const override { return first_->kernel(); }
+  double multiplications() const override { return first_->multiplications(); }
   void run(Pointers p, const Lent& lent) const override {
     first_->run(p, lent);
     second_->run(p, {nullptr, lent.temporary});

@@ -45,18 +45,15 @@ void run_sweeps(const Run& run) {
   if (e->temporary_bytes) temporary = Buffer::allocate(e->temporary_bytes);
   Record* record = record_of_this_thread();
   std::vector<double> times;
-  std::vector<const char*> kernels;
   const double begin = record ? now() : 0;
   for (size_t i = 0; i < e->sweeps.size(); ++i) {
     const double start = record ? now() : 0;
     const std::byte* prepared = prepare(run, i, shared, held);
     e->sweeps[i]->run(run.at.data(), {prepared, temporary ? temporary->data() : nullptr});
-    if (!record) continue;
-    times.push_back(now() - start);
-    kernels.push_back(e->sweeps[i]->kernel());
+    if (record) times.push_back(now() - start);
   }
   if (record)
-    record->ran(std::shared_ptr<const plan::Plan>(e, &e->plan), kernels, times, now() - begin,
+    record->ran(std::shared_ptr<const plan::Plan>(e, &e->plan), e->sweeps, times, now() - begin,
                 e->prepared_bytes + e->temporary_bytes);
 }
 

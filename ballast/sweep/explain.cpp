@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "ballast/base/buffer.h"
 #include "ballast/base/threads.h"
 #include "ballast/kernels/product.h"
 #include "ballast/ops/conv.h"
@@ -60,18 +61,21 @@ int64_t flops_of(const Plan& p, const Value& v) {
   return v.shape.numel();
 }
 
-SweepReport report(const Plan& p, const plan::Group& g, const char* kernel) {
+SweepReport report(const Plan& p, const plan::Group& g, const sweep::Sweep& sweep) {
   const Value& root = p.values[g.values[0]];
   SweepReport r;
   r.name = name_of(p, root);
   r.shape = sizes(root.shape);
-  r.kernel = kernel;
+  r.kernel = sweep.kernel();
+  double operations = 0;
   std::set<int> read, inlined, made(g.values.begin(), g.values.end());
   for (int v : g.values) {
     const Value& w = p.values[v];
     if (v != g.values[0]) r.fused.emplace_back(w.op->name());
     if (w.home == Home::kMemory) r.bytes += w.bytes();
-    r.flops += flops_of(p, w);
+    const int64_t flops = flops_of(p, w);
+    r.flops += flops;
+    operations += static_cast<double>(flops) * (convolution(p, w).x ? sweep.multiplications() : 1);
     plan::for_each_read(
         p, v, [&](int in) { read.insert(in); }, [&](int in) { inlined.insert(in); });
   }
@@ -80,25 +84,28 @@ SweepReport report(const Plan& p, const plan::Group& g, const char* kernel) {
   for (int v : inlined) {
     r.fused.emplace_back(std::string("<") + p.values[v].op->name());
     r.flops += p.values[v].shape.numel();
+    operations += static_cast<double>(p.values[v].shape.numel());
   }
-  if (root.view()) r.bytes = r.flops = 0;
+  r.operations = static_cast<int64_t>(operations);
+  if (root.view()) r.bytes = r.flops = r.operations = 0;
   return r;
 }
 
 struct Recorded {
-  std::shared_ptr<const Plan> plan;
+  std::shared_ptr<const Plan> plan;  // null: an optimizer's update
   PlanReport report;
 };
 
 class Records final : public sweep::Record {
  public:
-  void ran(std::shared_ptr<const Plan> plan, const std::vector<const char*>& kernels,
+  void ran(std::shared_ptr<const Plan> plan,
+           const std::vector<std::unique_ptr<sweep::Sweep>>& sweeps,
            const std::vector<double>& sweep_seconds, double seconds, int64_t lent_bytes) override {
     auto at = std::find_if(all.begin(), all.end(), [&](const auto& r) { return r.plan == plan; });
     if (at == all.end()) {
       Recorded fresh{plan, {}};
       for (size_t i = 0; i < plan->groups.size(); ++i)
-        fresh.report.sweeps.push_back(::ballast::report(*plan, plan->groups[i], kernels[i]));
+        fresh.report.sweeps.push_back(::ballast::report(*plan, plan->groups[i], *sweeps[i]));
       for (int v : plan->leaves) fresh.report.inputs += plan->values[v].bytes();
       for (int v : plan->outputs) fresh.report.outputs += plan->values[v].bytes();
       fresh.report.temporary = plan->arena_bytes;
@@ -106,13 +113,42 @@ class Records final : public sweep::Record {
       all.push_back(std::move(fresh));
       at = all.end() - 1;
     }
-    PlanReport& r = at->report;
+    ran_again(at->report, sweep_seconds, seconds);
+  }
+
+  void updated(const char* optimizer, int64_t elements, int64_t parameter_bytes,
+               int64_t state_bytes, double seconds) override {
+    const std::string shape = std::to_string(elements);
+    auto at = std::find_if(all.begin(), all.end(), [&](const Recorded& r) {
+      return !r.plan && r.report.sweeps[0].name == optimizer && r.report.sweeps[0].shape == shape;
+    });
+    if (at == all.end()) {
+      SweepReport s;
+      s.name = optimizer;
+      s.shape = shape;
+      s.kernel = "update";
+      s.bytes = 3 * parameter_bytes + 2 * state_bytes;  // parameters, gradients; both ways
+      s.flops = s.operations = elements;
+      PlanReport fresh;
+      fresh.inputs = 2 * parameter_bytes + state_bytes;
+      fresh.sweeps.push_back(std::move(s));
+      all.push_back({nullptr, std::move(fresh)});
+      at = all.end() - 1;
+      memory.optimizer += state_bytes;
+    }
+    ran_again(at->report, std::span(&seconds, 1), seconds);
+  }
+
+  std::vector<Recorded> all;
+  MemoryReport memory;  // so far: the optimizers'
+
+ private:
+  static void ran_again(PlanReport& r, std::span<const double> sweep_seconds, double seconds) {
     const double n = static_cast<double>(++r.runs);
     r.seconds += (seconds - r.seconds) / n;
     for (size_t i = 0; i < r.sweeps.size(); ++i)
       r.sweeps[i].seconds += (sweep_seconds[i] - r.sweeps[i].seconds) / n;
   }
-  std::vector<Recorded> all;
 };
 
 thread_local Records* records = nullptr;
@@ -139,25 +175,25 @@ Roofline measure() {
   // Products whose operands stay in L1 and L2.
   constexpr int64_t kRows = 84, kColumns = 64, kDepth = 256;
   const int64_t pieces = 64 * num_threads();
-  product = std::min(product, seconds_of([&] {
-                       parallel_for(pieces, 1e9, [&](int64_t) {
-                         thread_local std::vector<float> a(kRows * kDepth, 1e-3F),
-                             b(kernels::packed_size(kDepth, kColumns), 1e-3F), c(kRows * kColumns);
-                         const float *pa = a.data(), *pb = b.data();
-                         kernels::Product q{};
-                         q.rows = kRows;
-                         q.columns = kColumns;
-                         q.depth = q.sam = kDepth;
-                         q.sak = 1;
-                         q.a = &pa;
-                         q.b = &pb;
-                         q.sbk = kernels::panel_columns();
-                         q.panel = kDepth * q.sbk;
-                         q.c = c.data();
-                         q.ldc = kColumns;
-                         for (int k = 0; k < 8; ++k) kernels::product(q);
-                       });
-                     }));
+  auto multiply = [&](int64_t) {
+    thread_local std::vector<float> a(kRows * kDepth, 1e-3F),
+        b(kernels::packed_size(kDepth, kColumns), 1e-3F), c(kRows * kColumns);
+    const float *pa = a.data(), *pb = b.data();
+    kernels::Product q{};
+    q.rows = kRows;
+    q.columns = kColumns;
+    q.depth = q.sam = kDepth;
+    q.sak = 1;
+    q.a = &pa;
+    q.b = &pb;
+    q.sbk = kernels::panel_columns();
+    q.panel = kDepth * q.sbk;
+    q.c = c.data();
+    q.ldc = kColumns;
+    for (int k = 0; k < 8; ++k) kernels::product(q);
+  };
+  for (int i = 0; i < 5; ++i)
+    product = std::min(product, seconds_of([&] { parallel_for(pieces, 1e9, multiply); }));
   return {2.0 * kBytes / copy,
           2.0 * kRows * kColumns * kDepth * 8 * static_cast<double>(pieces) / product};
 }
@@ -167,6 +203,7 @@ Roofline measure() {
 Recorder::Recorder() {
   check(!records, "Recorder: this thread has a recorder already");
   records = new Records;
+  reset_peak_memory();
   sweep::record_of_this_thread() = records;
 }
 Recorder::~Recorder() {
@@ -180,9 +217,26 @@ std::vector<PlanReport> Recorder::plans() const {
   return out;
 }
 
+MemoryReport Recorder::memory() const {
+  MemoryReport m = records->memory;
+  m.peak = static_cast<int64_t>(memory_use().peak);
+  const auto size = [](const PlanReport& r) { return r.inputs + r.outputs + r.temporary + r.lent; };
+  const PlanReport* largest = nullptr;
+  for (const Recorded& r : records->all)
+    if (r.plan && (!largest || size(r.report) > size(*largest))) largest = &r.report;
+  if (largest) {
+    m.inputs = largest->inputs;
+    m.outputs = largest->outputs;
+    m.temporary = largest->temporary;
+    m.lent = largest->lent;
+  }
+  m.other = m.peak - m.inputs - m.outputs - m.temporary - m.lent - m.optimizer;
+  return m;
+}
+
 double Roofline::bound(const SweepReport& s) const {
   return std::max(static_cast<double>(s.bytes) / bytes_per_second,
-                  static_cast<double>(s.flops) / flops_per_second);
+                  static_cast<double>(s.operations) / flops_per_second);
 }
 const Roofline& roofline() {
   static const Roofline r = measure();
@@ -218,10 +272,27 @@ std::string to_table(const PlanReport& plan) {
   return out;
 }
 
-std::string to_json(const std::vector<PlanReport>& plans) {
+std::string to_line(const MemoryReport& m) {
+  const auto mb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
+  return fmt::format(
+      "peak {:.1f} MB: inputs (weights, batch) {:.1f}, outputs (gradients, statistics) {:.1f}, "
+      "temporary {:.1f}, lent to sweeps {:.1f}, optimizers {:.1f}, other {:.1f}\n",
+      mb(m.peak), mb(m.inputs), mb(m.outputs), mb(m.temporary), mb(m.lent), mb(m.optimizer),
+      mb(m.other));
+}
+
+std::string to_json(const std::vector<PlanReport>& plans, const MemoryReport& m) {
   const Roofline& roof = roofline();
   nlohmann::ordered_json out = {{"bytes_per_second", roof.bytes_per_second},
                                 {"flops_per_second", roof.flops_per_second},
+                                {"memory",
+                                 {{"peak", m.peak},
+                                  {"inputs", m.inputs},
+                                  {"outputs", m.outputs},
+                                  {"temporary", m.temporary},
+                                  {"lent", m.lent},
+                                  {"optimizer", m.optimizer},
+                                  {"other", m.other}}},
                                 {"plans", nlohmann::ordered_json::array()}};
   for (const PlanReport& p : plans) {
     nlohmann::ordered_json plan = {{"runs", p.runs},
@@ -239,6 +310,7 @@ std::string to_json(const std::vector<PlanReport>& plans) {
                                 {"fused", s.fused},
                                 {"bytes", s.bytes},
                                 {"flops", s.flops},
+                                {"operations", s.operations},
                                 {"bound", roof.bound(s)},
                                 {"seconds", s.seconds}});
     out["plans"].push_back(std::move(plan));

@@ -15,7 +15,8 @@ struct SweepReport {
   std::string kernel;              // "winograd", "direct", "whole" (not fused), "reference", ...
   int64_t bytes = 0;               // read and written once each
   int64_t flops = 0;               // as the direct algorithm counts
-  double seconds = 0;              // mean over the runs
+  int64_t operations = 0;  // as the kernel's algorithm counts: Winograd's products are fewer
+  double seconds = 0;      // mean over the runs
 };
 
 /// One plan that was evaluated.
@@ -28,8 +29,15 @@ struct PlanReport {
   int64_t inputs = 0, outputs = 0, temporary = 0, lent = 0;
 };
 
-/// While it lives, evaluations of this thread are recorded. Recorders do not nest. Throws Error if
-/// there is one already.
+/// The most memory that was in use while a recorder lived, in bytes, and whose it was: what the
+/// largest plan read from outside, left behind, and needed meanwhile (see PlanReport); what
+/// optimizers keep (momentum); and what none of these knows of.
+struct MemoryReport {
+  int64_t peak = 0, inputs = 0, outputs = 0, temporary = 0, lent = 0, optimizer = 0, other = 0;
+};
+
+/// While it lives, evaluations of this thread, and updates by optimizers, are recorded. Recorders
+/// do not nest. Throws Error if there is one already.
 class Recorder {
  public:
   Recorder();
@@ -37,22 +45,27 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  /// The plans that ran, in the order of their first run.
+  /// The plans that ran, in the order of their first run. An optimizer's update is one of a single
+  /// sweep, whose kernel is "update".
   std::vector<PlanReport> plans() const;
+  MemoryReport memory() const;
 };
 
 /// The fastest that this machine copies memory and multiplies, measured once: the roofline
 /// (Williams, Waterman & Patterson 2009).
 struct Roofline {
   double bytes_per_second, flops_per_second;
-  /// The least seconds that a sweep can take.
+  /// The seconds that a sweep's bytes take from and to memory, or its operations, whichever takes
+  /// longer. Where its operands are still in a cache, it may take less.
   double bound(const SweepReport& s) const;
 };
 const Roofline& roofline();
 
 /// The plan as a table: share of time first.
 std::string to_table(const PlanReport& plan);
-/// The same as JSON.
-std::string to_json(const std::vector<PlanReport>& plans);
+/// "peak 131.2 MB: inputs 47.2, ..."
+std::string to_line(const MemoryReport& memory);
+/// All of it as JSON.
+std::string to_json(const std::vector<PlanReport>& plans, const MemoryReport& memory);
 
 }  // namespace ballast

@@ -12,10 +12,14 @@ namespace ballast::sweep {
 class Record {
  public:
   virtual ~Record() = default;
-  /// `plan` lives as long as the record does.
-  virtual void ran(std::shared_ptr<const plan::Plan> plan, const std::vector<const char*>& kernels,
+  /// A plan's sweeps, one for each group; they live as long as the record holds `plan`.
+  virtual void ran(std::shared_ptr<const plan::Plan> plan,
+                   const std::vector<std::unique_ptr<Sweep>>& sweeps,
                    const std::vector<double>& sweep_seconds, double seconds,
                    int64_t lent_bytes) = 0;
+  /// An optimizer has updated parameters: their bytes, and those of what it keeps for them.
+  virtual void updated(const char* optimizer, int64_t elements, int64_t parameter_bytes,
+                       int64_t state_bytes, double seconds) = 0;
 };
 Record*& record_of_this_thread();
 

@@ -36,6 +36,8 @@ class Sweep {
 
   /// What runs it, for reports: "winograd", "direct", ...
   virtual const char* kernel() const = 0;
+  /// Of the direct algorithm's multiplications, the part it makes.
+  virtual double multiplications() const { return 1; }
 
   virtual void run(Pointers p, const Lent& lent) const = 0;
 };

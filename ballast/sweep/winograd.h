@@ -67,6 +67,8 @@ inline double product_cost(const Geometry& g, const Tiling& t, int64_t tiles) {
          static_cast<double>(g.in * g.out);
 }
 inline const char* kernel_name(int m) { return m == 4 ? "winograd 4x4" : "winograd 2x2"; }
+/// Of the 3x3 multiplications for each output, those that a tile of (m+2)x(m+2) needs.
+inline double multiplications(int m) { return (m + 2.0) * (m + 2.0) / (9.0 * m * m); }
 
 /// Cuts tiles into blocks of about `most` tiles: several tile rows, or a part of one.
 class Blocks {

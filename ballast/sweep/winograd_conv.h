@@ -19,6 +19,7 @@ class ConvSweep final : public Sweep {
   void prepare(Pointers p, std::byte* prepared) const override;
   int64_t temporary_bytes() const override;
   const char* kernel() const override { return kernel_name(tiling_.m); }
+  double multiplications() const override { return winograd::multiplications(tiling_.m); }
   void run(Pointers p, const Lent& lent) const override;
 
   // Block by block, for a sweep that makes more of what is read.

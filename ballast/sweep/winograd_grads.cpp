@@ -27,6 +27,7 @@ class GradsSweep final : public Sweep {
   int64_t temporary_bytes() const override { return weight_.temporary_bytes(); }
 
   const char* kernel() const override { return weight_.kernel(); }
+  double multiplications() const override { return weight_.multiplications(); }
   void run(Pointers p, const Lent& lent) const override {
     auto* sums = reinterpret_cast<float*>(lent.temporary);
     const int64_t slabs = weight_.slabs();

@@ -15,6 +15,7 @@ class WeightGradSweep final : public Sweep {
   bool fits() const { return x_.columns() == g_.in && dy_.columns() == g_.out; }
 
   const char* kernel() const override { return kernel_name(tiling_.m); }
+  double multiplications() const override { return winograd::multiplications(tiling_.m); }
   int64_t temporary_bytes() const override;
   void run(Pointers p, const Lent& lent) const override;
 

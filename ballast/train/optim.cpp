@@ -1,6 +1,7 @@
 #include "ballast/train/optim.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <unordered_map>
 
@@ -8,20 +9,15 @@
 #include "ballast/kernels/update.h"
 #include "ballast/ops/view.h"
 #include "ballast/sweep/eval.h"
+#include "ballast/sweep/record.h"
 
 namespace ballast::optim {
 namespace {
 
 // Elements updated by one call: a block of four float arrays of this length fits a 64 KiB share of
-// L2, and is long enough to hide the handing out of blocks.
+// L2, and is long enough to hide the handing out of blocks. Threads share the blocks of all
+// parameters.
 constexpr int64_t kBlock = 4096;
-
-/// Calls `f(begin, end)` for the blocks of [0, n). `cost` is the cost of one element.
-template <class F>
-void for_each_block(int64_t n, double cost, F&& f) {
-  parallel_for((n + kBlock - 1) / kBlock, cost * static_cast<double>(n),
-               [&](int64_t i) { f(i * kBlock, std::min(n, (i + 1) * kBlock)); });
-}
 
 /// State of the parameter's size and type; zeros where it is new.
 template <class T>
@@ -33,6 +29,12 @@ T* state_of(Tensor& state, const Tensor& param) {
     state = state.to(param.dtype());
   }
   return state.mutable_data<T>().data();
+}
+
+/// Elements [begin, ...) of an array, or null.
+template <class T>
+T* part(void* array, int64_t begin) {
+  return array ? static_cast<T*>(array) + begin : nullptr;
 }
 
 template <class T>
@@ -118,6 +120,7 @@ void Optimizer::add_group(const std::vector<Tensor>& params) {
   ++num_groups_;
   grads_.reserve(slots_.size());
   updated_.reserve(slots_.size());
+  arrays_.reserve(slots_.size());
 }
 
 void Optimizer::zero_grad() {
@@ -134,12 +137,48 @@ void Optimizer::step() {
     updated_.push_back(i);
   }
   eval(std::span<const Tensor>(grads_));
+  const auto start = std::chrono::steady_clock::now();
+  arrays_.clear();
   for (size_t k = 0; k < updated_.size(); ++k) {
     Slot& slot = slots_[updated_[k]];
     ++slot.step;
-    update(slot, grads_[k]);
+    arrays_.push_back(prepare(slot, grads_[k]));
+  }
+  update_all();
+  if (sweep::Record* const record = sweep::record_of_this_thread()) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    report(*record, took.count());
   }
   grads_.clear();
+}
+
+void Optimizer::update_all() {
+  int64_t blocks = 0, elements = 0;
+  for (Arrays& at : arrays_) {
+    const int64_t n = at.slot->param.numel();
+    at.block = blocks;
+    blocks += (n + kBlock - 1) / kBlock;
+    elements += n;
+  }
+  parallel_for(blocks, cost() * static_cast<double>(elements), [&](int64_t b) {
+    const auto after = std::upper_bound(arrays_.begin(), arrays_.end(), b,
+                                        [](int64_t i, const Arrays& at) { return i < at.block; });
+    const Arrays& at = *std::prev(after);
+    const int64_t begin = (b - at.block) * kBlock;
+    update(at, begin, std::min(at.slot->param.numel(), begin + kBlock));
+  });
+}
+
+void Optimizer::report(sweep::Record& record, double seconds) const {
+  int64_t elements = 0, parameters = 0, state = 0;
+  for (const Arrays& at : arrays_) {
+    const Tensor& param = at.slot->param;
+    const auto bytes = param.numel() * static_cast<int64_t>(size_of(param.dtype()));
+    elements += param.numel();
+    parameters += bytes;
+    for (const void* array : at.state) state += array ? bytes : 0;
+  }
+  record.updated(name(), elements, parameters, state, seconds);
 }
 
 std::vector<Tensor> Optimizer::parameters(size_t group) const {
@@ -220,24 +259,30 @@ SGD::SGD(const std::vector<Group>& groups) {
   }
 }
 
-void SGD::update(Slot& slot, const Tensor& grad) {
+Optimizer::Arrays SGD::prepare(Slot& slot, const Tensor& grad) {
+  Arrays at{.slot = &slot, .first = !slot.state[0].defined()};
   dispatch_floating(slot.param.dtype(), "SGD", [&](auto zero) {
     using T = decltype(zero);
-    const SGDOptions& o = options_[slot.group];
-    const bool first = !slot.state[0].defined();
+    at.grad = grad.data<T>().data();
+    at.param = slot.param.mutable_data<T>().data();
+    if (options_[slot.group].momentum != 0) at.state[0] = state_of<T>(slot.state[0], slot.param);
+  });
+  return at;
+}
+
+void SGD::update(const Arrays& at, int64_t begin, int64_t end) const {
+  dispatch_floating(at.slot->param.dtype(), "SGD", [&](auto zero) {
+    using T = decltype(zero);
+    const SGDOptions& o = options_[at.slot->group];
     const SgdStep<T> step{static_cast<T>(o.lr),
                           static_cast<T>(o.momentum),
                           static_cast<T>(1 - o.dampening),
                           static_cast<T>(o.weight_decay),
-                          first,
+                          at.first,
                           o.nesterov,
                           o.maximize};
-    const T* g = grad.data<T>().data();
-    T* p = slot.param.mutable_data<T>().data();
-    T* buffer = o.momentum != 0 ? state_of<T>(slot.state[0], slot.param) : nullptr;
-    for_each_block(slot.param.numel(), 6, [&](int64_t begin, int64_t end) {
-      step.run(p + begin, g + begin, buffer ? buffer + begin : nullptr, end - begin);
-    });
+    step.run(part<T>(at.param, begin), static_cast<const T*>(at.grad) + begin,
+             part<T>(at.state[0], begin), end - begin);
   });
 }
 
@@ -282,11 +327,23 @@ Adam::Adam(const std::vector<Group>& groups, bool decoupled_weight_decay)
   }
 }
 
-void Adam::update(Slot& slot, const Tensor& grad) {
+Optimizer::Arrays Adam::prepare(Slot& slot, const Tensor& grad) {
+  Arrays at{.slot = &slot};
   dispatch_floating(slot.param.dtype(), "Adam", [&](auto zero) {
     using T = decltype(zero);
-    const AdamOptions& o = options_[slot.group];
-    const auto t = static_cast<double>(slot.step);
+    at.grad = grad.data<T>().data();
+    at.param = slot.param.mutable_data<T>().data();
+    const int states = options_[slot.group].amsgrad ? 3 : 2;
+    for (int i = 0; i < states; ++i) at.state[i] = state_of<T>(slot.state[i], slot.param);
+  });
+  return at;
+}
+
+void Adam::update(const Arrays& at, int64_t begin, int64_t end) const {
+  dispatch_floating(at.slot->param.dtype(), "Adam", [&](auto zero) {
+    using T = decltype(zero);
+    const AdamOptions& o = options_[at.slot->group];
+    const auto t = static_cast<double>(at.slot->step);
     const double rest1 = 1 - o.betas[0];
     const AdamStep<T> step{.weight_decay = static_cast<T>(decoupled_ ? 0.0 : o.weight_decay),
                            .shrink = static_cast<T>(decoupled_ ? 1 - o.lr * o.weight_decay : 1.0),
@@ -298,15 +355,9 @@ void Adam::update(Slot& slot, const Tensor& grad) {
                            .eps = static_cast<T>(o.eps),
                            .lerp_from_end = rest1 >= 0.5,
                            .maximize = o.maximize};
-    const T* g = grad.data<T>().data();
-    T* p = slot.param.mutable_data<T>().data();
-    T* m = state_of<T>(slot.state[0], slot.param);
-    T* v = state_of<T>(slot.state[1], slot.param);
-    T* largest = o.amsgrad ? state_of<T>(slot.state[2], slot.param) : nullptr;
-    for_each_block(slot.param.numel(), 24, [&](int64_t begin, int64_t end) {
-      step.run(p + begin, g + begin, m + begin, v + begin, largest ? largest + begin : nullptr,
-               end - begin);
-    });
+    step.run(part<T>(at.param, begin), static_cast<const T*>(at.grad) + begin,
+             part<T>(at.state[0], begin), part<T>(at.state[1], begin), part<T>(at.state[2], begin),
+             end - begin);
   });
 }
 

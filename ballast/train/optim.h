@@ -8,6 +8,10 @@
 
 #include "ballast/nn/module.h"
 
+namespace ballast::sweep {
+class Record;
+}
+
 namespace ballast::optim {
 
 /// Named numbers of a parameter group ("lr", "momentum", ...); flags are 0 or 1.
@@ -53,18 +57,40 @@ class Optimizer {
   Optimizer() = default;
   /// Throws ValueError where a list is empty, a tensor is no leaf or is listed twice.
   void add_group(const std::vector<Tensor>& params);
-  /// Updates one parameter.
-  virtual void update(Slot& slot, const Tensor& grad) = 0;
+  /// Where one parameter's numbers are during a step: arrays of its type.
+  struct Arrays {
+    const Slot* slot = nullptr;
+    void* param = nullptr;
+    const void* grad = nullptr;
+    std::array<void*, kMaxState> state{};  // null where there is none
+    bool first = false;                    // the state is new: zeros
+    int64_t block = 0;                     // of all parameters' blocks, the first of this one
+  };
+  /// Makes state that is missing, and finds the arrays.
+  virtual Arrays prepare(Slot& slot, const Tensor& grad) = 0;
+  /// Updates elements [begin, end) of a parameter; called for parts of several at a time.
+  virtual void update(const Arrays& at, int64_t begin, int64_t end) const = 0;
+  /// What that costs an element, as `parallel_for` counts it.
+  virtual double cost() const = 0;
+  /// For reports: "SGD".
+  virtual const char* name() const = 0;
   virtual std::span<const char* const> state_names() const = 0;
   virtual Settings settings(size_t group) const = 0;
   /// False for a name that is not among the settings.
   virtual bool set(size_t group, const std::string& name, double value) = 0;
 
  private:
+  /// One pass over `arrays_`.
+  void update_all();
+  /// Tells a recorder (explain) what the pass did.
+  void report(sweep::Record& record, double seconds) const;
+
   std::vector<Slot> slots_;
   size_t num_groups_ = 0;
-  std::vector<Tensor> grads_;    // of one step
-  std::vector<size_t> updated_;  // the slots they belong to
+  // Of one step: the gradients, the slots they belong to, and their arrays.
+  std::vector<Tensor> grads_;
+  std::vector<size_t> updated_;
+  std::vector<Arrays> arrays_;
 };
 
 /// With g the gradient (negated by `maximize`), plus weight_decay*p:
@@ -117,7 +143,10 @@ class SGD : public Optimizer {
   SGDOptions& options(size_t group = 0) { return options_.at(group); }
 
  protected:
-  void update(Slot& slot, const Tensor& grad) override;
+  Arrays prepare(Slot& slot, const Tensor& grad) override;
+  void update(const Arrays& at, int64_t begin, int64_t end) const override;
+  double cost() const override { return 6; }
+  const char* name() const override { return "SGD"; }
   std::span<const char* const> state_names() const override;
   Settings settings(size_t group) const override;
   bool set(size_t group, const std::string& name, double value) override;
@@ -139,7 +168,10 @@ class Adam : public Optimizer {
 
  protected:
   Adam(const std::vector<Group>& groups, bool decoupled_weight_decay);
-  void update(Slot& slot, const Tensor& grad) override;
+  Arrays prepare(Slot& slot, const Tensor& grad) override;
+  void update(const Arrays& at, int64_t begin, int64_t end) const override;
+  double cost() const override { return 24; }
+  const char* name() const override { return decoupled_ ? "AdamW" : "Adam"; }
   std::span<const char* const> state_names() const override;
   Settings settings(size_t group) const override;
   bool set(size_t group, const std::string& name, double value) override;

@@ -18,7 +18,13 @@ class Explanation:
         For each plan: ``runs``, ``seconds``, ``memory`` (bytes of inputs, outputs, temporaries and
         lent to sweeps) and ``sweeps``; for each sweep ``name``, ``shape``, ``kernel``, ``fused``
         (names after a product are its epilogue, names with ``<`` were computed as its operands were
-        read), ``bytes``, ``flops``, ``bound`` (seconds: the roofline) and ``seconds``.
+        read), ``bytes``, ``flops`` (of the direct algorithm), ``operations`` (of the kernel's),
+        ``bound`` (seconds: the roofline) and ``seconds``. An optimizer's update is a plan of one
+        sweep, whose kernel is ``update``.
+    memory : dict
+        Bytes: the ``peak`` while the steps ran, and whose it was: ``inputs``, ``outputs``,
+        ``temporary`` and ``lent`` of the largest plan, ``optimizer`` (momentum and the like), and
+        ``other``.
     bytes_per_second, flops_per_second : float
         The roofline: the fastest that this machine copied memory and multiplied.
     """
@@ -28,6 +34,7 @@ class Explanation:
         self.plans: list[dict[str, Any]] = record["plans"]
         self.bytes_per_second: float = record["bytes_per_second"]
         self.flops_per_second: float = record["flops_per_second"]
+        self.memory: dict[str, int] = record["memory"]
         self._tables = recorder.tables()
 
     def __str__(self) -> str:

@@ -12,9 +12,13 @@ namespace {
 struct RecorderObject {
   std::optional<Recorder> recorder;
   std::vector<PlanReport> plans;
+  MemoryReport memory;
 
   void stop() {
-    if (recorder) plans = recorder->plans();
+    if (recorder) {
+      plans = recorder->plans();
+      memory = recorder->memory();
+    }
     recorder.reset();
   }
 };
@@ -36,9 +40,10 @@ void bind_explain(nb::module_& m) {
            [](const RecorderObject& r) {
              std::vector<std::string> tables;
              for (const PlanReport& p : r.plans) tables.push_back(to_table(p));
+             tables.push_back(to_line(r.memory));
              return tables;
            })
-      .def("json", [](const RecorderObject& r) { return to_json(r.plans); });
+      .def("json", [](const RecorderObject& r) { return to_json(r.plans, r.memory); });
 }
 
 }  // namespace ballast::python

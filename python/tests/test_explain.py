@@ -42,3 +42,22 @@ def test_an_explanation_prints_as_tables():
     assert "1 plan" in repr(explanation)
     with pytest.raises(ValueError, match="at least one run"):
         torch.explain(lambda: None, runs=0)
+
+
+def test_the_optimizer_and_its_memory_are_part_of_a_step():
+    model = nn.Linear(10, 10)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    x = torch.randn(4, 10)
+
+    def step():
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+
+    explanation = torch.explain(step, runs=2)
+    (update,) = (p for p in explanation.plans if p["sweeps"][0]["kernel"] == "update")
+    assert update["sweeps"][0]["name"] == "SGD" and update["runs"] == 2
+    owners = explanation.memory
+    assert owners["optimizer"] == 4 * 110
+    assert owners["peak"] == sum(owners.values()) - owners["peak"]
+    assert "peak" in str(explanation)
