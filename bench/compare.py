@@ -6,7 +6,6 @@ machine does meets all of them alike; a round gives every side one turn, and wit
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -17,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arguments import Parser, program, seconds, whole
 from report import ISAS, table
 from workloads import WORKLOADS, Workload
 
@@ -228,13 +228,40 @@ def compare(a) -> None:
     print(f"\nbench: {a.json} has the record", file=sys.stderr)
 
 
+def print_record(path: Path, parser: Parser) -> None:
+    """Print the record in a file as a table."""
+    try:
+        text = table(json.loads(path.read_text()))
+    except OSError as e:
+        parser.error(f"--table: {path}: {e.strerror}")
+    except (AttributeError, LookupError, TypeError, ValueError):
+        parser.error(f"--table: expected a record that this program wrote, got {path}")
+    print(text)
+
+
+def check_interpreter(a, parser: Parser) -> None:
+    """Say before anything is measured which module an interpreter lacks."""
+    for module in ("torch", "onnxruntime") if a.onnxruntime else ("torch",):
+        code = f"import importlib.util as u, sys; sys.exit(u.find_spec('{module}') is None)"
+        try:
+            lacks = subprocess.run([a.torch, "-c", code], capture_output=True).returncode != 0
+        except OSError as e:
+            parser.error(f"--torch: {a.torch}: {e.strerror}")
+        if lacks:
+            parser.error(f"--torch: expected an interpreter that has {module}, got {a.torch}")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench --against torch PYTHON")
+    parser = Parser(prog="scripts/bench --against torch PYTHON")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(WORKLOADS)}")
-    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has PyTorch")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=9, help="turns of every side (default 9)")
-    parser.add_argument("--seconds", type=float, default=0.5, help="length of a turn (default 0.5)")
+    parser.add_argument(
+        "--torch", type=program, metavar="PYTHON", help="an interpreter with PyTorch"
+    )
+    parser.add_argument("--threads", type=whole(1), default=os.cpu_count())
+    parser.add_argument("--rounds", type=whole(1), default=9, help="turns of a side (default 9)")
+    parser.add_argument(
+        "--seconds", type=seconds, default=0.5, help="length of a turn (default 0.5)"
+    )
     parser.add_argument("--isa", choices=ISAS, default="best", help="vector target (default best)")
     parser.add_argument("--memory", action="store_true", help="measure peak memory too")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well")
@@ -244,13 +271,15 @@ def main() -> None:
     parser.add_argument("--table", type=Path, metavar="FILE", help="print a record as a table")
     a = parser.parse_args()
     if a.table:
-        print(table(json.loads(a.table.read_text())))
+        print_record(a.table, parser)
         return
     unknown = [n for n in a.names if n not in WORKLOADS]
     if unknown:
         parser.error(f"there is no workload {unknown[0]}; there are {', '.join(WORKLOADS)}")
     if a.onnxruntime and not a.torch:
         parser.error("--onnxruntime needs PyTorch to export the network")
+    if a.torch:
+        check_interpreter(a, parser)
     a.names = a.names or list(WORKLOADS)
     a.json = a.json or a.build / "bench/against_torch.json"
     compare(a)

@@ -15,8 +15,21 @@ import statistics
 import subprocess
 import sys
 
+from arguments import Parser, whole
+
 # Quantiles of Student's t for two-sided 95 %, by degrees of freedom.
 T95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+
+
+def t95(degrees: int) -> float:
+    """Quantile for any degrees of freedom: of more than nine, by Cornish and Fisher's expansion."""
+    if degrees in T95:
+        return T95[degrees]
+    z = statistics.NormalDist().inv_cdf(0.975)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / degrees + second / degrees**2 + third / degrees**3
 
 
 def train(seed: int, epochs: int) -> float:
@@ -48,13 +61,13 @@ def train(seed: int, epochs: int) -> float:
 def interval(values: list[float]) -> tuple[float, float]:
     """Mean and half-width of its 95 % interval."""
     spread = statistics.stdev(values) / len(values) ** 0.5
-    return statistics.mean(values), T95[len(values) - 1] * spread
+    return statistics.mean(values), t95(len(values) - 1) * spread
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser = Parser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=whole(2), default=5)
+    parser.add_argument("--epochs", type=whole(1), default=10)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one is not None:
@@ -66,8 +79,11 @@ def main() -> None:
         for seed in range(args.seeds):
             command = [sys.executable, __file__, "--one", str(seed), "--epochs", str(args.epochs)]
             environment = {**os.environ, **({"BALLAST_CONV": kind} if kind == "direct" else {})}
-            output = subprocess.run(command, env=environment, check=True, capture_output=True)
-            accuracies.append(json.loads(output.stdout))
+            run = subprocess.run(command, env=environment, capture_output=True, text=True)
+            if run.returncode != 0:
+                why = run.stderr.splitlines()[-1:] or [f"exit status {run.returncode}"]
+                raise SystemExit(f"bench: training with seed {seed} failed: {why[0]}")
+            accuracies.append(json.loads(run.stdout))
         mean, half = found[kind] = interval(accuracies)
         runs = ", ".join(f"{100 * a:.2f}" for a in accuracies)
         print(f"{kind:<9} {100 * mean:.2f} ± {100 * half:.2f} %   ({runs})", flush=True)

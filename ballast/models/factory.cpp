@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 
 #include "ballast/models/convolutional.h"
 #include "ballast/models/densenet.h"
@@ -43,6 +44,13 @@ nn::ModulePtr densenet(const Shape&, const Options& o) {
 }
 
 constexpr std::array<int64_t, 4> k18{2, 2, 2, 2}, k34{3, 4, 6, 3}, k101{3, 4, 23, 3};
+
+/// The shape of a sample, with a letter for each size that the network leaves open.
+std::string required(const Entry& e) {
+  const std::string first = e.any_size ? "" : std::to_string(e.sample[0]);
+  if (e.sample.rank() == 1) return fmt::format("[{}]", first.empty() ? "F" : first);
+  return fmt::format("[{}, H, W]", first.empty() ? "C" : first);
+}
 
 }  // namespace
 
@@ -123,9 +131,9 @@ std::string names() {
 nn::ModulePtr make(const std::string& name, const Shape& sample, const Options& options) {
   const Entry& e = entry(name);
   const Shape& x = sample.rank() == 0 ? e.sample : sample;
-  // Images are told by their channels: their height and width may be anything.
+  // Images are told by their channels: height and width are checked by the layers they reach.
   check<ValueError>(x.rank() == e.sample.rank() && (e.any_size || x[0] == e.sample[0]),
-                    "model {} takes samples of shape {}, got {}", name, e.sample, x);
+                    "model {} takes samples of shape {}, got {}", name, required(e), x);
   check<ValueError>(options.classes >= 1, "a model needs at least one class, got {}",
                     options.classes);
   return e.build(x, options);

@@ -14,7 +14,7 @@ enum class Input {
   kComponents,  ///< (10): numbers; of wider data the first ten principal components
   kVector,      ///< (F): numbers
   kImage,       ///< (C, H, W)
-  kColour,      ///< (3, H, W); grey images are repeated
+  kColour,      ///< (3, H, W); data::Preparation repeats grey images
 };
 
 /// A network that `make` knows.
@@ -22,7 +22,7 @@ struct Entry {
   const char* name;
   const char* summary;  ///< its layers in a few words
   Input input;
-  Shape sample;   ///< shape of one sample, unless another is asked for; images may have any size
+  Shape sample;   ///< shape of one sample, unless another is asked for; H and W are free
   bool any_size;  ///< whether the number of features or channels may be another than in `sample`
   nn::ModulePtr (*build)(const Shape& sample, const Options& options);
 };

@@ -95,7 +95,11 @@ TEST_F(Usage, SummaryCountsParametersAndFlops) {
   EXPECT_EQ(complaint_of({"summary", "--model", "cnn", "--input", "1xx8"}, 2),
             "--input: expected sizes such as 1x8x8, got 1xx8");
   EXPECT_EQ(complaint_of({"summary", "--model", "my", "--input", "1x8x8"}, 1),
-            "model my takes samples of shape [3, 8, 8], got [1, 8, 8]");
+            "model my takes samples of shape [3, H, W], got [1, 8, 8]");
+  EXPECT_EQ(complaint_of({"summary", "--model", "cnn", "--input", "64"}, 1),
+            "model cnn takes samples of shape [C, H, W], got [64]");
+  EXPECT_EQ(complaint_of({"summary", "--model", "mlp", "--input", "1x8x8"}, 1),
+            "model mlp takes samples of shape [F], got [1, 8, 8]");
 }
 
 }  // namespace

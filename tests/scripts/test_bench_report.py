@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "bench"
 
@@ -72,3 +74,41 @@ def test_an_unknown_workload_is_an_error_that_lists_what_there_is():
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 2
     assert "there is no workload nett; there are net, custom" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "complaint"),
+    [
+        ("compare", ["--rounds", "0"], "--rounds: expected a whole number of at least 1, got 0"),
+        ("compare", ["--threads", "x"], "--threads: expected a whole number of at least 1, got x"),
+        ("compare", ["--seconds", "-1"], "--seconds: expected seconds above 0, got -1"),
+        ("compare", ["--torch", "/no/python"], "expected an interpreter, got /no/python"),
+        ("compare", ["--table", "/no/file"], "--table: /no/file: No such file or directory"),
+        ("winograd_accuracy", ["--seeds", "1"], "expected a whole number of at least 2, got 1"),
+    ],
+)
+def test_values_that_cannot_be_are_told_in_one_line(program, arguments, complaint):
+    command = [sys.executable, str(BENCH / f"{program}.py"), *arguments]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert complaint in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"workloads": {"net": {}}}'])
+def test_a_file_that_is_no_record_is_told_in_one_line(tmp_path, text):
+    record = tmp_path / "record.json"
+    record.write_text(text)
+    command = [sys.executable, str(BENCH / "compare.py"), "--table", str(record)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr.endswith(f"expected a record that this program wrote, got {record}\n")
+    assert run.stderr.count("\n") == 1
+
+
+def test_quantiles_of_t_go_on_beyond_the_table(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    from winograd_accuracy import t95
+
+    for degrees, quantile in ((9, 2.2622), (10, 2.2281), (30, 2.0423), (120, 1.9799)):
+        assert t95(degrees) == pytest.approx(quantile, abs=3e-4)
