@@ -110,7 +110,7 @@ TEST(Models, UnknownNamesAndSamplesThatDoNotFitAreErrors) {
   EXPECT_EQ(error_of<ValueError>([] {
               make("my", {1, 8, 8});
             }),
-            "model my takes samples of shape [3, 8, 8], got [1, 8, 8]");
+            "model my takes samples of shape [3, H, W], got [1, 8, 8]");
 }
 
 TEST(Models, RefuseABatchOfOneInTraining) {
