@@ -1,5 +1,6 @@
 // 3x3 convolutions, forward and both gradients, by Winograd's algorithm and directly. The rate is
-// that of the direct algorithm's operations per second of wall time, whichever algorithm runs.
+// that of the direct algorithm's operations per second of wall time, whichever algorithm runs;
+// `roofline` counts those that it makes.
 #include "ballast/ops/conv.h"
 
 #include <benchmark/benchmark.h>
@@ -8,6 +9,7 @@
 
 #include "ballast/ops/create.h"
 #include "ballast/plan/plan.h"
+#include "bench/roofline.h"
 
 namespace {
 
@@ -41,14 +43,14 @@ void run(benchmark::State& state, const Layer& l, Direction d, bool winograd) {
                dy = image(l.images, l.out, l.height, l.width), w = randn({l.out, l.in, 3, 3});
   w.eval();
   const Conv2dAttributes at{{1, 1}, {1, 1}, {1, 1}, 1};
-  for (auto _ : state) {
+  against_roofline(state, [&] {
     const Tensor made =
         d == kForward ? record(conv2d_op(), dy.shape(), DType::kFloat32, {x, w}, at)
         : d == kInputGrad
             ? record(conv2d_input_grad_op(), x.shape(), DType::kFloat32, {dy, w}, at)
             : record(conv2d_weight_grad_op(), w.shape(), DType::kFloat32, {dy, x}, at);
     made.eval();
-  }
+  });
   plan::options().winograd = true;
   const double operations =
       18.0 * static_cast<double>(l.images * l.height * l.width * l.in * l.out);

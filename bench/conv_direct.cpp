@@ -5,6 +5,7 @@
 #include "ballast/base/threads.h"
 #include "ballast/ops/conv.h"
 #include "ballast/ops/create.h"
+#include "bench/roofline.h"
 
 namespace ballast {
 namespace {
@@ -56,7 +57,7 @@ void measure(benchmark::State& state, const Layer& l, const Make& make) {
   const Tensor w = randn({l.out, l.in / l.groups, l.kernel, l.kernel});
   w.eval();
   const Conv2dAttributes at{{l.stride, l.stride}, {l.padding, l.padding}, {1, 1}, l.groups};
-  for (auto _ : state) make(x, w, g, at).eval();
+  against_roofline(state, [&] { make(x, w, g, at).eval(); });
   const double operations = 2.0 * static_cast<double>(l.batch * to * to * l.out) *
                             static_cast<double>(l.in / l.groups * l.kernel * l.kernel);
   state.counters["FLOP/s"] =

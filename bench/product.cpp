@@ -8,6 +8,7 @@
 
 #include "ballast/ops/create.h"
 #include "ballast/ops/matmul.h"
+#include "bench/roofline.h"
 
 namespace ballast {
 namespace {
@@ -23,7 +24,7 @@ void matrices(benchmark::State& state) {
   const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
   const bool ta = state.range(3), tb = state.range(4);
   const Tensor a = randn(ta ? Shape{k, m} : Shape{m, k}), b = randn(tb ? Shape{n, k} : Shape{k, n});
-  for (auto _ : state) mm(a, b, ta, tb).eval();
+  against_roofline(state, [&] { mm(a, b, ta, tb).eval(); });
   rate(state, m, n, k);
 }
 
