@@ -12,6 +12,8 @@
 namespace ballast::plan {
 namespace {
 
+constexpr int64_t kAllColumns = int64_t{1} << 40;
+
 class InPlace {
  public:
   explicit InPlace(Plan& plan)
@@ -90,7 +92,7 @@ class InPlace {
     for (int k = 0; k < v.in.size(); ++k) {
       const bool full =
           kind == Traits::Kind::kPointwise && operand_mode(plan_, v, k) == OperandMode::kFull;
-      const Read all{r.group, r.reader, 0, INT64_MAX, 0, false};
+      const Read all{r.group, r.reader, 0, kAllColumns, 0, false};
       follow(v.in[k], full ? r : all);
     }
   }
@@ -118,7 +120,9 @@ class InPlace {
     return made_by_rows(plan_, v) && rows_are_pixels(v) && v.shape.numel() > 0 ? made : -1;
   }
 
-  /// The value that group g adds to its result `made`, if that can be made in its place; or -1.
+  /// The value whose first columns group g adds to its result `made`, if that can be made in their
+  /// place; or -1. No two values are made in the place of the same one: both would read its first
+  /// column, of which the first leaves nothing for the second.
   int summand(int made, int g) const {
     const Value& v = value(made);
     if (v.op->traits().code != Pointwise::kAdd || !read_by_programs(made)) return -1;
@@ -127,11 +131,19 @@ class InPlace {
       if (maker_[i] < 0 || only_result(maker_[i]) != i || old.shape[1] <= v.shape[1] ||
           !read_by_programs(i))
         continue;
+      const auto here = [&](const Read& r) {
+        return r.group == g && r.reader == made && r.shift == 0;
+      };
+      const auto added = [&](const Read& r) {
+        return here(r) && r.begin == 0 && r.end >= v.shape[1];
+      };
       // Where it is overwritten, it is read before, or element by element for the new value.
-      if (std::all_of(reads_[i].begin(), reads_[i].end(), [&](const Read& r) {
-            return r.begin >= v.shape[1] || r.group < g ||
-                   (r.group == g && r.reader == made && r.shift == 0);
-          }))
+      const auto safe = [&](const Read& r) {
+        return r.begin >= v.shape[1] || r.group < g || here(r);
+      };
+      const auto& reads = reads_[i];
+      if (std::any_of(reads.begin(), reads.end(), added) &&
+          std::all_of(reads.begin(), reads.end(), safe))
         return i;
     }
     return -1;

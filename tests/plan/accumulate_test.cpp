@@ -102,5 +102,32 @@ TEST(Accumulate, SumsAreMadeInPlace) {
   EXPECT_LT(temporary_bytes(in, false), temporary_bytes(in, true));
 }
 
+/// Branches of 32 channels that are gated and reduced to 4 each, joined in some order, normalized;
+/// each has a loss of its own, too.
+std::vector<Tensor> gated(const std::vector<Tensor>& in, const std::vector<size_t>& order) {
+  constexpr size_t kBranches = 3;
+  std::vector<Tensor> branches, parts;
+  for (size_t i = 0; i < kBranches; ++i) {
+    const Tensor h = relu(conv2d(in[0], in[2 + i], {}, {.padding = {1, 1}}));
+    branches.push_back(conv2d(h, in[5 + i]) * sigmoid(conv2d(h, in[8 + i])));
+  }
+  for (size_t i : order) parts.push_back(branches[i]);
+  const Tensor joined = relu(batch_norm(cat(parts, 1), nullptr, {}, {}, true));
+  Tensor loss = sum(square(conv2d(joined, in[1])));
+  for (const Tensor& b : branches) loss = loss + sum(square(b));
+  return grad(loss, {in.begin() + 1, in.end()});
+}
+
+TEST(Accumulate, JoinedPartsThatAreReadElsewhereAgreeWithTheReference) {
+  uint64_t seed = 90;
+  std::vector<Tensor> in{uniform({2, 4, 6, 6}, ++seed), uniform({2, 12, 1, 1}, ++seed)};
+  for (int i = 0; i < 3; ++i) in.push_back(uniform({32, 4, 3, 3}, ++seed));
+  for (int i = 0; i < 6; ++i) in.push_back(uniform({4, 32, 1, 1}, ++seed));
+  std::vector<size_t> order{0, 1, 2};
+  do {
+    EXPECT_LT(fast_error([&](const auto& of) { return gated(of, order); }, in), 1e-4);
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
 }  // namespace
 }  // namespace ballast
