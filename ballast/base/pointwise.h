@@ -36,7 +36,7 @@ enum class Pointwise : uint8_t {
   kChannelScale,   // a * s, with row s of the coefficients b
 
   // Pairs and triples of the above that follow each other in batch-normalized networks, made of
-  // them when a program is compiled (sweep/program.cpp); same results, bit for bit.
+  // them when a program is compiled (sweep/compile.cpp); same results, bit for bit.
   kAffineRelu,         // relu((a - m)*s + t)
   kAffineClamp,        // clamp((a - m)*s + t)
   kAffineAdd,          // (a - m)*s + t + b

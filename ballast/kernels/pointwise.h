@@ -25,9 +25,9 @@ struct PointwiseCall {
   float* out = nullptr;  // may be an operand
   int64_t out_pitch = 0;
   int64_t rows = 0, columns = 0;
-  // Of k...Grad...: with g the elements of a where the activation of (b - m)*s + t is open, the
-  // sums of g and of g*(b - m) down each column are added to these. k...GradScaleAdd must have
-  // them.
+  // With g the elements of a where the activation of (b - m)*s + t is open, the sums of g and of
+  // g*(b - m) down each column are added to these: by kAffineReluGrad and kAffineClampGrad where
+  // there are such, by kReluGradScaleAdd and kClampGradScaleAdd always.
   float *sum = nullptr, *centred = nullptr;
 };
 /// It is taken where it was built: a copy would have to wait until all of it is stored.

@@ -125,7 +125,8 @@ class Accumulation {
       for (int in : v.in) std::erase(readers_[in], sum_of_slices);
       v.op = value(s).op;
       v.attributes = value(s).attributes;
-      v.in = {all};
+      v.in.clear();
+      v.in.push_back(all);
       readers_[all].push_back(sum_of_slices);
     }
   }

@@ -21,8 +21,8 @@ using plan::Home;
 constexpr int64_t kChunk = 4096, kMemoryChunk = 16384, kChunkColumns = 128;
 // Columns whose slots are merged at a time: neighbouring cache lines of each.
 constexpr int64_t kMerged = 32;
-// Arrays that a program may give to sums.
-constexpr int kMaxGiven = 8;
+// Arrays that a program may give to sums; beyond the few that an L1 holds, only where it must.
+constexpr int kFewGiven = 8, kMaxGiven = 32;
 
 const float* floats(Pointers p, int value) { return reinterpret_cast<const float*>(p[value]); }
 
@@ -35,11 +35,12 @@ struct Summand {
 /// Sums over rows. The slot of a piece holds, for moments, the rows counted, mean and centred
 /// squares; otherwise the sums: of g, and of g*(x - centre) where there is an x.
 struct Reduction {
-  enum Kind : uint8_t { kMoments, kSums, kSum } kind;
-  int value;
+  enum Kind : uint8_t { kMoments, kSums, kSum } kind = kSum;
+  int value = -1;
   Summand a, b;
   int centre = -1;
   int64_t slot = 0;  // first double
+  int taken = -1;    // which of the sums that the program takes on the way; -1: none
 
   int64_t lines() const { return kind == kMoments ? 3 : kind == kSums ? 2 : 1; }
 };
@@ -154,17 +155,30 @@ struct Sink::Parts {
     takes_raw = in_place &&
                 (plan.values[memory_value].alias >= 0 || !plan.values[memory_value].cuts.empty());
     const int raw = in_place ? root : -1, raw_at = in_place && !takes_raw ? memory_value : -1;
-    std::vector<Program::Sums> sums = sums_of(plan, group, results);
-    if (!sums.empty() && !Program(plan, results, raw, raw_at, sums).summed()) sums.clear();
-    for (const Program::Sums& s : sums) {
-      reductions.push_back({Reduction::kSums, s.value, {}, {}, -1, doubles});
-      doubles += 2 * rows.columns;
+    const std::vector<Program::Sums> sums = sums_of(plan, group, results);
+    for (int v : group.values) {
+      if (!plan::sums_rows(plan, plan.values[v])) continue;
+      Reduction r;
+      r.kind = kind_of(plan.values[v]);
+      r.value = v;
+      const auto at =
+          std::find_if(sums.begin(), sums.end(), [&](const auto& s) { return s.value == v; });
+      if (at == sums.end())
+        read_rows(plan, r, results);
+      else
+        r.taken = static_cast<int>(at - sums.begin());
+      r.slot = doubles;
+      doubles += r.lines() * rows.columns;
+      reductions.push_back(r);
     }
+    if (!results.empty()) program = std::make_unique<Program>(plan, results, raw, raw_at, sums);
     summed = static_cast<int64_t>(sums.size());
-    for (int v : group.values)
-      if (plan::sums_rows(plan, plan.values[v]) &&
-          std::none_of(sums.begin(), sums.end(), [&](const auto& s) { return s.value == v; }))
-        add_reduction(plan, v, results);
+    if (summed && !program->summed()) {
+      summed = 0;
+      for (Reduction& r : reductions)
+        if (std::exchange(r.taken, -1) >= 0) read_rows(plan, r, results);
+      program = std::make_unique<Program>(plan, results, raw, raw_at);
+    }
     // Given arrays come in the order of the results.
     int given = 0;
     for (const Program::Result& r : results)
@@ -175,7 +189,6 @@ struct Sink::Parts {
         ++given;
       }
     givens = given;
-    if (!results.empty()) program = std::make_unique<Program>(plan, results, raw, raw_at, sums);
     streams = program && program->streams();
   }
 
@@ -198,22 +211,20 @@ struct Sink::Parts {
     return sums;
   }
 
-  void add_reduction(const plan::Plan& plan, int value, std::vector<Program::Result>& results) {
-    const plan::Value& v = plan.values[value];
-    Reduction r{v.op == &channel_moments_op() ? Reduction::kMoments
-                : v.op == &channel_sums_op()  ? Reduction::kSums
-                                              : Reduction::kSum,
-                value,
-                summand(plan, v.in[0], results),
-                {},
-                -1,
-                doubles};
-    if (r.kind == Reduction::kSums) {
-      r.b = summand(plan, v.in[1], results);
-      r.centre = v.in[2];
-    }
-    doubles += r.lines() * rows.columns;
-    reductions.push_back(r);
+  static Reduction::Kind kind_of(const plan::Value& v) {
+    return v.op == &channel_moments_op() ? Reduction::kMoments
+           : v.op == &channel_sums_op()  ? Reduction::kSums
+                                         : Reduction::kSum;
+  }
+
+  /// Finds the rows that `r` sums, which the program may have to give.
+  static void read_rows(const plan::Plan& plan, Reduction& r,
+                        std::vector<Program::Result>& results) {
+    const plan::Value& v = plan.values[r.value];
+    r.a = summand(plan, v.in[0], results);
+    if (r.kind != Reduction::kSums) return;
+    r.b = summand(plan, v.in[1], results);
+    r.centre = v.in[2];
   }
 
   static Summand summand(const plan::Plan& plan, int value, std::vector<Program::Result>& results) {
@@ -229,7 +240,7 @@ struct Sink::Parts {
       const auto given = std::count_if(results.begin(), results.end(), [](const auto& r) {
         return r.place == Program::Place::kGiven;
       });
-      if (v.cuts.empty() && (!sweep::streams(v) || given == kMaxGiven))
+      if (v.cuts.empty() && (!sweep::streams(v) || given >= kFewGiven))
         return {value, -1, Rows(v).columns};
       results.insert(at, {value, Program::Place::kGiven});  // summed before it leaves the caches
     }
@@ -294,7 +305,7 @@ struct Sink::Parts {
   bool streams = false;    // results go past the caches
   int givens = 0;
   std::vector<Reduction> reductions;
-  int64_t summed = 0;   // of the reductions, the first: the program takes them on the way
+  int64_t summed = 0;   // of the reductions: the program takes them on the way
   int64_t doubles = 0;  // of a slot
 };
 
@@ -356,13 +367,11 @@ void Sink::Run::take(int64_t slot_index, int64_t row, int64_t rows, int64_t c, i
       const Block b{r, std::min(step, row + rows - r), c + i, columns};
       std::fill_n(sums, 2 * s.summed * columns, 0.0f);
       if (s.program) s.program->run(p_, b, all(r, c + i), !s.product, sums);
-      for (size_t k = 0; k < s.reductions.size(); ++k) {
-        const Reduction& red = s.reductions[k];
-        if (static_cast<int64_t>(k) < s.summed)
-          s.add(red, slot + red.slot, b, sums + 2 * static_cast<int64_t>(k) * columns);
+      for (const Reduction& red : s.reductions)
+        if (red.taken >= 0)
+          s.add(red, slot + red.slot, b, sums + 2 * red.taken * columns);
         else
           s.reduce(red, p_, slot + red.slot, b, given, partial);
-      }
     }
   }
   if (s.streams) kernels::stream_fence();

@@ -69,8 +69,10 @@ void Program::run_segment(const Segment& s, Pointers p, const Block& b, int64_t 
   // Dense rows are one long row, beginning at the first.
   const int64_t count = dense ? 1 : b.rows, columns = dense ? b.rows * columns_ : end - begin;
   const int64_t width = std::min(columns, kBlock), ahead = std::max<int64_t>(kBlock / width, 1);
-  // One instruction leaves nothing in a cache for another: it may run over all rows.
-  const int64_t height = s.code.size() == 1 && !s.code[0].stream ? kAlone * ahead : ahead;
+  // One instruction between memory leaves nothing in a cache for another: it may run over many
+  // blocks. (One that only sums makes its result in a register.)
+  const bool alone = s.code.size() == 1 && s.registers == 0 && !s.code[0].stream;
+  const int64_t height = alone ? kAlone * ahead : ahead;
   const auto slots = static_cast<int64_t>(s.scalars.size()) + s.registers;
   alignas(64) float local[8 * kBlock];
   float* memory = slots <= 8 ? local : program_memory(slots * kBlock);

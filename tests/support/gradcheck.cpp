@@ -61,6 +61,7 @@ double fast_error(const std::function<std::vector<Tensor>(const std::vector<Tens
     narrow.push_back(is_floating(t.dtype()) ? cast(t, DType::kFloat32).detach() : t);
     wide.push_back(is_floating(t.dtype()) ? cast(narrow.back(), DType::kFloat64).detach() : t);
   }
+  eval(narrow);  // the network reads them from memory
   for (auto* list : {&narrow, &wide})
     for (Tensor& t : *list)
       if (is_floating(t.dtype())) t.set_requires_grad();

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 #include "ballast/base/threads.h"
@@ -8,6 +9,7 @@
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/conv.h"
 #include "ballast/ops/loss.h"
+#include "ballast/ops/matmul.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/reduce.h"
@@ -93,6 +95,42 @@ TEST(NormSweep, SumsAgreeWithTheReference) {
                   1e-5);
       }
     }
+}
+
+/// Gradients of weight and bias of a normalization before an activation and a layer, whose own
+/// input needs none: all that is left of the gradient is its sums.
+TEST(NormSweep, SumsOfAGradientThatNobodyElseReads) {
+  uint64_t seed = 70;
+  for (const Shape& s : {Shape{9, 64, 14, 28}, Shape{3, 16, 40, 30}, Shape{2, 5, 1, 3}})
+    for (bool clamped : {false, true}) {
+      const int64_t c = s[1];
+      auto f = [&](const std::vector<Tensor>& in) {
+        const Tensor y = batch_norm(in[0], nullptr, in[1], in[2], true),
+                     z = conv2d(clamped ? hardtanh(y) : relu(y), in[3], {}, {.padding = {1, 1}});
+        return grad(sum(square(z)), {in[1], in[2], in[3]});
+      };
+      EXPECT_LT(fast_error(f, {uniform(s, ++seed), uniform({c}, ++seed), uniform({c}, ++seed),
+                               uniform({7, c, 3, 3}, ++seed)}),
+                1e-4)
+          << s.str();
+    }
+}
+
+TEST(NormSweep, SumsBesideOthersThatReadTheSame) {
+  uint64_t seed = 75;
+  std::vector<Tensor> operands{uniform({64, 8}, ++seed), uniform({5, 8}, ++seed)};
+  for (int i = 0; i < 4; ++i) operands.push_back(uniform({8}, ++seed));
+  // y is read by the activation, whose gradient's sums are taken, and by another normalization's.
+  for (const auto& order : {std::array{1, 2, 3, 4, 5}, {4, 5, 2, 3, 1}, {5, 3, 4, 2, 1}}) {
+    auto f = [&](const std::vector<Tensor>& in) {
+      const Tensor y = batch_norm(in[0], nullptr, in[2], in[3], true),
+                   z = relu(y) + batch_norm(y.detach(), nullptr, in[4], in[5], true);
+      std::vector<Tensor> by;
+      for (int i : order) by.push_back(in[static_cast<size_t>(i)]);
+      return grad(sum(square(mm(z, in[1], false, true))), by);
+    };
+    EXPECT_LT(fast_error(f, operands), 1e-4);
+  }
 }
 
 TEST(LossSweep, CrossEntropyAgreesWithTheReference) {
