@@ -174,25 +174,25 @@ void check_operands(const Tensor& x, const Tensor& w, const Tensor& bias, int64_
   check(w.dtype() == x.dtype(), "expected scalar type {} but found {}",
         ops::scalar_type_name(x.dtype()), ops::scalar_type_name(w.dtype()));
   check(w.dim() == 4, "conv2d: expected a weight (O, C/groups, kH, kW), got shape {}",
-        w.shape().str());
+        w.shape());
   const int64_t out = w.size(0);
   check(out >= groups,
         "Given groups={}, expected weight to be at least {} at dimension 0, but got weight of size "
         "{} instead",
-        groups, groups, w.shape().str());
+        groups, groups, w.shape());
   check(out % groups == 0,
         "Given groups={}, expected weight to be divisible by {} at dimension 0, but got weight of "
         "size [{}] instead",
-        groups, groups, w.shape().str());
+        groups, groups, w.shape());
   check(x.size(1) == w.size(1) * groups,
         "Given groups={}, weight of size {}, expected input{} to have {} channels, but got {} "
         "channels instead",
-        groups, w.shape().str(), x.shape().str(), w.size(1) * groups, x.size(1));
+        groups, w.shape(), x.shape(), w.size(1) * groups, x.size(1));
   if (!bias.defined()) return;
   check(bias.shape() == Shape{out},
         "Given weight of size {}, expected bias to be 1-dimensional with {} elements, but got bias "
         "of size {} instead",
-        w.shape().str(), out, bias.shape().str());
+        w.shape(), out, bias.shape());
   check(bias.dtype() == x.dtype(), "Input type ({}) and bias type ({}) should be the same",
         type_in_c(x.dtype()), type_in_c(bias.dtype()));
 }
@@ -200,7 +200,7 @@ void check_operands(const Tensor& x, const Tensor& w, const Tensor& bias, int64_
 Shape output_shape(const Shape& x, const Shape& w, const Conv2dOptions& o) {
   int64_t padded[2], kernel[2];
   for (int d : {0, 1}) {
-    check(w[2 + d] > 0, "conv2d: the kernel must not be empty, got a weight of shape {}", w.str());
+    check(w[2 + d] > 0, "conv2d: the kernel must not be empty, got a weight of shape {}", w);
     padded[d] = x[2 + d] + 2 * o.padding[d];
     kernel[d] = o.dilation[d] * (w[2 + d] - 1) + 1;
   }
@@ -231,7 +231,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
               const Conv2dOptions& options) {
   check(x.dim() == 3 || x.dim() == 4,
         "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: {}",
-        x.shape().str());
+        x.shape());
   if (x.dim() == 3) {
     const Shape& s = x.shape();
     const Tensor y = conv2d(reshape(x, Shape{1, s[0], s[1], s[2]}), weight, bias, options);
