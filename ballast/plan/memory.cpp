@@ -16,7 +16,7 @@ struct Life {
 
 // Values are placed one by one, largest first, each at the lowest offset where it overlaps none
 // that lives at the same time (Pisarchyk & Lee 2020, "greedy by size").
-void place_memory(Plan& plan) {
+void place_memory(Plan& plan, bool share) {
   auto& values = plan.values;
   for (size_t i = 0; i < values.size(); ++i)
     if (values[i].view()) {
@@ -40,6 +40,7 @@ void place_memory(Plan& plan) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (!values[i].op || values[i].alias >= 0 || outside[i] || values[i].home != Home::kMemory)
       continue;
+    if (!share) lives[i] = {-1, 0, static_cast<int>(plan.groups.size()), 0};
     lives[i].value = static_cast<int>(i);
     lives[i].bytes = (std::max<int64_t>(values[i].bytes(), 1) + kAlign - 1) / kAlign * kAlign;
     temporary.push_back(lives[i]);

@@ -1,4 +1,7 @@
-// The passes, in order. Each can be switched off (plan::Options), each is tested with and without.
+// The passes, in order. Each can be switched off (plan::Options) and is tested with and without,
+// but for two that a plan cannot do without: layouts, which are all row-major without `fast`, and
+// the order, without which groups would read what is not made yet. Three options are no passes:
+// `fast` and `winograd` choose kernels, `cache` is up to whoever asks for plans.
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
@@ -10,20 +13,6 @@
 namespace ballast::plan {
 namespace {
 
-struct Pass {
-  std::string_view name;
-  bool Options::*option;
-};
-constexpr Pass kPasses[] = {{"fast", &Options::fast},
-                            {"cse", &Options::cse},
-                            {"normal_form", &Options::normal_form},
-                            {"accumulate", &Options::accumulate},
-                            {"fuse_pointwise", &Options::fuse_pointwise},
-                            {"fuse_prologue", &Options::fuse_prologue},
-                            {"fuse_epilogue", &Options::fuse_epilogue},
-                            {"pair_gradients", &Options::pair_gradients},
-                            {"winograd", &Options::winograd}};
-
 std::string pass_names() {
   std::string names;
   for (const Pass& p : kPasses) names += (names.empty() ? "" : ", ") + std::string(p.name);
@@ -34,8 +23,11 @@ Options from_environment() {
   Options o;
   const char* text = std::getenv("BALLAST_PLAN");
   for (std::string_view rest = text ? text : ""; !rest.empty();) {
-    const std::string_view word = rest.substr(0, rest.find(','));
+    std::string_view word = rest.substr(0, rest.find(','));
     rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+    word.remove_prefix(std::min(word.size(), word.find_first_not_of(' ')));
+    word = word.substr(0, word.find_last_not_of(' ') + 1);
+    if (word.empty()) continue;
     const bool on = !word.starts_with('-');
     const std::string_view name = on ? word : word.substr(1);
     const auto known = std::find_if(std::begin(kPasses), std::end(kPasses),
@@ -44,7 +36,7 @@ Options from_environment() {
                       name, pass_names());
     o.*known->option = on;
   }
-  if (const char* conv = std::getenv("BALLAST_CONV")) {
+  if (const char* conv = std::getenv("BALLAST_CONV"); conv && *conv) {
     check<ValueError>(std::string_view(conv) == "direct",
                       "BALLAST_CONV: unknown way '{}'; there is direct", conv);
     o.winograd = false;
@@ -74,6 +66,7 @@ Options& options() {
 }
 
 void run_passes(Plan& plan, const Options& options) {
+  checked(plan);
   if (options.normal_form) normal_form(plan);
   checked(plan);
   if (options.cse) common_subexpressions(plan);
@@ -84,8 +77,10 @@ void run_passes(Plan& plan, const Options& options) {
   checked(plan);
   make_groups(plan, options);
   order_groups(plan);
-  if (options.accumulate) accumulate_in_place(plan);
-  place_memory(plan);
+  checked(plan);
+  if (options.accumulate && options.memory) accumulate_in_place(plan);
+  checked(plan);
+  place_memory(plan, options.memory);
   checked(plan);
 }
 
@@ -127,6 +122,38 @@ void drop_and_sort(Plan& plan) {
   for (int& i : plan.outputs) i = moved[i];
 }
 
+namespace {
+
+/// Follows a run through the arena: what a group writes takes the place of what was there, and what
+/// it reads or writes must be whole when it is done.
+void verify_memory(const Plan& plan) {
+  const auto& values = plan.values;
+  auto root = [&](int v) { return values[v].alias >= 0 ? values[v].alias : v; };
+  std::vector<int> whole;
+  auto write = [&](int v) {
+    const int64_t begin = values[v].offset, end = begin + values[v].bytes();
+    std::erase_if(whole, [&](int other) {
+      const int64_t start = values[other].offset;
+      return start < end && begin < start + values[other].bytes();
+    });
+    whole.push_back(v);
+  };
+  auto check_whole = [&](int v) {
+    check(values[v].offset < 0 || std::find(whole.begin(), whole.end(), v) != whole.end(),
+          "plan: the memory of value {} is another's while it is in use", v);
+  };
+  for (const Group& g : plan.groups) {
+    for (int v : g.values)
+      if (values[v].home == Home::kMemory && values[root(v)].offset >= 0) write(root(v));
+    for (int v : g.values) {
+      for_each_read(plan, v, [&](int in) { check_whole(root(in)); });
+      if (values[v].home == Home::kMemory) check_whole(root(v));
+    }
+  }
+}
+
+}  // namespace
+
 void verify(const Plan& plan) {
   for (size_t i = 0; i < plan.values.size(); ++i)
     for (int in : plan.values[i].in)
@@ -143,6 +170,7 @@ void verify(const Plan& plan) {
     }
   if (!plan.groups.empty())
     for (int out : plan.outputs) check(made[out], "plan: output {} is never made", out);
+  if (plan.arena_bytes > 0) verify_memory(plan);
 }
 
 }  // namespace ballast::plan

@@ -4,14 +4,15 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ballast/graph/node.h"
 
 namespace ballast::plan {
 
-/// Passes that can be switched off one by one: `BALLAST_PLAN=-cse,-fuse_pointwise` in the
-/// environment, or here. `BALLAST_CONV=direct` is short for -winograd.
+/// What can be switched off one by one: `BALLAST_PLAN=-cse,-fuse_pointwise` in the environment, or
+/// here. `BALLAST_CONV=direct` is short for -winograd.
 struct Options {
   bool fast = true;            // vector kernels; off: the reference kernels do everything
   bool normal_form = true;     // moments of a concatenation are put together from its parts'
@@ -22,11 +23,31 @@ struct Options {
   bool fuse_epilogue = true;  // pointwise chains and sums are computed by the sweep that makes rows
   bool pair_gradients = true;  // both gradients of a small 3x3 convolution are one sweep
   bool winograd = true;        // 3x3 convolutions by Winograd's algorithm where it is faster
+  bool memory = true;          // values that do not live at the same time share memory
+  bool cache = true;           // plans are kept for the next evaluation of the same structure
 
   bool operator==(const Options&) const = default;
   /// All of them as a number, for keys.
   uint64_t bits() const;
 };
+
+/// The options by name.
+struct Pass {
+  std::string_view name;
+  bool Options::*option;
+};
+inline constexpr Pass kPasses[] = {{"fast", &Options::fast},
+                                   {"cse", &Options::cse},
+                                   {"normal_form", &Options::normal_form},
+                                   {"accumulate", &Options::accumulate},
+                                   {"fuse_pointwise", &Options::fuse_pointwise},
+                                   {"fuse_prologue", &Options::fuse_prologue},
+                                   {"fuse_epilogue", &Options::fuse_epilogue},
+                                   {"pair_gradients", &Options::pair_gradients},
+                                   {"winograd", &Options::winograd},
+                                   {"memory", &Options::memory},
+                                   {"cache", &Options::cache}};
+
 /// The options of this thread; first read from the environment. Throws ValueError for an unknown
 /// name there.
 Options& options();
@@ -91,8 +112,9 @@ void order_groups(Plan& plan);
 /// Adds up gradients in the memory of the longer one they are added to (accumulate_gradients) where
 /// that is not read any more, each part an array of its own.
 void accumulate_in_place(Plan& plan);
-/// Places temporaries in one arena so that values alive together do not overlap.
-void place_memory(Plan& plan);
+/// Places temporaries in one arena so that values alive together do not overlap; without `share`,
+/// none do.
+void place_memory(Plan& plan, bool share);
 
 /// Drops the values that nobody reads, and puts each behind those it reads.
 void drop_and_sort(Plan& plan);

@@ -191,6 +191,7 @@ class PlanCache {
     }
     ++statistics.misses;
     const auto made = std::make_shared<Executable>(key, needed.make_plan(), plan::options());
+    if (!plan::options().cache) return made;
     if (it != by_hash_.end()) {
       entries_.erase(it->second);
       by_hash_.erase(it);

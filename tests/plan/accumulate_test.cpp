@@ -2,12 +2,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
+#include "ballast/base/random.h"
 #include "ballast/grad/grad.h"
 #include "ballast/graph/eval.h"
+#include "ballast/models/densenet.h"
 #include "ballast/ops/activation.h"
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/conv.h"
+#include "ballast/ops/create.h"
+#include "ballast/ops/loss.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/reduce.h"
@@ -57,6 +62,30 @@ TEST(Accumulate, DenseBlocksAgreeWithTheReference) {
                              operands(x)),
                   1e-3)
             << x.str();
+}
+
+// What other gradients read is kept, then, and fewer gradients are added up: of those that were
+// made in the place of one longer, one was overwritten by another.
+TEST(Accumulate, GradientsMayBeReadOneByOne) {
+  auto gradients = [] {
+    manual_seed(1);
+    models::DenseNet net(
+        {.growth_rate = 4, .block_config = {16}, .num_init_features = 8, .small_images = true},
+        {.classes = 10});
+    const Tensor x = randn({2, 3, 8, 8}), y = randint(0, 10, {2});
+    cross_entropy(net(x), y).backward();
+    std::map<std::string, Tensor> out;
+    for (const auto& [name, p] : net.named_parameters()) out[name] = p.grad();
+    return out;
+  };
+  const auto at_once = gradients(), alone = gradients();
+  std::vector<Tensor> all;
+  for (const auto& [name, g] : at_once) all.push_back(g);
+  eval(std::span<const Tensor>(all));
+  for (const auto& [name, g] : alone) {
+    const auto want = at_once.at(name).values<float>(), got = g.values<float>();
+    for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-4) << name;
+  }
 }
 
 TEST(Accumulate, NoPassOverMemoryAddsGradients) {

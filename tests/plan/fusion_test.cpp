@@ -1,4 +1,5 @@
-// Random networks, planned with every combination of passes, against the reference kernels.
+// Random networks, planned with all passes, without each, and with none, against the reference
+// kernels.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -10,6 +11,7 @@
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/conv.h"
 #include "ballast/ops/create.h"
+#include "ballast/ops/matmul.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/pool.h"
 #include "ballast/ops/rearrange.h"
@@ -36,7 +38,8 @@ class RandomNetwork {
     Tensor loss;
     for (size_t i = 0; i < tensors_.size(); ++i) {
       if (used_[i]) continue;
-      const Tensor part = mean(square(adaptive_avg_pool2d(tensors_[i], {1, 1})));
+      const Tensor part =
+          mean(square(pick(0, 2) ? adaptive_avg_pool2d(tensors_[i], {1, 1}) : head(tensors_[i])));
       loss = loss.defined() ? loss + part : part;
     }
     loss.backward();
@@ -86,12 +89,37 @@ class RandomNetwork {
     return tensors_[i];
   }
 
-  Tensor conv(const Tensor& x, int64_t kernel, int64_t stride, int64_t groups, int64_t out) {
+  Tensor conv(const Tensor& x, int64_t kernel, int64_t stride, int64_t groups, int64_t out,
+              int64_t dilation = 1) {
     const Tensor w = parameter({out, x.size(1) / groups, kernel, kernel});
     const Tensor bias = pick(0, 2) == 0 ? parameter({out}) : Tensor();
-    return conv2d(
-        x, w * 0.5, bias,
-        {.stride = {stride, stride}, .padding = {kernel / 2, kernel / 2}, .groups = groups});
+    const int64_t padding = kernel / 2 * dilation;
+    return conv2d(x, w * 0.5, bias,
+                  {.stride = {stride, stride},
+                   .padding = {padding, padding},
+                   .dilation = {dilation, dilation},
+                   .groups = groups});
+  }
+
+  /// What networks have less often.
+  Tensor rare_conv(const Tensor& x) {
+    switch (pick(0, 2)) {
+      case 0:
+        return conv(x, 3, 1, 1, pick(1, 20), 2);
+      case 1:
+        return conv(x, pick(0, 1) ? 5 : 7, pick(1, 2), 1, pick(1, 9));
+      default: {
+        const int64_t groups = x.size(1) % 3 ? x.size(1) % 2 ? 1 : 2 : 3;
+        return conv(x, pick(0, 1) ? 3 : 1, 1, groups, groups * pick(1, 6));
+      }
+    }
+  }
+
+  /// Pixels' means, or all of them, through a Linear layer.
+  Tensor head(const Tensor& x) {
+    const Tensor rows = flatten(pick(0, 1) ? adaptive_avg_pool2d(x, {1, 1}) : x, 1);
+    const int64_t out = pick(1, 12);
+    return linear(rows, parameter({out, rows.size(1)}) * 0.1, parameter({out}));
   }
 
   Tensor norm(const Tensor& x) {
@@ -137,7 +165,7 @@ class RandomNetwork {
     const size_t at = recent();
     const Tensor x = use(at);
     const int64_t channels = x.size(1);
-    switch (pick(0, 14)) {
+    switch (pick(0, 15)) {
       case 0:
         return add(conv(x, 3, 1, 1, pick(1, 20)));
       case 1:
@@ -173,6 +201,8 @@ class RandomNetwork {
       case 13:
         if (std::exchange(dense_, true)) return add(x + 0.5);
         return add(dense_block(x));
+      case 14:
+        return add(rare_conv(x));
       default:  // squeeze and excitation
         return add(x * sigmoid(adaptive_avg_pool2d(x, {1, 1})));
     }
@@ -206,20 +236,25 @@ plan::Options without(bool plan::Options::*pass) {
   return o;
 }
 
+/// Nothing but the fast kernels.
+plan::Options bare() {
+  plan::Options o;
+  for (const plan::Pass& p : plan::kPasses) o.*p.option = false;
+  o.fast = true;
+  return o;
+}
+
 class RandomNetworks : public testing::TestWithParam<uint32_t> {};
 
 TEST_P(RandomNetworks, AreTheSameWithAndWithoutEachPass) {
   const auto expected = run(GetParam(), without(&plan::Options::fast));
-  using O = plan::Options;
-  O bare = without(&O::fuse_prologue);
-  bare.fuse_epilogue = bare.fuse_pointwise = bare.normal_form = bare.accumulate = bare.cse = false;
-  for (const O& options :
-       {O(), without(&O::fuse_prologue), without(&O::fuse_epilogue), without(&O::fuse_pointwise),
-        without(&O::normal_form), without(&O::accumulate), without(&O::cse),
-        without(&O::pair_gradients), bare}) {
+  double largest = 0;
+  for (const auto& v : expected) largest = std::max(largest, norm_of(v));
+  std::vector<std::pair<std::string, plan::Options>> all{{"all", {}}, {"none", bare()}};
+  for (const plan::Pass& p : plan::kPasses)
+    all.emplace_back("all but " + std::string(p.name), without(p.option));
+  for (const auto& [passes, options] : all) {
     const auto values = run(GetParam(), options);
-    double largest = 0;
-    for (const auto& v : expected) largest = std::max(largest, norm_of(v));
     ASSERT_EQ(values.size(), expected.size());
     for (size_t i = 0; i < values.size(); ++i) {
       ASSERT_EQ(values[i].size(), expected[i].size());
@@ -229,9 +264,15 @@ TEST_P(RandomNetworks, AreTheSameWithAndWithoutEachPass) {
       // zero but for the rounding of others.
       EXPECT_LE(norm_of(values[i], &expected[i]),
                 5e-3 * norm_of(expected[i]) + 2e-6 * largest + 1e-5)
-          << "result " << i << ", passes " << options.bits();
+          << "result " << i << ", passes: " << passes;
     }
   }
+}
+
+TEST_P(RandomNetworks, HaveTheSameBitsWhereverTheirValuesLie) {
+  const auto expected = run(GetParam(), {});
+  EXPECT_EQ(run(GetParam(), without(&plan::Options::memory)), expected);
+  EXPECT_EQ(run(GetParam(), without(&plan::Options::cache)), expected);
 }
 
 TEST_P(RandomNetworks, HaveTheSameBitsWithAnyNumberOfThreads) {

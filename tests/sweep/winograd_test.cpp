@@ -273,6 +273,7 @@ TEST(WinogradSweep, IsSwitchedOffInTheEnvironment) {
     return said;
   };
   EXPECT_EQ(in_a_new_thread("direct"), "direct");
+  EXPECT_EQ(in_a_new_thread(""), "winograd");
   EXPECT_EQ(in_a_new_thread("fast"), "BALLAST_CONV: unknown way 'fast'; there is direct");
 }
 
