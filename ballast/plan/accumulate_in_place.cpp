@@ -20,8 +20,7 @@ class InPlace {
       : plan_(plan),
         reads_(plan.values.size()),
         read_by_(plan.groups.size()),
-        maker_(plan.values.size(), -1),
-        taken_(plan.values.size()) {}
+        maker_(plan.values.size(), -1) {}
 
   void run() {
     collect_reads();
@@ -31,7 +30,6 @@ class InPlace {
       const int old = made < 0 ? -1 : summand(made, static_cast<int>(g));
       if (old < 0) continue;
       plan_.values[made].alias = value(old).alias >= 0 ? value(old).alias : old;
-      taken_[old] = 1;
       in_place.push_back(made);
     }
     for (int i : in_place) cut(value(i).alias, value(i).shape[1]);
@@ -130,7 +128,7 @@ class InPlace {
     if (v.op->traits().code != Pointwise::kAdd || !read_by_programs(made)) return -1;
     for (int i : read_by_[g]) {
       const Value& old = value(i);
-      if (maker_[i] < 0 || taken_[i] || only_result(maker_[i]) != i || old.shape[1] <= v.shape[1] ||
+      if (maker_[i] < 0 || only_result(maker_[i]) != i || old.shape[1] <= v.shape[1] ||
           !read_by_programs(i))
         continue;
       const auto here = [&](const Read& r) {
@@ -168,7 +166,6 @@ class InPlace {
   std::vector<std::vector<Read>> reads_;   // by value
   std::vector<std::vector<int>> read_by_;  // by group: values in memory
   std::vector<int> maker_;                 // by value: its group
-  std::vector<char> taken_;                // by value: whether another was made in its place
 };
 
 }  // namespace
