@@ -2,6 +2,7 @@
 // kernels.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -32,8 +33,10 @@ class RandomNetwork {
   /// Values of the loss, of every parameter's gradient and of the statistics.
   std::vector<std::vector<float>> step() {
     manual_seed(random_());
-    const int64_t n = pick(1, 3), size = pick(3, 9);
-    add(parameter({n, pick(1, 5), size, size}));
+    // Large ones, now and then, for more than one block and piece.
+    const int64_t n = pick(1, 3), size = pick(0, 9) ? pick(3, 9) : pick(20, 40);
+    const Shape images{n, pick(1, 5), size, size};
+    add(pick(0, 1) ? parameter(images) : randn(images));
     for (int64_t i = 0, layers = pick(4, 14); i < layers; ++i) layer();
     Tensor loss;
     for (size_t i = 0; i < tensors_.size(); ++i) {
@@ -42,12 +45,15 @@ class RandomNetwork {
           mean(square(pick(0, 2) ? adaptive_avg_pool2d(tensors_[i], {1, 1}) : head(tensors_[i])));
       loss = loss.defined() ? loss + part : part;
     }
+    if (parameters_.empty()) loss = loss * trained(randn({}));
     loss.backward();
     std::vector<Tensor> results{loss};
     for (const Tensor& p : parameters_)
       if (p.grad().defined()) results.push_back(p.grad());
     for (const Tensor& s : statistics_) results.push_back(s);
-    eval(std::span<const Tensor>(results));
+    // Together, or each when it is looked at: what is kept in between differs.
+    if (pick(0, 4)) eval(std::span<const Tensor>(results));
+    if (pick(0, 1)) std::reverse(results.begin(), results.end());
     std::vector<std::vector<float>> values;
     for (const Tensor& t : results) values.push_back(t.values<float>());
     return values;
@@ -58,11 +64,15 @@ class RandomNetwork {
     return low + static_cast<int64_t>(random_() % static_cast<uint32_t>(high - low + 1));
   }
 
-  Tensor parameter(const Shape& shape) {
-    Tensor t = randn(shape);
+  Tensor trained(Tensor t) {
     t.set_requires_grad();
     parameters_.push_back(t);
     return t;
+  }
+  /// Now and then one that is not trained.
+  Tensor parameter(const Shape& shape) {
+    const Tensor t = randn(shape);
+    return pick(0, 5) ? trained(t) : t;
   }
 
   void add(const Tensor& t) {
@@ -145,27 +155,54 @@ class RandomNetwork {
   }
 
   /// Layers that read what all before them made (Huang et al. 2017, "Densely connected
-  /// convolutional networks"), joined from the first, from the last, or pair by pair.
+  /// convolutional networks"), joined from the first, from the last, pair by pair, or in any order,
+  /// one of them perhaps twice, or without its gradient; with other readers besides.
   Tensor dense_block(const Tensor& x) {
     std::vector<Tensor> parts{x};
-    const int64_t order = pick(0, 2), layers = pick(2, 3);
+    const int64_t order = pick(0, 3), layers = pick(2, 4);
     Tensor joined = x;
     for (int64_t i = 0; i < layers; ++i) {
       Tensor y = pick(0, 3) ? relu(norm(joined)) : pick(0, 1) ? norm(joined) : joined;
       if (pick(0, 1)) y = relu(norm(conv(y, 1, 1, 1, pick(1, 20))));
       const Tensor made = conv(y, pick(0, 1) ? 3 : 1, 1, 1, pick(1, 9));
-      parts.insert(order == 1 ? parts.begin() : parts.end(), made);
-      joined = order == 2 ? cat({joined, made}, 1) : cat(parts, 1);
-      if (pick(0, 4) == 0) add(made);
+      const Tensor part = pick(0, 9) ? made : made.detach();
+      parts.insert(order == 1 ? parts.begin() : parts.end(), part);
+      std::vector<Tensor> all = parts;
+      if (order == 3) std::shuffle(all.begin(), all.end(), random_);
+      if (pick(0, 7) == 0) all.push_back(all[static_cast<size_t>(pick(0, i))]);
+      joined = order == 2 ? cat({joined, part}, 1) : cat(all, 1);
+      if (pick(0, 3) == 0) add(made);
+      if (pick(0, 5) == 0) add(pick(0, 1) ? relu(norm(joined)) : norm(joined.detach()));
     }
     return joined;
+  }
+
+  /// Branches side by side, gated or not, joined in any order (Szegedy et al. 2015, "Going deeper
+  /// with convolutions"), some of them read elsewhere, too.
+  Tensor branches(const Tensor& x) {
+    std::vector<Tensor> parts;
+    for (int64_t i = 0, count = pick(2, 3); i < count; ++i) {
+      const int64_t c = pick(1, 6);
+      const Tensor h = pick(0, 1) ? relu(conv(x, pick(0, 1) ? 3 : 1, 1, 1, pick(4, 20))) : x;
+      const Tensor y = conv(h, 1, 1, 1, c);
+      parts.push_back(pick(0, 1) ? y * sigmoid(conv(h, 1, 1, 1, c)) : y);
+      if (pick(0, 1)) add(parts.back());
+    }
+    std::shuffle(parts.begin(), parts.end(), random_);
+    return conv(relu(norm(cat(parts, 1))), 1, 1, 1, pick(1, 9));
+  }
+
+  /// A normalization whose result two others read: an activation, and statistics.
+  Tensor twice_normalized(const Tensor& x) {
+    const Tensor y = norm(x);
+    return relu(y) + norm(pick(0, 1) ? y.detach() : y);
   }
 
   void layer() {
     const size_t at = recent();
     const Tensor x = use(at);
     const int64_t channels = x.size(1);
-    switch (pick(0, 15)) {
+    switch (pick(0, 17)) {
       case 0:
         return add(conv(x, 3, 1, 1, pick(1, 20)));
       case 1:
@@ -203,6 +240,11 @@ class RandomNetwork {
         return add(dense_block(x));
       case 14:
         return add(rare_conv(x));
+      case 15:
+        return add(twice_normalized(x));
+      case 16:
+        if (std::exchange(dense_, true)) return add(leaky_relu(x, 0.2));
+        return add(branches(x));
       default:  // squeeze and excitation
         return add(x * sigmoid(adaptive_avg_pool2d(x, {1, 1})));
     }
@@ -211,7 +253,7 @@ class RandomNetwork {
   std::mt19937 random_;
   std::vector<Tensor> tensors_, parameters_, statistics_;
   std::vector<bool> used_;
-  bool dense_ = false;  // no more than one: errors grow with every normalization
+  bool dense_ = false;  // no more than one block: errors grow with every normalization
 };
 
 std::vector<std::vector<float>> run(uint32_t seed, const plan::Options& options) {
@@ -263,7 +305,7 @@ TEST_P(RandomNetworks, AreTheSameWithAndWithoutEachPass) {
       // moves one of some hundred elements. Some gradients (of what a normalization subtracts) are
       // zero but for the rounding of others.
       EXPECT_LE(norm_of(values[i], &expected[i]),
-                5e-3 * norm_of(expected[i]) + 2e-6 * largest + 1e-5)
+                5e-3 * norm_of(expected[i]) + 5e-6 * largest + 3e-5)
           << "result " << i << ", passes: " << passes;
     }
   }
@@ -286,7 +328,7 @@ TEST_P(RandomNetworks, HaveTheSameBitsWithAnyNumberOfThreads) {
   set_num_threads(before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, RandomNetworks, testing::Range(1U, 301U));
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomNetworks, testing::Range(1U, 501U));
 
 }  // namespace
 }  // namespace ballast
