@@ -173,8 +173,7 @@ void check_operands(const Tensor& x, const Tensor& w, const Tensor& bias, int64_
                              ops::scalar_type_name(x.dtype()));
   check(w.dtype() == x.dtype(), "expected scalar type {} but found {}",
         ops::scalar_type_name(x.dtype()), ops::scalar_type_name(w.dtype()));
-  check(w.dim() == 4, "conv2d: expected a weight (O, C/groups, kH, kW), got shape {}",
-        w.shape());
+  check(w.dim() == 4, "conv2d: expected a weight (O, C/groups, kH, kW), got shape {}", w.shape());
   const int64_t out = w.size(0);
   check(out >= groups,
         "Given groups={}, expected weight to be at least {} at dimension 0, but got weight of size "
