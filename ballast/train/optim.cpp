@@ -94,7 +94,7 @@ struct AdamStep {
     }
     if (largest)
       for (int64_t i = 0; i < n; ++i)
-        largest[i] = v[i] > largest[i] || v[i] != v[i] ? v[i] : largest[i];
+        largest[i] = v[i] > largest[i] || std::isnan(v[i]) ? v[i] : largest[i];
     const T* second = largest ? largest : v;
     for (int64_t i = 0; i < n; ++i)
       p[i] = shrink * p[i] - step_size * m[i] / (std::sqrt(second[i]) / correction + eps);
@@ -393,6 +393,7 @@ namespace {
 
 std::vector<Adam::Group> as_adam(const std::vector<AdamW::Group>& groups) {
   std::vector<Adam::Group> out;
+  out.reserve(groups.size());
   for (const auto& [params, o] : groups)
     out.push_back({params,
                    {.lr = o.lr,
