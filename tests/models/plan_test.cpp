@@ -14,9 +14,14 @@
 #include "ballast/models/factory.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/loss.h"
+#include "tests/support/options.h"
 
 namespace ballast {
 namespace {
+
+using test::bare;
+using test::norm_of;
+using test::WithOptions;
 
 constexpr int64_t kBatch = 8;
 
@@ -44,13 +49,6 @@ Values step(const std::string& network, const Shape& sample, uint64_t seed, doub
   return values;
 }
 
-double norm_of(const std::vector<float>& a, const std::vector<float>* b = nullptr) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i)
-    sum += std::pow(static_cast<double>(a[i]) - (b ? (*b)[i] : 0.0F), 2);
-  return std::sqrt(sum);
-}
-
 /// How far two steps' results are from each other: the median and the largest.
 struct Distance {
   double median = 0, largest = 0;
@@ -75,18 +73,8 @@ struct Network {
 };
 
 Values step(const Network& network, const plan::Options& options, double noise = 0) {
-  const plan::Options before = std::exchange(plan::options(), options);
-  Values values = step(network.name, network.sample, network.seed, noise);
-  plan::options() = before;
-  return values;
-}
-
-/// Nothing but fast kernels, or not even these.
-plan::Options bare(bool fast = true) {
-  plan::Options o;
-  for (const plan::Pass& p : plan::kPasses) o.*p.option = false;
-  o.fast = fast;
-  return o;
+  const WithOptions scope(options);
+  return step(network.name, network.sample, network.seed, noise);
 }
 
 class Networks : public testing::TestWithParam<Network> {};

@@ -1,8 +1,6 @@
 // What switches passes, and what verifies their plans.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <thread>
 #include <utility>
 
 #include "ballast/ops/activation.h"
@@ -13,25 +11,19 @@
 #include "ballast/plan/plan.h"
 #include "ballast/sweep/eval.h"
 #include "ballast/sweep/explain.h"
+#include "tests/support/options.h"
 
 namespace ballast {
 namespace {
 
-/// The names of what `text` in the environment switches off, or the error. (The options are read
-/// once per thread.)
+/// The names of what `text` in the environment switches off, or the error.
 std::string off(const char* text) {
-  setenv("BALLAST_PLAN", text, 1);
-  std::string said;
-  std::thread([&] {
-    try {
-      for (const plan::Pass& p : plan::kPasses)
-        if (!(plan::options().*p.option)) said += std::string(p.name) + " ";
-    } catch (const ValueError& e) {
-      said = e.what();
-    }
-  }).join();
-  unsetenv("BALLAST_PLAN");
-  return said;
+  return test::with_environment("BALLAST_PLAN", text, [](const plan::Options& o) {
+    std::string names;
+    for (const plan::Pass& p : plan::kPasses)
+      if (!(o.*p.option)) names += std::string(p.name) + " ";
+    return names;
+  });
 }
 
 TEST(Options, PassesAreSwitchedOffInTheEnvironment) {
@@ -68,9 +60,8 @@ std::pair<float, int64_t> chain() {
 
 TEST(Options, WithoutMemoryNoValuesShareIt) {
   const auto [expected, shared] = chain();
-  plan::options().memory = false;
+  const test::WithOptions scope(test::without(&plan::Options::memory));
   const auto [value, apart] = chain();
-  plan::options().memory = true;
   EXPECT_EQ(value, expected);
   EXPECT_GE(apart, 8 * 4000);
   EXPECT_LT(shared, 3 * 4096);
@@ -78,12 +69,11 @@ TEST(Options, WithoutMemoryNoValuesShareIt) {
 
 TEST(Options, WithoutCacheEveryEvaluationIsPlanned) {
   chain();
-  plan::options().cache = false;
+  const test::WithOptions scope(test::without(&plan::Options::cache));
   const PlanCacheStatistics before = plan_cache_statistics();
   chain();
   chain();
   const PlanCacheStatistics after = plan_cache_statistics();
-  plan::options().cache = true;
   EXPECT_EQ(after.hits, before.hits);
   EXPECT_EQ(after.misses, before.misses + 2);
   EXPECT_EQ(after.size, before.size);

@@ -12,6 +12,7 @@
 #include "ballast/ops/shape_ops.h"
 #include "ballast/plan/plan.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/options.h"
 #include "tests/support/targets.h"
 
 namespace ballast {
@@ -102,15 +103,15 @@ TEST(PoolSweep, BitsDoNotDependOnTheNumberOfThreads) {
 TEST(PoolSweep, TheLastNotANumberOfAWindowGetsTheGradient) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (bool fast : {true, false}) {
-    const plan::Options kept = plan::options();
-    plan::options().fast = fast;
+    plan::Options options = plan::options();
+    options.fast = fast;
+    const test::WithOptions scope(options);
     Tensor x = Tensor::from(std::vector<float>{1, nan, 2, 3, nan, 4, 5, 6, 7}, {1, 1, 3, 3});
     x.set_requires_grad();
     const Tensor y = max_pool2d(x, {3, 3});
     sum(y).backward();
     EXPECT_TRUE(std::isnan(y.item()));
     EXPECT_EQ(x.grad().values<float>(), (std::vector<float>{0, 0, 0, 0, 1, 0, 0, 0, 0}));
-    plan::options() = kept;
   }
 }
 

@@ -16,6 +16,7 @@
 #include "ballast/ops/reduce.h"
 #include "ballast/plan/plan.h"
 #include "ballast/sweep/program.h"
+#include "tests/support/options.h"
 
 namespace ballast {
 namespace {
@@ -27,7 +28,7 @@ using Values = std::vector<std::vector<float>>;
 Values results(bool fast) {
   plan::Options options;
   options.fast = fast;
-  const plan::Options before = std::exchange(plan::options(), options);
+  const test::WithOptions scope(options);
   manual_seed(3);
   const Shape shape{8, 33, 96, 96};
   Tensor x = randn(shape), skip = randn(shape);
@@ -42,7 +43,6 @@ Values results(bool fast) {
   for (const auto* layer : {&first, &second, &third})
     for (const auto& [name, p] : layer->named_parameters()) made.push_back(p.grad());
   eval(std::span<const Tensor>(made));
-  plan::options() = before;
   Values values;
   for (const Tensor& t : made) values.push_back(t.values<float>());
   return values;

@@ -3,9 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <thread>
 
 #include "ballast/base/random.h"
 #include "ballast/base/threads.h"
@@ -18,6 +16,7 @@
 #include "ballast/ops/shape_ops.h"
 #include "ballast/sweep/explain.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/options.h"
 
 namespace ballast {
 namespace {
@@ -191,9 +190,8 @@ TEST(WinogradSweep, MakesBothGradientsAtOnce) {
       apart{"conv2d_input_grad", "conv2d_weight_grad"};
   EXPECT_EQ(sweeps_of(small), together);
   EXPECT_EQ(sweeps_of(large), apart);
-  plan::options().pair_gradients = false;
+  const test::WithOptions scope(test::without(&plan::Options::pair_gradients));
   EXPECT_EQ(sweeps_of(small), apart);
-  plan::options().pair_gradients = true;
 }
 
 // The gradient of the weights (or of the input) goes into what the other one is computed from: they
@@ -260,17 +258,9 @@ TEST(WinogradSweep, MakesTheSameBitsWithAnyNumberOfThreads) {
 
 TEST(WinogradSweep, IsSwitchedOffInTheEnvironment) {
   auto in_a_new_thread = [](const char* value) {
-    setenv("BALLAST_CONV", value, 1);
-    std::string said;
-    std::thread([&] {
-      try {
-        said = plan::options().winograd ? "winograd" : "direct";
-      } catch (const ValueError& e) {
-        said = e.what();
-      }
-    }).join();
-    unsetenv("BALLAST_CONV");
-    return said;
+    return test::with_environment("BALLAST_CONV", value, [](const plan::Options& o) {
+      return o.winograd ? "winograd" : "direct";
+    });
   };
   EXPECT_EQ(in_a_new_thread("direct"), "direct");
   EXPECT_EQ(in_a_new_thread(""), "winograd");
@@ -281,9 +271,8 @@ TEST(WinogradSweep, IsSwitchedOffByAnOption) {
   const Convolution conv({4, 32, 32, 8, 8, {1, 1}}, 3);
   const std::vector<Tensor> in = conv.floats();
   const auto winograd = conv(kForward, in)[0].values<float>();
-  plan::options().winograd = false;
+  const test::WithOptions scope(test::without(&plan::Options::winograd));
   const auto direct = conv(kForward, in)[0].values<float>();
-  plan::options().winograd = true;
   EXPECT_NE(winograd, direct);  // another order of roundings
 }
 
