@@ -7,18 +7,12 @@
 #include <optional>
 
 #include "ballast/base/file.h"
+#include "ballast/base/text.h"
 
 namespace ballast::io {
 namespace {
 
 enum class Parsed { kNumber, kNonfinite, kTooLarge, kText };
-
-std::string_view trim(std::string_view s) {
-  const auto space = [](char c) { return c == ' ' || c == '\t'; };
-  while (!s.empty() && space(s.front())) s.remove_prefix(1);
-  while (!s.empty() && space(s.back())) s.remove_suffix(1);
-  return s;
-}
 
 /// The number that the whole of `cell` spells.
 Parsed parse_number(std::string_view cell, double* value) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ballast/base/text.h"
 #include "ballast/plan/plan.h"
 
 namespace ballast::plan {
@@ -23,10 +24,9 @@ Options from_environment() {
   Options o;
   const char* text = std::getenv("BALLAST_PLAN");
   for (std::string_view rest = text ? text : ""; !rest.empty();) {
-    std::string_view word = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
-    word.remove_prefix(std::min(word.size(), word.find_first_not_of(' ')));
-    word = word.substr(0, word.find_last_not_of(' ') + 1);
+    const size_t comma = std::min(rest.find(','), rest.size());
+    const std::string_view word = trim(rest.substr(0, comma));
+    rest.remove_prefix(std::min(rest.size(), comma + 1));
     if (word.empty()) continue;
     const bool on = !word.starts_with('-');
     const std::string_view name = on ? word : word.substr(1);
