@@ -59,7 +59,7 @@ class Pool {
   void run(int threads, int64_t n, Order order, void (*body)(void*, int64_t), void* context) {
     std::unique_lock lock(mutex_, std::defer_lock);
     if (t_inside || !lock.try_lock()) {
-      for (int64_t i = 0; i < n; ++i) body(context, order == Order::kForwards ? i : n - 1 - i);
+      for (int64_t i = 0; i < n; ++i) body(context, detail::in_order(order, 0, n, i));
       return;
     }
     for (; workers_ < threads - 1; ++workers_) start_worker(workers_);
@@ -72,7 +72,7 @@ class Pool {
       Range& range = ranges_[t];
       range.begin = n * t / threads;
       range.end = n * (t + 1) / threads;
-      range.next.store(range.begin, std::memory_order_relaxed);
+      range.taken.store(0, std::memory_order_relaxed);
     }
     generation_ += kGeneration;
     state_.store(generation_ | kOpen, std::memory_order_release);
@@ -117,20 +117,21 @@ class Pool {
     try {
       for (int t = 0; t < threads_; ++t) {
         Range& range = ranges_[(thread + t) % threads_];
-        for (int64_t i; (i = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;)
-          body_(context_, order_ == Order::kForwards ? i : range.begin + range.end - 1 - i);
+        const int64_t n = range.end - range.begin;
+        for (int64_t i; (i = range.taken.fetch_add(1, std::memory_order_relaxed)) < n;)
+          body_(context_, detail::in_order(order_, range.begin, range.end, i));
       }
     } catch (...) {
       std::lock_guard lock(error_mutex_);
       if (!error_) error_ = std::current_exception();
       for (int t = 0; t < threads_; ++t)
-        ranges_[t].next.store(ranges_[t].end, std::memory_order_relaxed);
+        ranges_[t].taken.store(ranges_[t].end, std::memory_order_relaxed);
     }
     t_inside = before;
   }
 
   struct alignas(64) Range {
-    std::atomic<int64_t> next{0};
+    std::atomic<int64_t> taken{0};
     int64_t begin = 0, end = 0;
   };
 

@@ -19,8 +19,12 @@ void set_num_threads(int n);
 enum class Order : bool { kForwards, kBackwards };
 
 namespace detail {
-void parallel_run(int64_t n, Order order, void (*body)(void*, int64_t), void* context);
+/// Piece number `i` of [begin, end), counted from begin, in that order.
+inline int64_t in_order(Order order, int64_t begin, int64_t end, int64_t i) {
+  return order == Order::kForwards ? begin + i : end - 1 - i;
 }
+void parallel_run(int64_t n, Order order, void (*body)(void*, int64_t), void* context);
+}  // namespace detail
 
 /// Calls `body(i)` for i in [0, n), on several threads where `cost` (about one unit per
 /// floating-point operation or four bytes moved, for the whole range) is worth waking them. An
@@ -30,7 +34,7 @@ void parallel_for(int64_t n, double cost, Body&& body, Order order = Order::kFor
   // Handing a piece to another thread takes a few microseconds; below 100'000 units one core is
   // done about as soon.
   if (n <= 1 || cost < 1e5 || num_threads() == 1) {
-    for (int64_t i = 0; i < n; ++i) body(order == Order::kForwards ? i : n - 1 - i);
+    for (int64_t i = 0; i < n; ++i) body(detail::in_order(order, 0, n, i));
     return;
   }
   auto call = [](void* c, int64_t i) { (*static_cast<std::remove_reference_t<Body>*>(c))(i); };
