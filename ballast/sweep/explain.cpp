@@ -67,7 +67,6 @@ SweepReport report(const Plan& p, const plan::Group& g, const sweep::Sweep& swee
   r.name = name_of(p, root);
   r.shape = sizes(root.shape);
   r.kernel = sweep.kernel();
-  double operations = 0;
   std::set<int> read, inlined, made(g.values.begin(), g.values.end());
   for (int v : g.values) {
     const Value& w = p.values[v];
@@ -75,7 +74,8 @@ SweepReport report(const Plan& p, const plan::Group& g, const sweep::Sweep& swee
     if (w.home == Home::kMemory) r.bytes += w.bytes();
     const int64_t flops = flops_of(p, w);
     r.flops += flops;
-    operations += static_cast<double>(flops) * (convolution(p, w).x ? sweep.multiplications() : 1);
+    const double part = convolution(p, w).x ? sweep.multiplications() : 1;
+    r.operations += static_cast<int64_t>(part * static_cast<double>(flops));
     plan::for_each_read(
         p, v, [&](int in) { read.insert(in); }, [&](int in) { inlined.insert(in); });
   }
@@ -84,9 +84,8 @@ SweepReport report(const Plan& p, const plan::Group& g, const sweep::Sweep& swee
   for (int v : inlined) {
     r.fused.emplace_back(std::string("<") + p.values[v].op->name());
     r.flops += p.values[v].shape.numel();
-    operations += static_cast<double>(p.values[v].shape.numel());
+    r.operations += p.values[v].shape.numel();
   }
-  r.operations = static_cast<int64_t>(operations);
   if (root.view()) r.bytes = r.flops = r.operations = 0;
   return r;
 }
@@ -134,13 +133,13 @@ class Records final : public sweep::Record {
       fresh.sweeps.push_back(std::move(s));
       all.push_back({nullptr, std::move(fresh)});
       at = all.end() - 1;
-      memory.optimizer += state_bytes;
+      optimizer_bytes += state_bytes;
     }
     ran_again(at->report, std::span(&seconds, 1), seconds);
   }
 
   std::vector<Recorded> all;
-  MemoryReport memory;  // so far: the optimizers'
+  int64_t optimizer_bytes = 0;  // that optimizers keep
 
  private:
   static void ran_again(PlanReport& r, std::span<const double> sweep_seconds, double seconds) {
@@ -218,7 +217,8 @@ std::vector<PlanReport> Recorder::plans() const {
 }
 
 MemoryReport Recorder::memory() const {
-  MemoryReport m = records->memory;
+  MemoryReport m;
+  m.optimizer = records->optimizer_bytes;
   m.peak = static_cast<int64_t>(memory_use().peak);
   const auto size = [](const PlanReport& r) { return r.inputs + r.outputs + r.temporary + r.lent; };
   const PlanReport* largest = nullptr;

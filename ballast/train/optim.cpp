@@ -119,7 +119,6 @@ void Optimizer::add_group(const std::vector<Tensor>& params) {
   }
   ++num_groups_;
   grads_.reserve(slots_.size());
-  updated_.reserve(slots_.size());
   arrays_.reserve(slots_.size());
 }
 
@@ -129,20 +128,18 @@ void Optimizer::zero_grad() {
 
 void Optimizer::step() {
   grads_.clear();
-  updated_.clear();
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    Tensor grad = slots_[i].param.grad();
+  arrays_.clear();
+  for (Slot& slot : slots_) {
+    Tensor grad = slot.param.grad();
     if (!grad.defined()) continue;
     grads_.push_back(std::move(grad));
-    updated_.push_back(i);
+    arrays_.push_back({.slot = &slot});
   }
   eval(std::span<const Tensor>(grads_));
   const auto start = std::chrono::steady_clock::now();
-  arrays_.clear();
-  for (size_t k = 0; k < updated_.size(); ++k) {
-    Slot& slot = slots_[updated_[k]];
-    ++slot.step;
-    arrays_.push_back(prepare(slot, grads_[k]));
+  for (size_t k = 0; k < arrays_.size(); ++k) {
+    ++arrays_[k].slot->step;
+    prepare(arrays_[k], grads_[k]);
   }
   update_all();
   if (sweep::Record* const record = sweep::record_of_this_thread()) {
@@ -150,6 +147,18 @@ void Optimizer::step() {
     report(*record, took.count());
   }
   grads_.clear();
+}
+
+void Optimizer::prepare(Arrays& at, const Tensor& grad) const {
+  Slot& slot = *at.slot;
+  at.first = !slot.state[0].defined();
+  dispatch_floating(slot.param.dtype(), name(), [&](auto zero) {
+    using T = decltype(zero);
+    at.grad = grad.data<T>().data();
+    at.param = slot.param.mutable_data<T>().data();
+    for (size_t i = 0; i < states(slot.group); ++i)
+      at.state[i] = state_of<T>(slot.state[i], slot.param);
+  });
 }
 
 void Optimizer::update_all() {
@@ -259,17 +268,6 @@ SGD::SGD(const std::vector<Group>& groups) {
   }
 }
 
-Optimizer::Arrays SGD::prepare(Slot& slot, const Tensor& grad) {
-  Arrays at{.slot = &slot, .first = !slot.state[0].defined()};
-  dispatch_floating(slot.param.dtype(), "SGD", [&](auto zero) {
-    using T = decltype(zero);
-    at.grad = grad.data<T>().data();
-    at.param = slot.param.mutable_data<T>().data();
-    if (options_[slot.group].momentum != 0) at.state[0] = state_of<T>(slot.state[0], slot.param);
-  });
-  return at;
-}
-
 void SGD::update(const Arrays& at, int64_t begin, int64_t end) const {
   dispatch_floating(at.slot->param.dtype(), "SGD", [&](auto zero) {
     using T = decltype(zero);
@@ -325,18 +323,6 @@ Adam::Adam(const std::vector<Group>& groups, bool decoupled_weight_decay)
     add_group(params);
     options_.push_back(o);
   }
-}
-
-Optimizer::Arrays Adam::prepare(Slot& slot, const Tensor& grad) {
-  Arrays at{.slot = &slot};
-  dispatch_floating(slot.param.dtype(), "Adam", [&](auto zero) {
-    using T = decltype(zero);
-    at.grad = grad.data<T>().data();
-    at.param = slot.param.mutable_data<T>().data();
-    const int states = options_[slot.group].amsgrad ? 3 : 2;
-    for (int i = 0; i < states; ++i) at.state[i] = state_of<T>(slot.state[i], slot.param);
-  });
-  return at;
 }
 
 void Adam::update(const Arrays& at, int64_t begin, int64_t end) const {

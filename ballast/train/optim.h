@@ -59,15 +59,15 @@ class Optimizer {
   void add_group(const std::vector<Tensor>& params);
   /// Where one parameter's numbers are during a step: arrays of its type.
   struct Arrays {
-    const Slot* slot = nullptr;
+    Slot* slot = nullptr;
     void* param = nullptr;
     const void* grad = nullptr;
     std::array<void*, kMaxState> state{};  // null where there is none
     bool first = false;                    // the state is new: zeros
     int64_t block = 0;                     // of all parameters' blocks, the first of this one
   };
-  /// Makes state that is missing, and finds the arrays.
-  virtual Arrays prepare(Slot& slot, const Tensor& grad) = 0;
+  /// How many state tensors a parameter of a group has now.
+  virtual size_t states(size_t group) const = 0;
   /// Updates elements [begin, end) of a parameter; called for parts of several at a time.
   virtual void update(const Arrays& at, int64_t begin, int64_t end) const = 0;
   /// What that costs an element, as `parallel_for` counts it.
@@ -80,6 +80,8 @@ class Optimizer {
   virtual bool set(size_t group, const std::string& name, double value) = 0;
 
  private:
+  /// Makes state that is missing, and finds the arrays.
+  void prepare(Arrays& at, const Tensor& grad) const;
   /// One pass over `arrays_`.
   void update_all();
   /// Tells a recorder (explain) what the pass did.
@@ -87,9 +89,8 @@ class Optimizer {
 
   std::vector<Slot> slots_;
   size_t num_groups_ = 0;
-  // Of one step: the gradients, the slots they belong to, and their arrays.
+  // Of one step: the gradients, and the arrays of the parameters they belong to.
   std::vector<Tensor> grads_;
-  std::vector<size_t> updated_;
   std::vector<Arrays> arrays_;
 };
 
@@ -143,7 +144,7 @@ class SGD : public Optimizer {
   SGDOptions& options(size_t group = 0) { return options_.at(group); }
 
  protected:
-  Arrays prepare(Slot& slot, const Tensor& grad) override;
+  size_t states(size_t group) const override { return options_.at(group).momentum != 0 ? 1 : 0; }
   void update(const Arrays& at, int64_t begin, int64_t end) const override;
   double cost() const override { return 6; }
   const char* name() const override { return "SGD"; }
@@ -168,7 +169,7 @@ class Adam : public Optimizer {
 
  protected:
   Adam(const std::vector<Group>& groups, bool decoupled_weight_decay);
-  Arrays prepare(Slot& slot, const Tensor& grad) override;
+  size_t states(size_t group) const override { return options_.at(group).amsgrad ? 3 : 2; }
   void update(const Arrays& at, int64_t begin, int64_t end) const override;
   double cost() const override { return 24; }
   const char* name() const override { return decoupled_ ? "AdamW" : "Adam"; }
