@@ -92,13 +92,15 @@ BENCHMARK(batch_norm_relu)
     ->Unit(benchmark::kMicrosecond)
     ->UseRealTime();
 
-/// Depthwise convolution; the last number is the kernel's side, the one before it the stride.
-void depthwise(benchmark::State& state) {
+/// Convolution in groups; the last numbers are the stride, the kernel's side and a group's
+/// channels.
+void grouped(benchmark::State& state) {
   const Shape s = shape_of(state);
-  const int64_t stride = state.range(3), kernel = state.range(4);
-  const Tensor x = differentiable(images(s)), w = differentiable(randn({s[1], 1, kernel, kernel}));
+  const int64_t stride = state.range(3), kernel = state.range(4), group = state.range(5);
+  const Tensor x = differentiable(images(s)),
+               w = differentiable(randn({s[1], group, kernel, kernel}));
   const Conv2dOptions o{
-      .stride = {stride, stride}, .padding = {kernel / 2, kernel / 2}, .groups = s[1]};
+      .stride = {stride, stride}, .padding = {kernel / 2, kernel / 2}, .groups = s[1] / group};
   const Tensor g = images(conv2d(x, w, {}, o).shape());
   // x, y; g, dx; g, x.
   against_copy(state, 3.0 * static_cast<double>(s.numel() + g.numel()), [&] {
@@ -107,14 +109,18 @@ void depthwise(benchmark::State& state) {
     eval(made);
   });
 }
-BENCHMARK(depthwise)
-    ->Args({16, 32, 112, 1, 3})
-    ->Args({16, 96, 112, 2, 3})
-    ->Args({16, 144, 56, 1, 3})
-    ->Args({16, 384, 14, 1, 3})
-    ->Args({16, 960, 7, 1, 3})
-    ->Args({16, 144, 56, 2, 5})
-    ->Args({1, 144, 56, 1, 3})
+BENCHMARK(grouped)
+    ->Args({16, 32, 112, 1, 3, 1})
+    ->Args({16, 96, 112, 2, 3, 1})
+    ->Args({16, 144, 56, 1, 3, 1})
+    ->Args({16, 384, 14, 1, 3, 1})
+    ->Args({16, 960, 7, 1, 3, 1})
+    ->Args({16, 144, 56, 2, 5, 1})
+    ->Args({1, 144, 56, 1, 3, 1})
+    ->Args({16, 128, 56, 1, 3, 4})
+    ->Args({16, 256, 56, 2, 3, 8})
+    ->Args({16, 256, 28, 1, 3, 8})
+    ->Args({16, 512, 14, 1, 3, 16})
     ->Unit(benchmark::kMicrosecond)
     ->UseRealTime();
 

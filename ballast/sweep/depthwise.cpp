@@ -1,5 +1,5 @@
-// Depthwise convolution (as many groups as channels) and its derivatives: rows of pixels go past a
-// window of as many rows as the kernel has, each read once.
+// Convolution in groups of as many channels in as out that fit a vector (depthwise: of one) and its
+// derivatives: rows of pixels go past a window of as many rows as the kernel has, each read once.
 #include "ballast/kernels/depthwise.h"
 
 #include <algorithm>
@@ -83,7 +83,10 @@ struct Axis {
 /// What a convolution or one of its derivatives goes over.
 struct Problem {
   Axis rows, columns;
-  int64_t images, channels, kernel_columns, taps;
+  int64_t images, channels, group, kernel_columns, taps;
+
+  /// Weights in all: of every channel, one for each tap and channel of its group.
+  int64_t weights() const { return channels * group * taps; }
 
   WindowShape window() const {
     return {rows.in, columns.in, rows.span(), columns.low, columns.end - columns.low};
@@ -104,28 +107,42 @@ struct Problem {
   }
   double cost() const {
     return 0.25 * static_cast<double>(images * rows.out * columns.out) *
-           static_cast<double>(channels * taps);
+           static_cast<double>(weights());
   }
 };
 
-/// The forward pass, or the gradient of the input: which of them is in the axes.
+const char* kernel_name(const Problem& q) { return q.group == 1 ? "depthwise" : "grouped"; }
+
+/// The forward pass, or the gradient of the input: which of them is in the axes and `forward`.
 class DepthwiseSweep final : public Sweep {
  public:
   DepthwiseSweep(const plan::Plan& plan, const plan::Group& group, Problem q, int x, int w,
-                 int bias)
-      : q_(std::move(q)), cut_(q_.cut()), x_(plan, x), sink_(plan, group), w_(w), bias_(bias) {}
+                 int bias, bool forward)
+      : q_(std::move(q)),
+        cut_(q_.cut()),
+        x_(plan, x),
+        sink_(plan, group),
+        w_(w),
+        bias_(bias),
+        forward_(forward) {}
 
-  int64_t prepared_bytes() const override { return q_.taps * q_.channels * sizeof(float); }
+  int64_t prepared_bytes() const override { return q_.weights() * sizeof(float); }
   std::vector<int> prepared_from() const override { return {w_}; }
-  /// (channel, tap) -> (tap, channel)
+  /// (output, input of its group, tap) -> (tap, which channel of the group is read, channel made)
   void prepare(Pointers p, std::byte* prepared) const override {
     const auto* w = reinterpret_cast<const float*>(p[w_]);
     auto* to = reinterpret_cast<float*>(prepared);
     for (int64_t t = 0; t < q_.taps; ++t)
-      for (int64_t c = 0; c < q_.channels; ++c) *to++ = w[c * q_.taps + t];
+      for (int64_t i = 0; i < q_.group; ++i)
+        for (int64_t c = 0; c < q_.channels; ++c) {
+          const int64_t in_group = c % q_.group,
+                        row =
+                            forward_ ? c * q_.group + i : (c - in_group + i) * q_.group + in_group;
+          *to++ = w[row * q_.taps + t];
+        }
   }
 
-  const char* kernel() const override { return "depthwise"; }
+  const char* kernel() const override { return kernel_name(q_); }
   void run(Pointers p, const Lent& lent) const override {
     run_pieces(sink_, p, cut_.pieces(), q_.cost(),
                [&](const Sink::Run& result, int64_t slot, int64_t i) {
@@ -158,8 +175,10 @@ class DepthwiseSweep final : public Sweep {
     kernels::DepthwiseRow q{};
     q_.for_rows(r, [&](int64_t k, int64_t in) { rows[q.rows++] = {k, window.row(in)}; });
     q.channels = n;
+    q.group = q_.group;
     q.x = x.data();
     q.w = w.data();
+    q.w_step = q_.channels;
     q.offset = offset.data();
     q.bias = bias_ >= 0 ? reinterpret_cast<const float*>(p[bias_]) + c : nullptr;
     q.pixel = window.pitch();
@@ -175,7 +194,8 @@ class DepthwiseSweep final : public Sweep {
       for (int64_t k = 0; k < q.rows; ++k) {
         x[k] = rows[k].second + (first - q_.columns.low) * q.pixel;
         for (const Tap& tap : phase.taps)
-          *to++ = weights + (rows[k].first * q_.kernel_columns + tap.weight) * q_.channels + c;
+          *to++ = weights +
+                  (rows[k].first * q_.kernel_columns + tap.weight) * q_.group * q_.channels + c;
       }
       kernels::depthwise_row(q);
       q.out += sink_.pitch();
@@ -187,9 +207,11 @@ class DepthwiseSweep final : public Sweep {
   Source x_;
   Sink sink_;
   int w_, bias_;
+  bool forward_;
 };
 
-/// dw[c][tap] = sum over pixels of g[c] * x[c] at the tap, in slabs of bands of rows.
+/// dw[output][input of its group][tap] = sum over pixels of g[output] * x[input] at the tap, in
+/// slabs of bands of rows.
 class DepthwiseWeightGradSweep final : public Sweep {
  public:
   DepthwiseWeightGradSweep(const plan::Plan& plan, const plan::Group& group, Problem q, int g,
@@ -199,16 +221,16 @@ class DepthwiseWeightGradSweep final : public Sweep {
     slabs_ = std::min(bands_, kMaxSlabs);
   }
 
-  const char* kernel() const override { return "depthwise"; }
+  const char* kernel() const override { return kernel_name(q_); }
   int64_t temporary_bytes() const override {
-    return slabs_ * q_.taps * q_.channels * static_cast<int64_t>(sizeof(float));
+    return slabs_ * q_.weights() * static_cast<int64_t>(sizeof(float));
   }
   void run(Pointers p, const Lent& lent) const override {
-    const int64_t size = q_.taps * q_.channels;
+    const int64_t size = q_.weights();
     auto* sums = reinterpret_cast<float*>(lent.temporary);
     parallel_for(slabs_ * cut_.blocks, q_.cost(), [&](int64_t i) {
       const int64_t c = i % cut_.blocks * cut_.block, slab = i / cut_.blocks;
-      piece(p, slab, c, sums + slab * size + c * q_.taps);
+      piece(p, slab, c, sums + slab * size + c * q_.group * q_.taps);
     });
     add_up(sums, sink_.memory(p));
     const Sink::Run result(sink_, p, 1);
@@ -217,20 +239,25 @@ class DepthwiseWeightGradSweep final : public Sweep {
   }
 
  private:
-  /// Slabs of (block of channels, tap, channel) -> (channel, tap).
+  /// Slabs of (block of channels, tap, output of the group, channel of the input)
+  /// -> (output, input of its group, tap).
   void add_up(const float* sums, float* out) const {
+    const int64_t each = q_.group * q_.taps;
     int64_t column = 0;
-    for (int64_t c = 0; c < q_.channels; c += cut_.block)
-      for (int64_t n = cut_.width(c), k = 0; k < n; ++k)
+    for (int64_t o = 0; o < q_.channels; ++o) {
+      const int64_t block = o / cut_.block * cut_.block, n = cut_.width(block), i = o % q_.group;
+      const float* first = sums + block * each + i * n + (o - block - i);
+      for (int64_t k = 0; k < q_.group; ++k)
         for (int64_t t = 0; t < q_.taps; ++t) {
-          const float* from = sums + c * q_.taps + t * n + k;
+          const float* from = first + t * q_.group * n + k;
           double sum = 0;
-          for (int64_t s = 0; s < slabs_; ++s) sum += from[s * q_.taps * q_.channels];
+          for (int64_t s = 0; s < slabs_; ++s) sum += from[s * q_.weights()];
           out[column] = static_cast<float>(sum);
           if (++column < sink_.columns()) continue;
           column = 0;
           out += sink_.pitch();
         }
+    }
   }
 
   void piece(Pointers p, int64_t slab, int64_t c, float* sums) const {
@@ -240,7 +267,7 @@ class DepthwiseWeightGradSweep final : public Sweep {
     const int64_t size = Window::floats(shape, n);
     auto* memory =
         reinterpret_cast<float*>(scratch((size + Window::floats(one_row, n)) * sizeof(float)));
-    std::fill_n(sums, q_.taps * n, 0.0f);
+    std::fill_n(sums, q_.group * q_.taps * n, 0.0f);
     Window x(shape, x_, p, c, n, memory), g(one_row, g_, p, c, n, memory + size);
     for (int64_t b = bands_ * slab / slabs_; b < bands_ * (slab + 1) / slabs_; ++b) {
       const auto [image, begin, end, first, channels] = cut_.piece(b * cut_.blocks);
@@ -266,6 +293,7 @@ class DepthwiseWeightGradSweep final : public Sweep {
     q.g_step = gradients.pitch();
     q.outputs = q_.columns.out;
     q.channels = n;
+    q.group = q_.group;
     q.x = x.data();
     q.index = index.data();
     q.sums = sums;
@@ -291,19 +319,20 @@ std::unique_ptr<Sweep> build_depthwise(const plan::Plan& plan, const plan::Group
                             : v.shape,
               &w = weight ? v.shape : shape(1), &y = forward ? v.shape : shape(0);
   const auto& a = v.attributes.as<Conv2dAttributes>();
-  if (v.dtype != DType::kFloat32 || a.groups == 1 || a.groups != x[1] || a.groups != y[1] ||
-      w[2] * w[3] > kMaxTaps || x.numel() == 0 || y.numel() == 0)
+  if (v.dtype != DType::kFloat32 || a.groups == 1 || x[1] != y[1] ||
+      !kernels::takes_group(x[1] / a.groups) || w[2] * w[3] > kMaxTaps || x.numel() == 0 ||
+      y.numel() == 0)
     return nullptr;
   const bool gradient = !forward && !weight;
   auto axis = [&](int d) {
     return gradient ? Axis::gradient(y[2 + d], x[2 + d], w[2 + d], a, d)
                     : Axis::forward(x[2 + d], y[2 + d], w[2 + d], a, d);
   };
-  Problem q{axis(0), axis(1), x[0], x[1], w[3], w[2] * w[3]};
+  Problem q{axis(0), axis(1), x[0], x[1], x[1] / a.groups, w[3], w[2] * w[3]};
   if (weight)
     return std::make_unique<DepthwiseWeightGradSweep>(plan, group, std::move(q), v.in[0], v.in[1]);
   return std::make_unique<DepthwiseSweep>(plan, group, std::move(q), v.in[0], v.in[1],
-                                          v.in.size() > 2 ? v.in[2] : -1);
+                                          v.in.size() > 2 ? v.in[2] : -1, forward);
 }
 
 }  // namespace ballast::sweep

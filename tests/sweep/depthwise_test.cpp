@@ -28,11 +28,12 @@ struct Case {
   Shape x;
   int64_t kernel[2];
   Conv2dOptions options;
+  int64_t group = 1;  // channels
 };
 
 std::vector<Tensor> inputs(const Case& c, uint64_t seed) {
   const int64_t channels = c.x[1];
-  return {uniform(c.x, seed), uniform({channels, 1, c.kernel[0], c.kernel[1]}, seed + 1),
+  return {uniform(c.x, seed), uniform({channels, c.group, c.kernel[0], c.kernel[1]}, seed + 1),
           uniform({channels}, seed + 2)};
 }
 
@@ -56,8 +57,15 @@ std::vector<Case> cases() {
         out.push_back({{2, channels, 11, 10},
                        {kernel, kernel},
                        {.stride = {stride, stride}, .padding = {kernel / 2, kernel / 2}}});
-  for (Case& c : out) c.options.groups = c.x[1];
-  return out;
+  std::vector<Case> grouped;
+  for (int64_t group : {1, 2, 4, 8})
+    for (const Case& c : out) {
+      const int64_t groups = (c.x[1] + group - 1) / group;
+      grouped.push_back(
+          {{c.x[0], groups * group, c.x[2], c.x[3]}, {c.kernel[0], c.kernel[1]}, c.options, group});
+      grouped.back().options.groups = groups;
+    }
+  return grouped;
 }
 
 // Sums of up to 2000 products, of which 32 are added up in one float.
@@ -71,7 +79,7 @@ TEST(DepthwiseSweep, ForwardAndGradientsAgreeWithTheReference) {
                            inputs(c, seed += 3)),
                 kTolerance)
           << c.x.str() << " " << c.kernel[0] << "x" << c.kernel[1] << " stride "
-          << c.options.stride[0];
+          << c.options.stride[0] << " group " << c.group;
   });
 }
 
