@@ -133,6 +133,10 @@ class ExpandOp final : public Op {
 
 }  // namespace
 
+const Op& expand_op() {
+  static const ExpandOp op(false);
+  return op;
+}
 const Op& expand_pixels_op() {
   static const ExpandOp op(true);
   return op;
@@ -197,10 +201,9 @@ Tensor expand(const Tensor& x, const Shape& shape) {
   check(broadcast(x.shape(), shape) == shape,
         "The expanded size {} cannot be made from a tensor of shape {}", shape, x.shape());
   if (shape == x.shape()) return x;
-  static const ExpandOp plain(false);
   const bool pixels = x.dim() >= 3 && shape.rank() == x.dim() && x.shape()[0] == shape[0] &&
                       x.shape()[1] == shape[1] && x.shape().span_numel(2, x.dim()) == 1;
-  return ops::expanded(record(pixels ? expand_pixels_op() : plain, shape, x.dtype(), {x}), x);
+  return ops::expanded(record(pixels ? expand_pixels_op() : expand_op(), shape, x.dtype(), {x}), x);
 }
 
 Tensor cast(const Tensor& x, DType dtype) {

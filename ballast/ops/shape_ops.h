@@ -20,7 +20,8 @@ Tensor expand(const Tensor& x, const Shape& shape);
 /// zero.
 Tensor cast(const Tensor& x, DType dtype);
 
-/// The planner's name for an expansion of (N, C, 1, ...) to (N, C, ...).
+/// The planner's names for an expansion: any, and of (N, C, 1, ...) to (N, C, ...).
+const Op& expand_op();
 const Op& expand_pixels_op();
 
 }  // namespace ballast

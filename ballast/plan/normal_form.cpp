@@ -1,9 +1,10 @@
 // Statistics belong to tensors, not to layers: what is known of the parts of a tensor is known of
-// it.
+// it. And a number that all elements have is read where it lies.
 #include <algorithm>
 
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/reduce.h"
+#include "ballast/ops/shape_ops.h"
 #include "ballast/plan/plan.h"
 
 namespace ballast::plan {
@@ -21,6 +22,7 @@ class NormalForm {
       Value v = std::move(old[i]);
       for (int& in : v.in) in = moved[in];
       mask_before_activation(v);
+      read_numbers(v);
       const bool of_parts = v.op == &channel_moments_op() && joins_channels(plan_.values[v.in[0]]);
       if (v.view() && !v.output && v.shape == plan_.values[v.in[0]].shape)
         moved[i] = v.in[0];  // the same value by another name, as in-place operations leave behind
@@ -81,6 +83,20 @@ class NormalForm {
     if (is(y.in[0], Pointwise::kChannelAffine) &&
         find(channel_moments_op(), plan_.values[y.in[0]].in[0]) >= 0)
       v.in[1] = y.in[0];
+  }
+
+  /// The gradient of a mean is one number, expanded to the shape of what was averaged: beside an
+  /// operand of that shape, the number is enough.
+  void read_numbers(Value& v) const {
+    if (!v.op || v.op->traits().kind != Traits::Kind::kPointwise || v.in.size() != 2 ||
+        made_by(v, Pointwise::kChannelAffine) || made_by(v, Pointwise::kChannelScale))
+      return;
+    for (int i = 0; i < 2; ++i) {
+      const Value& x = plan_.values[v.in[i]];
+      if (x.op == &expand_op() && plan_.values[x.in[0]].shape.numel() == 1 &&
+          plan_.values[v.in[1 - i]].shape == v.shape)
+        v.in[i] = x.in[0];
+    }
   }
 
   /// The gradient of a bias before a normalization sums scale(g) + affine(y) over the pixels. Sums

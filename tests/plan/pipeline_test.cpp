@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "ballast/grad/grad.h"
 #include "ballast/ops/activation.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/pointwise.h"
@@ -77,6 +78,16 @@ TEST(Options, WithoutCacheEveryEvaluationIsPlanned) {
   EXPECT_EQ(after.hits, before.hits);
   EXPECT_EQ(after.misses, before.misses + 2);
   EXPECT_EQ(after.size, before.size);
+}
+
+// The gradient of a mean: the same number for all elements.
+TEST(NormalForm, NumbersAreReadWhereTheyLie) {
+  const Tensor x = Tensor::from({1.0f, -2.0f, 3.0f, 4.0f}).set_requires_grad();
+  const Recorder recorder;
+  const Tensor g = grad(mean(x * x), {x})[0];
+  EXPECT_EQ(g.values<float>(), (std::vector<float>{0.5f, -1, 1.5f, 2}));
+  for (const PlanReport& plan : recorder.plans())
+    for (const SweepReport& sweep : plan.sweeps) EXPECT_NE(sweep.name, "expand");
 }
 
 /// c = relu(leaf) + relu(relu(leaf)), in groups of one.
