@@ -151,7 +151,7 @@ class WeightGradSweep final : public Sweep {
   /// Packs the pixels of an area, columns [c, c+n) of B.
   void pack(Pointers p, const Area& area, int64_t c, int64_t n, float* panels) const {
     const int64_t pixels = area.rows * area.columns, step = b_window_.column_step;
-    if (step == 1 && area.columns == b_window_.width)
+    if (b_window_.row_step == 1 && step == 1 && area.columns == b_window_.width)
       return pack_rows(b_, p, area.row * area.columns, 1, pixels, c, n, 0, pixels, panels);
     for (int64_t r = 0; r < area.rows; ++r)
       pack_rows(b_, p, pixel(b_window_, area.row + r, area.column), step, area.columns, c, n,

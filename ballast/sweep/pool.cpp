@@ -21,9 +21,10 @@ constexpr int64_t kTaken = 8 * 1024;
 constexpr int64_t kMaxTaps = 1024;
 
 /// What an output reads along one dimension: inputs begin, begin + step, ..., and what a mean
-/// divides each of them by.
+/// divides each of them by. No later output reads an input before `first`. (That may be before
+/// `begin`: of windows with gaps, which reach beyond an edge, the next may begin further out.)
 struct Taps {
-  int64_t begin = 0, step = 1;
+  int64_t begin = 0, step = 1, first = 0;
   std::vector<double> divisors;
 
   int64_t count() const { return static_cast<int64_t>(divisors.size()); }
@@ -48,7 +49,8 @@ struct PoolAxis {
     taps.resize(out);
     for (int64_t i = 0; i < out; ++i) {
       const PoolWindow w = pool_window(op, a, d, i, in, out);
-      taps[i] = {w.begin, w.step, {}};
+      taps[i].begin = w.begin;
+      taps[i].step = w.step;
       for (int64_t x = w.begin; x < w.end; x += w.step)
         taps[i].divisors.push_back(static_cast<double>(w.count));
     }
@@ -76,9 +78,13 @@ struct PoolAxis {
     return t;
   }
 
+  /// Inputs that are needed at a time.
   int64_t span() const {
-    int64_t most = 1;
-    for (const Taps& t : taps) most = std::max(most, t.span());
+    int64_t most = 1, end = 0;
+    for (const Taps& t : taps) {
+      if (t.count()) end = std::max(end, t.begin + t.span());
+      most = std::max(most, end - t.first);
+    }
     return most;
   }
   int64_t most_taps() const {
@@ -96,6 +102,11 @@ struct PoolAxis {
   PoolAxis() = default;
 
   void find_runs(int64_t every) {
+    int64_t first = size;
+    for (auto t = taps.rbegin(); t != taps.rend(); ++t) {
+      if (t->count()) first = std::min(first, t->begin);
+      t->first = first;
+    }
     for (int64_t f = 0; f < std::min(every, outputs()); ++f)
       for (int64_t o = f; o < outputs(); o += every) {
         if (o == f || !extends(runs.back(), taps[o]))
@@ -173,7 +184,7 @@ class PoolSweep final : public Sweep {
     Window window(shape, x_, p, c, n, memory.take<float>(floats));
     const float** x = memory.take<const float*>(taps);
     float* weights = memory.take<float>(taps);
-    window.start(image, pool_.rows.taps[begin].begin);
+    window.start(image, pool_.rows.taps[begin].first);
     const int64_t step = std::max<int64_t>(kTaken / (width * n), 1);
     for (int64_t r = begin; r < end; r += step) {
       const int64_t stop = std::min(r + step, end), first = (image * cut_.rows + r) * width;
@@ -262,14 +273,14 @@ class MaxPoolGradSweep final : public Sweep {
       bool first = true;
       for (int64_t i = 0; i < s.pool_.rows.outputs(); ++i) {
         const Taps& rows = s.pool_.rows.taps[i];
-        if (rows.begin + rows.span() <= at.begin) continue;
-        if (rows.begin >= at.end) break;
+        if (rows.first >= at.end) break;
+        if (rows.begin + rows.span() <= at.begin || rows.begin >= at.end) continue;
         if (first) {
-          x.start(at.image, rows.begin);
+          x.start(at.image, rows.first);
           g.start(at.image, i);
           first = false;
         }
-        finish(rows.begin, false);
+        finish(rows.first, false);
         zero(rows.begin + rows.span());
         spread(x, g.row(i), g.pitch(), rows);
       }

@@ -31,6 +31,8 @@ TEST(ConvSweep, ForwardAndBothGradientsAgreeWithTheReference) {
       {{2, 16, 10, 10}, {33, 16, 1, 1}, {}},
       {{2, 8, 11, 10}, {6, 8, 1, 1}, {.stride = {2, 2}}},
       {{1, 40, 3, 700}, {33, 40, 1, 1}, {.stride = {2, 2}}},
+      {{2, 8, 11, 10}, {6, 8, 1, 1}, {.stride = {2, 1}}},
+      {{2, 150, 7, 6}, {200, 150, 1, 1}, {.stride = {3, 1}}},
       {{2, 4, 15, 13}, {8, 4, 3, 3}, {.stride = {2, 2}, .padding = {1, 1}}},
       {{1, 3, 23, 21}, {8, 3, 7, 7}, {.stride = {2, 2}, .padding = {3, 3}}},
       {{2, 4, 12, 9}, {5, 4, 5, 5}, {.stride = {3, 1}, .padding = {2, 0}}},
@@ -99,11 +101,13 @@ Case random_case(Draw& draw, int i) {
   Case c;
   const int64_t groups = draw(0, 2) ? 1 : draw(1, 5);
   const int64_t most = i % 10 == 0 ? 60 : 12;  // channels of a group
-  const int64_t kernel[2] = {draw(1, 4), draw(1, 4)};
+  int64_t kernel[2] = {draw(1, 4), draw(1, 4)};
   c.options = {
       {draw(1, 3), draw(1, 3)}, {draw(0, 3), draw(0, 3)}, {draw(1, 2), draw(1, 2)}, groups};
   if (i % 5 == 0) c.options = {.groups = groups};  // plain
-  auto size = [&](int d) {                         // at least one window
+  if (i % 6 == 0) kernel[0] = kernel[1] = 1;       // pixels, each for itself
+  if (i % 12 == 0) c.options.padding[0] = c.options.padding[1] = 0;
+  auto size = [&](int d) {  // at least one window
     const int64_t reach = c.options.dilation[d] * (kernel[d] - 1) + 1 - 2 * c.options.padding[d];
     return std::max<int64_t>(reach, 1) + draw(0, i % 7 == 0 ? 40 : 9);
   };

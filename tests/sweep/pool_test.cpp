@@ -41,8 +41,14 @@ TEST(PoolSweep, MaximaAndTheirGradientsAgreeWithTheReference) {
               MaxPool2dOptions{.stride = {{2, 2}}, .padding = {1, 1}, .ceil_mode = true},
               MaxPool2dOptions{.stride = {{3, 4}}},
               MaxPool2dOptions{.stride = {{2, 2}}, .padding = {1, 1}},
-              MaxPool2dOptions{.stride = {{1, 2}}, .dilation = {2, 1}, .ceil_mode = true}}) {
-          if (s[2] < 2 * kernel - 1 || s[3] < kernel) continue;
+              MaxPool2dOptions{.stride = {{1, 2}}, .dilation = {2, 1}, .ceil_mode = true},
+              MaxPool2dOptions{.stride = {{1, 1}}, .padding = {1, 1}, .dilation = {2, 2}},
+              MaxPool2dOptions{.padding = {1, 1}, .dilation = {3, 2}},
+              MaxPool2dOptions{.stride = {{1, 1}}, .padding = {1, 1}, .dilation = {10, 9}}}) {
+          const auto reach = [&](int d) {
+            return o.dilation[d] * (kernel - 1) + 1 - 2 * o.padding[d];
+          };
+          if (s[2] < reach(0) || s[3] < reach(1)) continue;
           auto plain = [&](const std::vector<Tensor>& in) {
             return with_gradient(in[0], max_pool2d(in[0], {kernel, kernel}, o));
           };
