@@ -10,6 +10,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/columns.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "ballast/kernels/exp-inl.h"
 #include "ballast/kernels/partial-inl.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
@@ -280,9 +281,7 @@ void AddMoments(const float* centre, const double* sum, const double* squares, d
   if (c < columns) step(c, std::false_type());
 }
 
-HWY_INLINE V exp_keeping_nan(D d, V x) { return hn::IfThenElse(hn::Eq(x, x), hn::Exp(d, x), x); }
-
-void LogSumExp(const float* x, int64_t rows, int64_t columns, float* out) {
+void LogSumExp(const float* x, int64_t rows, int64_t columns, double* out) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const V low = hn::Set(d, -INFINITY), high = hn::Set(d, INFINITY);
@@ -297,42 +296,40 @@ void LogSumExp(const float* x, int64_t rows, int64_t columns, float* out) {
     if (!std::isfinite(hn::GetLane(top))) top = hn::Zero(d);
     V sum = hn::Zero(d);
     for (c = 0; c + lanes <= columns; c += lanes)
-      sum = hn::Add(sum, exp_keeping_nan(d, hn::Sub(hn::LoadU(d, row + c), top)));
-    sum = hn::Add(sum, hn::IfThenElseZero(rest, exp_keeping_nan(d, hn::Sub(last, top))));
+      sum = hn::Add(sum, exponential(hn::Sub(hn::LoadU(d, row + c), top)));
+    sum = hn::Add(sum, hn::IfThenElseZero(rest, exponential(hn::Sub(last, top))));
     *shift = hn::GetLane(top);
     return hn::GetLane(hn::SumOfLanes(d, sum));
   };
-  const auto finish = [&](V shift, V sum) HWY_ATTR {
-    // Highway's logarithm is one of positive, finite numbers.
-    const V log = hn::IfThenElse(hn::Lt(sum, high), hn::Log(d, sum), sum);
-    return hn::Add(shift, hn::IfThenElse(hn::Eq(sum, hn::Zero(d)), low, log));
-  };
   // The logarithms of many rows at a time.
   constexpr int64_t kRows = 64;
-  float shifts[kRows];
+  HWY_ALIGN float shifts[kRows], logs[kRows] = {};
   for_blocks(rows, kRows, [&](int64_t r0, int64_t n) HWY_ATTR {
-    float* to = out + r0;
-    for (int64_t r = 0; r < n; ++r) to[r] = sum_row(x + (r0 + r) * columns, shifts + r);
-    int64_t r = 0;
-    for (; r + lanes <= n; r += lanes)
-      hn::StoreU(finish(hn::LoadU(d, shifts + r), hn::LoadU(d, to + r)), d, to + r);
-    if (r == n) return;
-    const auto some = hn::FirstN(d, static_cast<size_t>(n - r));
-    store_first(finish(load_first(some, d, shifts + r), load_first(some, d, to + r)), some, d,
-                to + r);
+    for (int64_t r = 0; r < n; ++r) logs[r] = sum_row(x + (r0 + r) * columns, shifts + r);
+    for (int64_t r = 0; r < n; r += lanes) {
+      // Highway's logarithm is one of positive, finite numbers.
+      const V sum = hn::Load(d, logs + r);
+      const V log = hn::IfThenElse(hn::Lt(sum, high), hn::Log(d, sum), sum);
+      hn::Store(hn::IfThenElse(hn::Eq(sum, hn::Zero(d)), low, log), d, logs + r);
+    }
+    for (int64_t r = 0; r < n; ++r) out[r0 + r] = static_cast<double>(shifts[r]) + logs[r];
   });
 }
 
-void ExpAffine(const float* x, int64_t rows, int64_t columns, const float* shift, float scale,
+void ExpAffine(const float* x, int64_t rows, int64_t columns, const double* shift, float scale,
                float offset, float* out) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const V a = hn::Set(d, scale), b = hn::Set(d, offset);
   const auto rest = hn::FirstN(d, static_cast<size_t>(columns % lanes));
   for (int64_t r = 0; r < rows; ++r, x += columns, out += columns) {
-    const V s = hn::Set(d, shift[r]);
-    const auto f = [&](V v)
-                       HWY_ATTR { return hn::MulAdd(exp_keeping_nan(d, hn::Sub(v, s)), a, b); };
+    // The difference is small where both are large: what rounds away of the shift counts. (Of an
+    // infinite one, that is NaN, and so is the row.)
+    const auto rounded = static_cast<float>(shift[r]);
+    const V s = hn::Set(d, rounded), t = hn::Set(d, static_cast<float>(shift[r] - rounded));
+    const auto f = [&](V v) HWY_ATTR {
+      return hn::MulAdd(exponential(hn::Sub(hn::Sub(v, s), t)), a, b);
+    };
     int64_t c = 0;
     for (; c + lanes <= columns; c += lanes) hn::StoreU(f(hn::LoadU(d, x + c)), d, out + c);
     if (c < columns) store_first(f(load_first(rest, d, x + c)), rest, d, out + c);
@@ -375,10 +372,10 @@ void column_sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitc
   HWY_DYNAMIC_DISPATCH(Sums)
   (g, g_pitch, x, x_pitch, centre, rows, columns, cold, sum, centred);
 }
-void row_log_sum_exp(const float* x, int64_t rows, int64_t columns, float* out) {
+void row_log_sum_exp(const float* x, int64_t rows, int64_t columns, double* out) {
   HWY_DYNAMIC_DISPATCH(LogSumExp)(x, rows, columns, out);
 }
-void exp_affine(const float* x, int64_t rows, int64_t columns, const float* shift, float scale,
+void exp_affine(const float* x, int64_t rows, int64_t columns, const double* shift, float scale,
                 float offset, float* out) {
   HWY_DYNAMIC_DISPATCH(ExpAffine)(x, rows, columns, shift, scale, offset, out);
 }

@@ -27,10 +27,10 @@ void column_sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitc
                  float* centred);
 
 /// For every row of x (rows x columns, dense): log(sum(exp(x))), stably.
-void row_log_sum_exp(const float* x, int64_t rows, int64_t columns, float* out);
+void row_log_sum_exp(const float* x, int64_t rows, int64_t columns, double* out);
 
 /// For every row of x (rows x columns, dense): out[r][c] = exp(x[r][c] - shift[r]) * scale + offset
-void exp_affine(const float* x, int64_t rows, int64_t columns, const float* shift, float scale,
+void exp_affine(const float* x, int64_t rows, int64_t columns, const double* shift, float scale,
                 float offset, float* out);
 
 }  // namespace ballast::kernels

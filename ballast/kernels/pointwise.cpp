@@ -9,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/pointwise.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "ballast/kernels/exp-inl.h"
 #include "ballast/kernels/partial-inl.h"
 #include "hwy/cache_control.h"
 #include "hwy/contrib/math/math-inl.h"
@@ -171,9 +172,6 @@ HWY_INLINE void open_columns(const PointwiseCall& o, const Open& open, const Res
 
 HWY_INLINE V scale_add(V g, V c, const Coefficients& k) { return hn::Add(hn::Mul(g, k.s), c); }
 
-/// Highway's functions lose NaN by clamping their argument; NaN in is NaN out here.
-HWY_INLINE V keep_nan(V x, V y) { return hn::IfThenElse(hn::Eq(x, x), y, x); }
-
 /// Max and min as PyTorch has them: NaN wins from either side.
 HWY_INLINE V nan_or(V a, V b, V y) {
   return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::IsNaN(b), b, y));
@@ -181,7 +179,7 @@ HWY_INLINE V nan_or(V a, V b, V y) {
 
 /// max(0, a) with NaN kept: a comparison that NaN fails.
 HWY_INLINE V relu(V a) { return hn::IfThenZeroElse(hn::Lt(a, hn::Zero(D())), a); }
-HWY_INLINE V relu_grad(V g, V x) { return hn::IfThenElseZero(hn::Gt(x, hn::Zero(D())), g); }
+HWY_INLINE V relu_grad(V g, V x) { return hn::IfThenZeroElse(hn::Le(x, hn::Zero(D())), g); }
 HWY_INLINE V clamp(V a, V low, V high) {
   a = hn::IfThenElse(hn::Lt(a, low), low, a);
   return hn::IfThenElse(hn::Gt(a, high), high, a);
@@ -228,7 +226,7 @@ void Run(const PointwiseCall& o) {
     case Pointwise::kReciprocal:
       return unary(o, [&](V a) HWY_ATTR { return hn::Div(one, a); });
     case Pointwise::kExp:
-      return unary(o, [&](V a) HWY_ATTR { return keep_nan(a, hn::Exp(d, a)); });
+      return unary(o, [](V a) HWY_ATTR { return exponential(a); });
     case Pointwise::kLog:
       // Highway's logarithm takes positive normal numbers; the rest is IEEE's: log(0) = -inf, NaN
       // below.
@@ -245,9 +243,8 @@ void Run(const PointwiseCall& o) {
     case Pointwise::kReluGrad:
       return binary(o, [](V a, V b) HWY_ATTR { return relu_grad(a, b); });
     case Pointwise::kSigmoid:
-      return unary(o, [&](V a) HWY_ATTR {
-        return keep_nan(a, hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(a)))));
-      });
+      return unary(
+          o, [&](V a) HWY_ATTR { return hn::Div(one, hn::Add(one, exponential(hn::Neg(a)))); });
     case Pointwise::kTanh:
       return unary(o, [&](V a) HWY_ATTR { return keep_nan(a, hn::Tanh(d, a)); });
     case Pointwise::kClamp:

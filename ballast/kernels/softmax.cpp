@@ -7,8 +7,8 @@
 #define HWY_TARGET_INCLUDE "ballast/kernels/softmax.cpp"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which includes this file once per target.
+#include "ballast/kernels/exp-inl.h"
 #include "ballast/kernels/partial-inl.h"
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -17,9 +17,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
-
-/// Highway's function loses NaN by clamping its argument.
-HWY_INLINE V exponential(V x) { return hn::IfThenElse(hn::Eq(x, x), hn::Exp(D(), x), x); }
 
 /// Calls f(load, store, position) for vectors of a row, the last one masked.
 template <class F>

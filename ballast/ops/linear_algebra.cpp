@@ -167,7 +167,12 @@ Indexed median(const Tensor& x, int64_t dim, bool keepdim) {
   const int at = x.shape().normalize(dim);
   const int64_t n = x.dim() > 0 ? x.shape()[at] : 1;
   check<IndexError>(n > 0, "median(): Expected reduction dim {} to have non-zero size.", at);
-  return kthvalue(x, (n + 1) / 2, dim, keepdim);
+  const Indexed middle = kthvalue(x, (n + 1) / 2, dim, keepdim);
+  if (!is_floating(x.dtype())) return middle;
+  // NaN, the last in order, wins.
+  const Indexed last = kthvalue(x, n, dim, keepdim);
+  const Tensor nan = ne(last.values, last.values);
+  return {where(nan, last.values, middle.values), where(nan, last.indices, middle.indices)};
 }
 
 Tensor median(const Tensor& x) {

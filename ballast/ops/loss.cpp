@@ -23,7 +23,7 @@ struct Positions {
       : options(a),
         x(logits.as<const T>()),
         y(target.as<const int64_t>()),
-        log_normalizer(log_sums.as<const T>()),
+        log_normalizer(log_sums.as<const double>()),
         classes(logits.shape[1]),
         inner(logits.shape.span_numel(2, logits.shape.rank())),
         count(logits.shape[0] * inner) {
@@ -48,7 +48,7 @@ struct Positions {
   const CrossEntropyAttributes& options;
   const T* x;
   const int64_t* y;
-  const T* log_normalizer;
+  const double* log_normalizer;
   int64_t classes, inner, count, counted = 0;
 };
 
@@ -252,10 +252,13 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
   if (options.weight.defined()) return index_loss(log_softmax(logits, 1), target, options);
   const CrossEntropyAttributes a{static_cast<int64_t>(options.reduction), options.ignore_index,
                                  options.label_smoothing};
-  // Read by the loss and by its gradient; the gradient's formula already accounts for it.
+  // Read by the loss and by its gradient, whose formula already accounts for it. Of large logits,
+  // all that counts are the digits in which it differs from them.
   const Tensor log_sums = [&] {
     NoGrad scope;
-    return logsumexp(logits, 1, true);
+    Shape kept = logits.shape();
+    kept[1] = 1;
+    return record(logsumexp_op(), kept, DType::kFloat64, {logits}, SoftmaxAttributes{1});
   }();
   return record(cross_entropy_op(),
                 options.reduction == Reduction::kNone ? target.shape() : Shape{}, logits.dtype(),

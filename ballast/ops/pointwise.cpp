@@ -154,14 +154,14 @@ struct Neg {
   static Gradients gradient(const Backward& b) { return {neg(b.grad())}; }
 };
 
-/// g where x > 0, else 0: the gradient of relu, and the step function.
+/// g unless x <= 0, then 0: the gradient of relu, and the step function. NaN lets it through.
 struct ReluGrad {
   static constexpr const char* kName = "relu_grad";
   static constexpr Pointwise kCode = Pointwise::kReluGrad;
   static constexpr uint32_t kReads = 2;
   template <class T>
   static T apply(T g, T x) {
-    return x > 0 ? g : T{0};
+    return x <= 0 ? T{0} : g;
   }
   static Gradients gradient(const Backward& b);
 };

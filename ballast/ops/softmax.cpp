@@ -119,18 +119,19 @@ class SoftmaxOp final : public Op {
   uint32_t gradient_reads() const override { return kReadsOutput; }
 };
 
-/// The reduced dimension stays, with size 1.
+/// The reduced dimension stays, with size 1. The result may be of a wider type.
 class LogSumExpOp final : public Op {
  public:
   LogSumExpOp() : Op("logsumexp") {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
-      using T = decltype(zero);
-      const T* x = c.input<T>(0);
-      T* out = c.output<T>();
-      for_each_line(c, c.in[0].shape, [&](int64_t base, int64_t stride, int64_t n) {
-        const Normalizer z(x + base, stride, n);
-        *out++ = static_cast<T>(z.top + std::log(z.sum));
+    dispatch_floating(c.in[0].dtype, name(), [&](auto zero) {
+      dispatch_floating(c.out.dtype, name(), [&](auto wide) {
+        const auto* x = c.input<decltype(zero)>(0);
+        auto* out = c.output<decltype(wide)>();
+        for_each_line(c, c.in[0].shape, [&](int64_t base, int64_t stride, int64_t n) {
+          const Normalizer z(x + base, stride, n);
+          *out++ = static_cast<decltype(wide)>(z.top + std::log(z.sum));
+        });
       });
     });
   }

@@ -14,7 +14,8 @@ Tensor log_softmax(const Tensor& x, int64_t dim);
 /// log(sum(exp(x))) along `dim`; -infinity where the dimension is empty.
 Tensor logsumexp(const Tensor& x, int64_t dim, bool keepdim = false);
 
-/// The planner's names. logsumexp_op keeps the dimension it sums over, as size 1.
+/// The planner's names. logsumexp_op keeps the dimension it sums over, as size 1; of float32, its
+/// result may be float64.
 const Op& logsumexp_op();
 /// x -> y; (gradient of y, y) -> gradient of x
 const Op& softmax_op();

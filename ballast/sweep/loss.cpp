@@ -65,7 +65,7 @@ class CrossEntropySweep final : public Sweep {
     const auto* y = reinterpret_cast<const int64_t*>(p[y_]) + begin;
     const bool each = static_cast<Reduction>(options_.reduction) == Reduction::kNone;
     const double smooth = options_.label_smoothing;
-    const auto* log_sums = reinterpret_cast<const float*>(p[log_sums_]) + begin;
+    const auto* log_sums = reinterpret_cast<const double*>(p[log_sums_]) + begin;
     double total = 0;
     for (int64_t r = 0; r < n; ++r, x += classes_) {
       double loss = 0;
@@ -91,7 +91,7 @@ class CrossEntropySweep final : public Sweep {
     auto* out = reinterpret_cast<float*>(p[out_]) + begin * classes_;
     const bool each = static_cast<Reduction>(options_.reduction) == Reduction::kNone;
     const double smooth = options_.label_smoothing;
-    const auto* log_sums = reinterpret_cast<const float*>(p[log_sums_]) + begin;
+    const auto* log_sums = reinterpret_cast<const double*>(p[log_sums_]) + begin;
     auto softmax = [&](int64_t r, int64_t rows, double scale) {
       kernels::exp_affine(x + r * classes_, rows, classes_, log_sums + r, static_cast<float>(scale),
                           static_cast<float>(-smooth * scale / static_cast<double>(classes_)),
@@ -118,24 +118,26 @@ class CrossEntropySweep final : public Sweep {
 /// log(sum(exp(x))) over the last dimension.
 class LogSumExpSweep final : public Sweep {
  public:
-  LogSumExpSweep(const Shape& x, int in, int out)
-      : rows_(x.span_numel(0, x.rank() - 1)), columns_(x.back()), in_(in), out_(out) {}
+  LogSumExpSweep(const Shape& x, int in, int out, bool wide)
+      : rows_(x.span_numel(0, x.rank() - 1)), columns_(x.back()), in_(in), out_(out), wide_(wide) {}
 
   const char* kernel() const override { return "loss"; }
   void run(Pointers p, const Lent&) const override {
     const auto* x = reinterpret_cast<const float*>(p[in_]);
-    auto* out = reinterpret_cast<float*>(p[out_]);
     const int64_t pieces = (rows_ + kRows - 1) / kRows;
     parallel_for(pieces, 10.0 * static_cast<double>(rows_ * columns_), [&](int64_t i) {
-      const int64_t begin = i * kRows;
-      kernels::row_log_sum_exp(x + begin * columns_, std::min(kRows, rows_ - begin), columns_,
-                               out + begin);
+      const int64_t begin = i * kRows, n = std::min(kRows, rows_ - begin);
+      double rounded[kRows];
+      double* to = wide_ ? reinterpret_cast<double*>(p[out_]) + begin : rounded;
+      kernels::row_log_sum_exp(x + begin * columns_, n, columns_, to);
+      if (!wide_) std::copy_n(rounded, n, reinterpret_cast<float*>(p[out_]) + begin);
     });
   }
 
  private:
   int64_t rows_, columns_;
   int in_, out_;
+  bool wide_;  // the result is float64
 };
 
 /// Softmax over the last dimension, its logarithm, or the gradient of either.
@@ -193,10 +195,10 @@ std::unique_ptr<Sweep> build_loss(const plan::Plan& plan, int value) {
   for (const Op* op :
        {&softmax_op(), &log_softmax_op(), &softmax_grad_op(), &log_softmax_grad_op()})
     if (v.op == op) return build_softmax(plan, value);
-  if (v.op == &logsumexp_op() && v.dtype == DType::kFloat32) {
+  if (v.op == &logsumexp_op() && plan.values[v.in[0]].dtype == DType::kFloat32) {
     const Shape& x = plan.values[v.in[0]].shape;
     if (x.rank() == 0 || v.attributes.as<SoftmaxAttributes>().dim != x.rank() - 1) return nullptr;
-    return std::make_unique<LogSumExpSweep>(x, v.in[0], value);
+    return std::make_unique<LogSumExpSweep>(x, v.in[0], value, v.dtype == DType::kFloat64);
   }
   const bool gradient = v.op == &cross_entropy_grad_op();
   if ((!gradient && v.op != &cross_entropy_op()) || v.dtype != DType::kFloat32) return nullptr;

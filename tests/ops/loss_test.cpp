@@ -2,12 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "ballast/grad/grad.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
+#include "ballast/ops/shape_ops.h"
 #include "ballast/ops/softmax.h"
 #include "tests/support/files.h"
 #include "tests/support/golden.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/targets.h"
 
 namespace ballast {
 namespace {
@@ -87,6 +92,21 @@ TEST(Loss, HugeLogitsOverflowNowhere) {
   EXPECT_EQ(loss.item(), 1000);
   loss.backward();
   EXPECT_EQ(x.grad().values<double>(), (std::vector<double>{-0.5, 0}));
+}
+
+// float32 has no digits left behind the point of such logits: their difference has.
+TEST(Loss, LargeLogitsLoseNothing) {
+  test::for_each_target([] {
+    for (const Shape& shape : {Shape{1, 3}, Shape{1, 3, 1}}) {
+      Tensor x = reshape(Tensor::from({1e8f, 1e8f, 0.0f}), shape).detach();
+      x.set_requires_grad();
+      const Tensor y = reshape(ints({0}), shape.rank() == 2 ? Shape{1} : Shape{1, 1});
+      const Tensor loss = cross_entropy(x, y);
+      EXPECT_NEAR(loss.item(), std::log(2.0), 1e-6) << shape.str();
+      EXPECT_EQ(grad(loss, {x})[0].values<float>(), (std::vector<float>{-0.5f, 0.5f, 0}))
+          << shape.str();
+    }
+  });
 }
 
 TEST(Loss, GradientsMatchFiniteDifferences) {
