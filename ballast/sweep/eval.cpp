@@ -26,6 +26,7 @@ class Needed {
     nodes_.clear();
     uses_.clear();
     keep_.clear();
+    made_again_.clear();
     for (Node* root : roots)
       if (!root->evaluated()) visit(*root);
     for (Node* root : roots)
@@ -113,6 +114,7 @@ class Needed {
         nodes_.push_back(node);
         uses_.push_back(0);
         keep_.push_back(0);
+        made_again_.push_back(0);
         stack.pop_back();
       }
     }
@@ -139,7 +141,7 @@ class Needed {
   /// Keeps a value for a later derivative: in memory, or as what it is quickly made of again. A
   /// normalized activation is a multiply-add away from the product it was made of.
   void keep(const Node& n) {
-    if (n.evaluated() || keep_[n.index]) return;
+    if (n.evaluated() || keep_[n.index] || made_again_[n.index]) return;
     const auto kind = n.op->traits().kind;
     int full = 0;
     for (const auto& in : n.inputs) full += in->shape == n.shape;
@@ -151,13 +153,14 @@ class Needed {
       keep_[n.index] = 1;
       return;
     }
+    made_again_[n.index] = 1;
     for (const auto& in : n.inputs) keep(*in);
   }
 
   uint64_t walk_ = 0;
   std::vector<Node*> nodes_;
   std::vector<int32_t> uses_;
-  std::vector<char> keep_;
+  std::vector<char> keep_, made_again_;
   std::vector<Frame> stack_;
 };
 
