@@ -2,6 +2,7 @@
 
 #include "ballast/grad/grad.h"
 #include "ballast/ops/pointwise.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -49,10 +50,25 @@ class ReverseWalk {
     }
   }
 
-  /// Where the walk has `node`, or -1. To be asked before `run`.
-  int32_t find(const Node& node) const { return node.walk == walk_ ? node.index : -1; }
-  /// The gradient that reached the node found at `index`; undefined where none did.
-  Tensor at(int32_t index) const { return index < 0 ? Tensor() : grads_[index]; }
+  /// Where the walk has the value of `t`, and those it had before where it is a leaf. To be asked
+  /// before `run`.
+  std::vector<int32_t> find(const Tensor& t) const {
+    const Node& n = t.node();
+    std::vector<int32_t> found;
+    if (n.walk == walk_) found.push_back(n.index);
+    if (!n.grad_leaf || !n.slot) return found;
+    for (size_t i = 0; i < order_.size(); ++i)
+      if (order_[i] != &n && order_[i]->grad_leaf && order_[i]->slot == n.slot)
+        found.push_back(static_cast<int32_t>(i));
+    return found;
+  }
+  /// The gradient that reached the nodes found at `indices`; undefined where none did.
+  Tensor at(std::span<const int32_t> indices) const {
+    Tensor sum;
+    for (int32_t i : indices)
+      if (grads_[i].defined()) sum = sum.defined() ? sum + grads_[i] : grads_[i];
+    return sum;
+  }
 
   void accumulate_into_leaves() const {
     for (size_t i = 0; i < order_.size(); ++i) {
@@ -98,15 +114,19 @@ class ReverseWalk {
  private:
   static constexpr size_t kUsual = 64;  // nodes that the vectors have room for from the start
 
-  /// Throws where the rule of `n` would read a leaf as it no longer is.
-  static void check_inputs(const Node& n) {
-    const uint32_t reads = n.backward_reads();
-    for (int k = 0; k < n.inputs.size(); ++k)
-      check(!has_input(reads, k) || !n.inputs[k]->overwritten,
+  /// Throws where the rule of `n` would read a leaf, or its own result, as it no longer is.
+  static void check_read(const Node& n) {
+    const auto check_same = [](bool same, const Node& read) {
+      check(same,
             "one of the variables needed for gradient computation has been modified by an inplace "
             "operation: a tensor of shape {}. Hint: compute the loss again after changing its "
             "parameters.",
-            n.inputs[k]->shape);
+            read.shape);
+    };
+    const uint32_t reads = n.backward_reads();
+    check_same(!(reads & Op::kReadsOutput) || !n.rewritten, n);
+    for (int k = 0; k < n.inputs.size(); ++k)
+      check_same(!has_input(reads, k) || !n.inputs[k]->overwritten, *n.inputs[k]);
   }
 
   static void call_hooks(const Node& n, Tensor& grad) {
@@ -135,7 +155,7 @@ class ReverseWalk {
             ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
             "through the "
             "graph a second time or if you need to access saved tensors after calling backward.");
-      if (!n.grad_leaf) check_inputs(n);
+      if (!n.grad_leaf) check_read(n);
       stack.push_back({&n, 0});
     };
     enter(root);
@@ -166,7 +186,8 @@ Tensor seed_for(const Tensor& output, const Tensor& gradient) {
     check(gradient.shape() == output.shape(),
           "Mismatch in shape: grad_output[0] has a shape of {} and output[0] has a shape of {}.",
           gradient.shape(), output.shape());
-    return gradient.to(output.dtype());
+    const Tensor g = gradient.to(output.dtype());
+    return g.node().external() ? clone(g) : g;
   }
   check(output.numel() == 1, "grad can be implicitly created only for scalar outputs");
   const Tensor one = Scalar(1.0).beside(output);
@@ -200,15 +221,15 @@ std::vector<Tensor> grads(const std::vector<Tensor>& outputs, const std::vector<
     seeds.push_back(seed_for(outputs[i], grad_outputs[i]));
   std::lock_guard lock(graph_mutex());
   ReverseWalk walk(outputs);
-  std::vector<int32_t> found;
+  std::vector<std::vector<int32_t>> found;
   for (const Tensor& in : inputs) {
     check(in.requires_grad(), "One of the differentiated Tensors does not require grad");
-    found.push_back(walk.find(in.node()));
+    found.push_back(walk.find(in));
   }
   walk.run(seeds);
   std::vector<Tensor> out;
-  for (int32_t index : found) {
-    out.push_back(walk.at(index));
+  for (const auto& indices : found) {
+    out.push_back(walk.at(indices));
     check(allow_unused || out.back().defined(),
           "The differentiated Tensor at index {} appears to not have been used in the graph. Set "
           "allow_unused=True if this is the desired behavior.",

@@ -43,6 +43,7 @@ class Node : public Counted<Node>, public Recycled<Node> {
   bool grad_leaf = false;    // autograd stops here and accumulates into the owner's grad
   bool released = false;     // backward() has been through: the inputs are no longer kept for it
   bool overwritten = false;  // a gradient leaf whose owner has been given another value since
+  bool rewritten = false;    // the elements are not those that `op` made: written to since
   InlineVector<Ref<Node>, 4> inputs;
   Attributes attributes;
   Ref<Buffer> buffer;  // null until evaluated
@@ -64,6 +65,16 @@ class Node : public Counted<Node>, public Recycled<Node> {
   void publish_row_major() { atomic_layout().store(Layout(), std::memory_order_release); }
   /// Whether someone else may change the memory at any time.
   bool external() const { return evaluated() && row_major() && buffer->external(); }
+  /// Takes another node's place in the graph: what it was computed from.
+  void take_history(const Node& n) {
+    requires_grad = n.requires_grad;
+    grad_leaf = n.grad_leaf;
+    released = n.released;
+    rewritten = n.rewritten;
+    op = n.op;
+    inputs = n.inputs;
+    attributes = n.attributes;
+  }
   std::byte* data() const { return buffer->data(); }
   int64_t numel() const { return shape.numel(); }
   /// What the gradient rule will read, of the gradients that are asked for.
@@ -89,7 +100,22 @@ Ref<Node> leaf_over(const Node& node);
 
 /// Walks over the graph use the scratch fields of shared nodes: one walk at a time. Recursive,
 /// because recording an operation during a walk may evaluate.
-std::recursive_mutex& graph_mutex();
+class GraphMutex {
+ public:
+  void lock() {
+    if (!mutex_.try_lock()) wait_.load()(mutex_);
+  }
+  void unlock() { mutex_.unlock(); }
+  /// How a thread waits for the lock: a walk may call back into a language with a lock of its own,
+  /// which whoever waits here must let go of.
+  using Wait = void (*)(std::recursive_mutex&);
+  void wait_by(Wait wait) { wait_.store(wait); }
+
+ private:
+  std::recursive_mutex mutex_;
+  std::atomic<Wait> wait_{[](std::recursive_mutex& m) { m.lock(); }};
+};
+GraphMutex& graph_mutex();
 /// A number no other walk has.
 uint64_t next_walk();
 

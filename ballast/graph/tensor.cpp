@@ -12,6 +12,10 @@ thread_local bool t_grad_enabled = true;
 // bounded, and so is the depth of every walk over them.
 constexpr int kMaxDepth = 4096;
 
+// State that is updated again and again while nobody looks at a result (statistics are
+// recalibrated) is computed after so many updates: what they are computed from is kept until then.
+constexpr int kMostUpdates = 8;
+
 void add_input(Node& node, const Tensor& t) {
   Node& in = t.node();
   // Memory that someone else may change is read as it is now.
@@ -70,8 +74,8 @@ void Node::destroy(Node* self) {
   running = false;
 }
 
-std::recursive_mutex& graph_mutex() {
-  static std::recursive_mutex mutex;
+GraphMutex& graph_mutex() {
+  static GraphMutex mutex;
   return mutex;
 }
 
@@ -159,6 +163,7 @@ void TensorImpl::forget_views() {
 
 void TensorImpl::drop() {
   if (node_ && node_->grad_leaf) node_->overwritten = true;
+  if (retains_grad()) node_->slot->owner = nullptr;
   node_ = {};
 }
 
@@ -189,23 +194,30 @@ GradSlot& TensorImpl::slot() {
 void TensorImpl::assign(Ref<Node> value) {
   if (value.get() == node_.get()) return;
   if (is_view()) return assign_view(std::move(value));
+  const bool retains = retains_grad();
   forget_views();
   drop();
   node_ = std::move(value);
+  if (retains && node_->requires_grad && !node_->slot) slot().owner = this;
+}
+
+void TensorImpl::move(Ref<Node> same) {
+  forget_views();
+  node_ = std::move(same);
 }
 
 void TensorImpl::adopt(Node& leaf) {
-  if (!leaf_slot) {
-    leaf_slot = make_ref<GradSlot>();
-    leaf_slot->owner = this;
-  }
+  if (!leaf_slot) leaf_slot = make_ref<GradSlot>();
+  leaf_slot->owner = this;
   leaf.requires_grad = leaf.grad_leaf = true;
   leaf.slot = leaf_slot;
 }
 
 void TensorImpl::set_leaf(Ref<Node> leaf, bool requires_grad) {
-  leaf_slot = {};
-  if (requires_grad) adopt(*leaf);
+  if (requires_grad)
+    adopt(*leaf);
+  else if (leaf_slot)
+    leaf_slot->owner = nullptr;  // hooks stay, for when it collects gradients again
   node_ = std::move(leaf);
 }
 
@@ -270,8 +282,18 @@ std::vector<PendingState>& pending_state() {
 }
 
 void update_state(const Tensor& state, const Tensor& value) {
-  pending_state().push_back({Ref<TensorImpl>(state.impl()), state.impl()->node()});
+  auto& pending = pending_state();
+  const Ref<Node> before = state.impl()->node();
+  int updates = 1;
+  if (!before->evaluated()) {
+    const auto last = std::find_if(pending.rbegin(), pending.rend(), [&](const PendingState& p) {
+      return p.state.get() == state.impl();
+    });
+    if (last != pending.rend()) updates += last->updates;
+  }
+  pending.push_back({Ref<TensorImpl>(state.impl()), before, updates});
   state.impl()->assign(Ref<Node>(&value.node()));
+  if (updates >= kMostUpdates) state.eval();
 }
 
 }  // namespace ballast

@@ -28,7 +28,8 @@ struct View {
   int64_t offset = 0;    // both in elements of the row-major base
   std::array<int64_t, Shape::kMaxRank> strides{};
   Shape shape;
-  bool detached = false;  // gradients do not flow back to the base
+  bool detached = false;     // gradients do not flow back to the base
+  bool of_detached = false;  // a view of a tensor that is such a view itself
 
   /// Whether the elements lie one after the other.
   bool contiguous() const;
@@ -51,6 +52,8 @@ class TensorImpl : public Counted<TensorImpl>, public Recycled<TensorImpl> {
   void assign(Ref<Node> value);
   /// Replaces the value by one of another place (and shape, perhaps): views keep showing the old.
   void rebind(Ref<Node> value);
+  /// Takes the same value, elsewhere in memory.
+  void move(Ref<Node> same);
   /// The value's memory is about to be written to: views must look again.
   void forget_views();
   /// Makes this a view of `base`, of which it shows what `view` says.
@@ -66,7 +69,13 @@ class TensorImpl : public Counted<TensorImpl>, public Recycled<TensorImpl> {
 
   Ref<TensorImpl> grad;
   std::unique_ptr<View> view;  // null for what is no view and has been none
-  Ref<GradSlot> leaf_slot;     // of a gradient leaf
+  Ref<GradSlot> leaf_slot;     // of a gradient leaf, and of what has been one
+
+  /// Whether this is a leaf that collects its gradient; or no leaf, and keeps it all the same.
+  bool collects_grad() const { return leaf_slot && leaf_slot->owner; }
+  bool retains_grad() const {
+    return node_ && !node_->grad_leaf && node_->slot && node_->slot->owner == this;
+  }
 
  private:
   friend struct ViewGroup;
@@ -142,6 +151,9 @@ class Tensor {
     auto d = data<T>();
     return std::vector<T>(d.begin(), d.end());
   }
+  /// Moves the elements, row-major, to memory that no other tensor shares, unless they lie there.
+  /// The value and its history stay the same.
+  void unshare();
   /// Writable row-major elements, no longer shared with any other tensor; not recorded by autograd.
   template <class T>
   std::span<T> mutable_data();
@@ -223,6 +235,7 @@ void update_state(const Tensor& state, const Tensor& value);
 struct PendingState {
   Ref<TensorImpl> state;
   Ref<Node> before;  // its value until then
+  int updates;       // of this state that wait, with this one
 };
 std::vector<PendingState>& pending_state();
 

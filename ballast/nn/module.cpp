@@ -41,6 +41,7 @@ Tensor copy_of(const Tensor& t) {
 /// The value of `t` becomes `value` (of another type, perhaps); autograd keeps seeing the leaf it
 /// was.
 void set_value(const Tensor& t, const Tensor& value) {
+  if (&value.node() == &t.node()) return;
   const bool leaf = t.requires_grad();
   Tensor fresh = value.detach();
   fresh.eval();

@@ -233,8 +233,15 @@ void Tensor::copy_(const Tensor& source) {
   if (value.node().external()) value = clone(value);
   const Node& now = node();
   if (now.external()) return ops::write_memory(*this, value);
-  const Ref<Node> n = value.impl()->node();
-  if (now.grad_leaf) impl_->adopt(*n);
+  Ref<Node> n = value.impl()->node();
+  if (now.grad_leaf) {
+    impl_->adopt(*n);
+  } else if (now.requires_grad && !impl_->is_view()) {
+    // It keeps its place in the graph, as in PyTorch, with other elements.
+    n = leaf_over(value.eval().node());
+    n->take_history(now);
+    n->rewritten = true;
+  }
   impl_->assign(n);
 }
 

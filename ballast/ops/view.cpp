@@ -208,7 +208,7 @@ void TensorImpl::derive() {
   if (!value.defined() || value.shape() != v.shape)
     value = reshape(value.defined() ? value : base, v.shape);
   set_grad_enabled(before);
-  if (!leaf_slot) {
+  if (!collects_grad()) {
     node_ = Ref<Node>(&value.node());
     return;
   }
@@ -227,6 +227,10 @@ void TensorImpl::assign_view(Ref<Node> value) {
   check(!shares_elements(v),
         "unsupported operation: more than one element of the written-to tensor refers to a single "
         "memory location. Please clone() the tensor before performing the operation.");
+  check<NotImplementedError>(
+      !v.of_detached || !grad_enabled() || !value->requires_grad,
+      "a value that requires a gradient cannot be written to a part of a detached tensor: clone() "
+      "the tensor first");
   const Ref<ViewGroup> group = v.group;
   const Ref<Node> whole = base_written(v, value);
   if (!whole)
@@ -294,6 +298,8 @@ void write(const Tensor& x, const Tensor& value) {
     check(!value_of(*impl.view->group).node().grad_leaf,
           "a view of a leaf Variable that requires grad is being used in an in-place operation.");
   }
+  // Tensors do not share what belongs to one of them: a leaf, or memory that others write to.
+  if (v.node().grad_leaf || v.node().external()) v = clone(v);
   impl.assign(Ref<Node>(&v.node()));
 }
 
@@ -305,6 +311,7 @@ Tensor as_view(Tensor out, const Tensor& x, View v) {
   const View* own = x.impl()->is_view() ? x.impl()->view.get() : nullptr;
   if (own) {
     v.offset += own->offset;
+    v.of_detached = own->detached && !v.detached;
     v.detached |= own->detached;
   }
   v.detached |= x.requires_grad() && !out.requires_grad();

@@ -8,6 +8,27 @@
 
 namespace ballast {
 
+namespace {
+
+/// Moves an evaluated, row-major value to memory that no other has, unless it lies there. Returns
+/// the node that was left behind, if one was.
+Ref<Node> leave_shared(TensorImpl& tensor) {
+  tensor.forget_views();
+  Node& n = *tensor.node();
+  if (n.buffer->refs() == 1 && !n.buffer->external() && n.refs() == 1) return {};
+  check<NotImplementedError>(!tensor.is_view(),
+                             "the elements of this view belong to another tensor; clone() it");
+  Ref<Node> own = make_leaf(n.shape, n.dtype);
+  std::memcpy(own->data(), n.data(), n.numel() * size_of(n.dtype));
+  own->take_history(n);
+  own->slot = n.slot;
+  Ref<Node> left = tensor.node();
+  tensor.move(std::move(own));
+  return left;
+}
+
+}  // namespace
+
 const Tensor& Tensor::eval() const {
   if (!node().evaluated()) ballast::eval(std::span<const Tensor>(this, 1));
   return *this;
@@ -43,22 +64,16 @@ std::span<T> Tensor::mutable_data() {
     return all.subspan(v.offset, numel());
   }
   data<T>();
-  impl_->forget_views();
+  if (const Ref<Node> left = leave_shared(*impl_); left && left->grad_leaf)
+    left->overwritten = true;
   Node& n = node();
-  if (n.buffer->refs() > 1 || n.buffer->external() || n.refs() > 1) {
-    Ref<Node> own = make_leaf(n.shape, n.dtype);
-    std::memcpy(own->data(), n.data(), n.numel() * sizeof(T));
-    own->requires_grad = n.requires_grad;
-    own->grad_leaf = n.grad_leaf;
-    own->slot = n.slot;
-    // It keeps its history, and with it its place in the graph.
-    own->op = n.op;
-    own->inputs = n.inputs;
-    own->attributes = n.attributes;
-    own->released = n.released;
-    impl_->assign(std::move(own));
-  }
-  return {reinterpret_cast<T*>(node().data()), static_cast<size_t>(node().numel())};
+  n.rewritten = n.op != nullptr;
+  return {reinterpret_cast<T*>(n.data()), static_cast<size_t>(n.numel())};
+}
+
+void Tensor::unshare() {
+  dispatch(dtype(), [&](auto zero) { data<decltype(zero)>(); });
+  leave_shared(*impl_);
 }
 
 template <class T>

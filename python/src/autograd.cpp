@@ -164,7 +164,10 @@ void backward_to(const Tensor& t, std::vector<Tensor> leaves, const Tensor& weig
   for (size_t i = 0; i < leaves.size(); ++i) {
     if (!found[i].defined()) continue;
     const Tensor before = leaves[i].grad();
-    leaves[i].set_grad(before.defined() ? before + found[i] : found[i]);
+    if (!before.defined() || create_graph)
+      leaves[i].set_grad(before.defined() ? before + found[i] : found[i]);
+    else
+      before.impl()->assign((before + found[i]).impl()->node());
   }
 }
 
@@ -186,6 +189,12 @@ void bind_autograd(nb::module_& m, nb::class_<Tensor>& c) {
     return nb::tuple(out);
   });
   m.def("_record_function", &record_function);
+  // A walk calls hooks, which need the interpreter's lock.
+  graph_mutex().wait_by([](std::recursive_mutex& mutex) {
+    if (!PyGILState_Check()) return mutex.lock();
+    nb::gil_scoped_release release;
+    mutex.lock();
+  });
   m.def("_eval", [](const std::vector<Tensor>& tensors) {
     nb::gil_scoped_release release;
     eval(tensors);

@@ -74,8 +74,7 @@ Ref<Buffer> shared_memory(Tensor& t) {
   row_major(t);
   Node& n = t.node();
   if (n.buffer->external()) return n.buffer;
-  if (n.refs() > 1 || n.buffer->refs() > 1)
-    dispatch(t.dtype(), [&](auto zero) { t.mutable_data<decltype(zero)>(); });
+  t.unshare();
   Ref<Buffer> inner = t.node().buffer;
   return t.node().buffer = Buffer::wrap(inner->data(), inner->bytes(), [inner] {});
 }

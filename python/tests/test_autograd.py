@@ -1,5 +1,10 @@
 """Hooks, functions with derivatives of their own, checkpoints, graphs walked twice."""
 
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
 import pytest
 
 import ballast as torch
@@ -184,3 +189,218 @@ def test_grad_modes_nest_and_decorate():
     with torch.inference_mode():
         assert not (x * 2).requires_grad
     assert torch.is_grad_enabled()
+
+
+def weights():
+    return torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+
+
+def test_frozen_tensors_collect_nothing_and_others_do_not_collect_for_them():
+    w = weights()
+    y = (w * 2).sum()
+    w.requires_grad_(False)
+    del w
+    others = [torch.zeros(3, requires_grad=True) for _ in range(8)]
+    y.backward()
+    assert all(t.grad is None for t in others)
+
+    k = weights() * 1
+    k.retain_grad()
+    z = (k * 5).sum()
+    k.mul_(2)
+    del k
+    others = [torch.zeros(3, requires_grad=True) * 1 for _ in range(8)]
+    for t in others:
+        t.retain_grad()
+    z.backward()
+    assert all(t.grad is None for t in others)
+
+
+def test_hooks_outlive_freezing():
+    w = weights()
+    w.register_hook(lambda g: g * 10)
+    w.requires_grad_(False)
+    w.requires_grad_(True)
+    (w * 2).sum().backward()
+    assert w.grad.tolist() == [20, 20, 20]
+
+
+def test_a_retained_gradient_is_that_of_the_latest_value():
+    x = weights() * 1
+    x.retain_grad()
+    x.mul_(3)
+    x.sum().backward()
+    assert x.grad.tolist() == [1, 1, 1]
+
+
+def test_parameters_written_into_a_tensor_get_their_gradients():
+    w = weights()
+    z = torch.ones(4, 3)
+    z[1] = w
+    z[2].copy_(w)
+    z[3] = w * 2
+    ((z * z).sum() + (w * 0).sum()).backward()
+    assert w.grad.tolist() == [12, 24, 36]
+
+    a, b = (torch.tensor(v, requires_grad=True) for v in (2.0, 3.0))
+    m = torch.zeros(2, 2)
+    m[0, 0], m[1, 1], m[0, 1] = a, b, a * b
+    (m @ m).sum().backward()
+    assert (a.grad.item(), b.grad.item()) == (25, 22)
+
+
+def test_a_whole_written_from_a_parameter_is_not_that_parameter():
+    w = weights()
+    x = torch.zeros(3)
+    x.copy_(w)
+    assert not x.is_leaf
+    x.mul_(2)
+    x.sum().backward()
+    assert w.grad.tolist() == [2, 2, 2]
+
+
+def test_parts_of_detached_tensors_refuse_what_needs_a_gradient():
+    w = weights()
+    x = torch.randn(4, 3)
+    z = x.detach()
+    with pytest.raises(NotImplementedError, match="clone"):
+        z[1] = w * 2
+    z[1] = torch.ones(3)
+    z.mul_(w)
+    z.sum().backward()
+    assert w.grad[1].item() == pytest.approx(z.detach()[:, 1].sum().item() / 2)
+
+
+def test_values_written_without_gradients_keep_their_history():
+    x = weights()
+    h = x * 2
+    with torch.no_grad():
+        h.clamp_(max=3)
+    assert h.tolist() == [2, 3, 3]
+    h.sum().backward()
+    assert x.grad.tolist() == [2, 2, 2]
+
+
+def test_results_that_a_derivative_reads_may_not_be_written_to():
+    x = weights()
+    y = x.sigmoid()
+    y.detach().mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace"):
+        y.sum().backward()
+
+
+def test_written_tensors_do_not_share_memory_with_their_source():
+    for make in (torch.tensor, lambda v: torch.from_numpy(np.array(v, dtype="f4"))):
+        w, b = weights(), make([5.0, 6.0, 7.0])
+        h = w * 1
+        h[:] = b
+        b.mul_(10)
+        assert h.tolist() == [5, 6, 7]
+    x, z, seed = weights(), weights(), np.ones(3, "f4")
+    (x + z).backward(torch.from_numpy(seed))
+    seed[:] = 5
+    assert x.grad.tolist() == [1, 1, 1]
+
+
+def test_gradients_reach_parameters_that_have_changed_since():
+    w = weights()
+    y = (w * 2).sum()
+    with torch.no_grad():
+        w.add_(1)
+    held = w.grad = torch.ones(3)
+    y.backward(inputs=[w], retain_graph=True)
+    assert held.tolist() == [3, 3, 3]
+    assert torch.autograd.grad(y, w)[0].tolist() == [2, 2, 2]
+
+
+def test_parameters_may_be_looked_at_before_backward():
+    net = torch.nn.Linear(3, 2)
+    y = net(torch.ones(1, 3, requires_grad=True)).pow(2).sum()
+    for p in net.parameters():
+        p.detach().numpy().std()
+    net.float()
+    y.backward()
+    assert net.weight.grad is not None
+
+
+@pytest.mark.parametrize("owner", ["module", "optimizer"])
+def test_gradients_are_set_to_zero_in_place(owner):
+    net = torch.nn.Linear(3, 2)
+    net(torch.ones(1, 3)).sum().backward()
+    held = net.weight.grad
+    who = net if owner == "module" else torch.optim.SGD(net.parameters(), lr=0.1)
+    who.zero_grad(set_to_none=False)
+    assert held.abs().sum().item() == 0
+    net(torch.ones(1, 3)).sum().backward()
+    assert held.tolist() == torch.ones(2, 3).tolist()
+
+
+def test_hooks_and_threads_do_not_wait_for_each_other():
+    """A walk over the graph calls hooks while others hold the interpreter's lock."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(
+                """
+                import threading
+                import ballast as torch
+
+                def backward():
+                    for _ in range(300):
+                        x = torch.ones(4, requires_grad=True)
+                        x.register_hook(lambda g: g * 2)
+                        (x * 3).sum().backward()
+
+                def detach():
+                    t = torch.ones(4)
+                    while working.is_alive():
+                        t.detach()
+
+                working = threading.Thread(target=backward)
+                others = [threading.Thread(target=detach) for _ in range(2)]
+                working.start()
+                for t in others:
+                    t.start()
+                for t in (working, *others):
+                    t.join()
+                """
+            ),
+        ],
+        timeout=120,
+    )
+    assert done.returncode == 0
+
+
+def test_statistics_that_nobody_looks_at_do_not_pile_up():
+    """The reading of a process's memory is Linux's."""
+    program = """
+        import ballast as torch
+
+        def resident():
+            with open("/proc/self/statm") as f:
+                return int(f.read().split()[1]) * 4096
+
+        net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4)).train()
+
+        def run(batches):
+            with torch.no_grad():
+                for _ in range(batches):
+                    net(torch.randn(8, 3, 64, 64))
+
+        run(40)
+        before = resident()
+        run(400)
+        print((resident() - before) >> 20, net[1].num_batches_tracked.item())
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    grown, batches = subprocess.run(command, capture_output=True, text=True).stdout.split()
+    assert int(batches) == 440
+    assert int(grown) < 40  # 400 batches are 150 MiB
+
+
+def test_values_made_of_parts_again_and_again():
+    y = torch.randn(2, 8, requires_grad=True)
+    for _ in range(40):
+        y = torch.cat([y[:, 4:], y[:, :4]], 1)
+    (y * y).sum().item()

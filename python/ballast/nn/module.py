@@ -9,7 +9,7 @@ from .. import _core
 from .._core import Tensor
 from ._hooks import Hooks, RemovableHandle
 from ._state import IncompatibleKeys, State
-from .parameter import Buffer, Parameter
+from .parameter import Buffer, Parameter, clear_gradients
 
 __all__ = ["IncompatibleKeys", "Module", "RemovableHandle"]
 
@@ -313,13 +313,7 @@ class Module(Hooks, State):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set them to zero."""
-        for p in self.parameters():
-            if p.grad is None:
-                continue
-            if set_to_none:
-                p.grad = None
-            else:
-                p.grad = _core.zeros_like(p)
+        clear_gradients(self.parameters(), set_to_none)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True):
         """Replace the value of every parameter, its gradient and every buffer by ``fn`` of it."""
@@ -328,8 +322,10 @@ class Module(Hooks, State):
                 module._apply(fn)
         for p in self._parameters.values():
             if p is not None:
-                grad = p.grad
-                p.data = fn(p.detach())
+                grad, value = p.grad, p.detach()
+                made = fn(value)
+                if made is not value:
+                    p.data = made
                 if grad is not None:
                     p.grad = fn(grad)
         for name, b in self._buffers.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .. import _core
 from .._core import Tensor
 
@@ -32,6 +34,19 @@ class Buffer(Tensor):
     def __init__(self, data: Tensor, *, persistent: bool = True):
         super().__init__(data, False)
         self.persistent = persistent
+
+
+def clear_gradients(parameters: Iterable[Tensor], set_to_none: bool) -> None:
+    """Forget the gradients of `parameters`, or set them to zero where they lie."""
+    for p in parameters:
+        if p.grad is None:
+            continue
+        if set_to_none:
+            p.grad = None
+        elif p.grad.requires_grad:  # it belongs to a graph
+            p.grad = _core.zeros_like(p.grad.detach())
+        else:
+            p.grad.zero_()
 
 
 class _Uninitialized:

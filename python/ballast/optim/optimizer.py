@@ -9,6 +9,7 @@ from .. import _core
 from .._core import Tensor
 from ..autograd import enable_grad, no_grad
 from ..nn._hooks import RemovableHandle, _add
+from ..nn.parameter import clear_gradients
 
 
 def _tensors(params: Any) -> list[Tensor]:
@@ -90,9 +91,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set them to zero."""
-        for p in self._parameters():
-            if p.grad is not None:
-                p.grad = None if set_to_none else _core.zeros_like(p.detach())
+        clear_gradients(self._parameters(), set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters.
