@@ -1,6 +1,7 @@
 #include "ballast/ops/linear_algebra.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "ballast/ops/compare.h"
@@ -167,7 +168,7 @@ Indexed median(const Tensor& x, int64_t dim, bool keepdim) {
   const int at = x.shape().normalize(dim);
   const int64_t n = x.dim() > 0 ? x.shape()[at] : 1;
   check<IndexError>(n > 0, "median(): Expected reduction dim {} to have non-zero size.", at);
-  const Indexed middle = kthvalue(x, (n + 1) / 2, dim, keepdim);
+  Indexed middle = kthvalue(x, (n + 1) / 2, dim, keepdim);
   if (!is_floating(x.dtype())) return middle;
   // NaN, the last in order, wins.
   const Indexed last = kthvalue(x, n, dim, keepdim);
@@ -188,7 +189,7 @@ Unique unique(const Tensor& x) {
     std::vector<int64_t> order(n), inverse(n), counts, first;
     std::iota(order.begin(), order.end(), 0);
     // NaN come last, each for itself.
-    const auto before = [](T a, T b) { return a < b || (a == a && b != b); };
+    const auto before = [](T a, T b) { return a < b || (!std::isnan(a) && std::isnan(b)); };
     std::stable_sort(order.begin(), order.end(),
                      [&](int64_t a, int64_t b) { return before(data[a], data[b]); });
     for (int64_t i : order) {

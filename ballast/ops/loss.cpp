@@ -193,7 +193,7 @@ Tensor probability_loss(const Tensor& log_p, const Tensor& target,
   const double smooth = options.label_smoothing, classes = static_cast<double>(log_p.size(1));
   Tensor goal = smooth > 0 ? target * (1 - smooth) + smooth / classes : target;
   if (options.weight.defined()) goal = goal * beside_classes(options.weight, log_p);
-  const Tensor loss = neg(sum(log_p * goal, {1}));
+  Tensor loss = neg(sum(log_p * goal, {1}));
   if (options.reduction == Reduction::kNone) return loss;
   return options.reduction == Reduction::kSum ? sum(loss) : mean(loss);
 }

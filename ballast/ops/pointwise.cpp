@@ -132,8 +132,8 @@ struct Extreme {
   static constexpr uint32_t kReads = kAB;
   template <class T>
   static T apply(T a, T b) {
-    if (a != a) return a;  // NaN
-    if (b != b) return b;
+    if (std::isnan(a)) return a;
+    if (std::isnan(b)) return b;
     return Larger ? std::max(a, b) : std::min(a, b);
   }
   // The step function as (relu(d)/d) would be 0/0 at a tie; steps are made of two comparisons

@@ -139,7 +139,7 @@ struct Pool {
 /// Scratch memory that is handed out bit by bit.
 class Memory {
  public:
-  explicit Memory(std::initializer_list<int64_t> bytes) {
+  Memory(std::initializer_list<int64_t> bytes) {
     int64_t all = 0;
     for (int64_t b : bytes) all += padded(b);
     at_ = scratch(static_cast<size_t>(all));
