@@ -75,12 +75,7 @@ class ReverseWalk {
       const Ref<GradSlot> slot = order_[i]->grad_leaf ? order_[i]->slot : Ref<GradSlot>();
       if (!slot || !slot->owner || !grads_[i].defined()) continue;
       const Ref<TensorImpl> owner(slot->owner);
-      const Tensor sum = owner->grad ? Tensor(owner->grad) + grads_[i] : grads_[i];
-      // What can be differentiated again is not overwritten.
-      if (owner->grad && !grad_enabled())
-        owner->grad->assign(Ref<Node>(&sum.node()));
-      else
-        owner->grad = make_ref<TensorImpl>(Ref<Node>(&sum.node()));
+      accumulate_grad(*owner, grads_[i]);
       for (const auto& hook : std::vector(slot->accumulated)) {
         Tensor tensor(owner);
         hook->run(tensor);
@@ -195,6 +190,15 @@ Tensor seed_for(const Tensor& output, const Tensor& gradient) {
 }
 
 }  // namespace
+
+void accumulate_grad(TensorImpl& leaf, const Tensor& gradient) {
+  const Tensor sum = leaf.grad ? Tensor(leaf.grad) + gradient : gradient;
+  // What can be differentiated again is not overwritten.
+  if (leaf.grad && !grad_enabled())
+    leaf.grad->assign(Ref<Node>(&sum.node()));
+  else
+    leaf.grad = make_ref<TensorImpl>(Ref<Node>(&sum.node()));
+}
 
 void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
   ballast::backward(*this, gradient, retain_graph, false);

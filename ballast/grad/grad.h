@@ -23,4 +23,8 @@ std::vector<Tensor> grads(const std::vector<Tensor>& outputs, const std::vector<
 /// `grad` can be differentiated again (and keeps the graph alive as long as it is held).
 void backward(const Tensor& output, const Tensor& gradient, bool retain_graph, bool create_graph);
 
+/// Adds `gradient` to the `grad` of a leaf: in place, unless gradients are enabled, so that the sum
+/// can be differentiated again.
+void accumulate_grad(TensorImpl& leaf, const Tensor& gradient);
+
 }  // namespace ballast

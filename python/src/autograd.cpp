@@ -161,14 +161,8 @@ void backward_to(const Tensor& t, std::vector<Tensor> leaves, const Tensor& weig
   nb::gil_scoped_release release;
   const std::vector<Tensor> found = grad(t, leaves, weight, retain_graph, create_graph, true);
   NoGrad off(!create_graph);
-  for (size_t i = 0; i < leaves.size(); ++i) {
-    if (!found[i].defined()) continue;
-    const Tensor before = leaves[i].grad();
-    if (!before.defined() || create_graph)
-      leaves[i].set_grad(before.defined() ? before + found[i] : found[i]);
-    else
-      before.impl()->assign((before + found[i]).impl()->node());
-  }
+  for (size_t i = 0; i < leaves.size(); ++i)
+    if (found[i].defined()) accumulate_grad(*leaves[i].impl(), found[i]);
 }
 
 }  // namespace
