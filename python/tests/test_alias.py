@@ -5,6 +5,7 @@ import sys
 import textwrap
 
 import pytest
+from interpreter import python
 
 
 def run(program: str, *arguments: str, tmp_path) -> subprocess.CompletedProcess:
@@ -12,13 +13,6 @@ def run(program: str, *arguments: str, tmp_path) -> subprocess.CompletedProcess:
     path.write_text(textwrap.dedent(program))
     command = [sys.executable, "-m", "ballast.torch", str(path), *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
-
-
-def python(program: str, tmp_path) -> str:
-    command = [sys.executable, "-c", textwrap.dedent(program)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_a_script_runs_with_its_arguments_and_its_folder(tmp_path):
@@ -97,7 +91,7 @@ def test_installing_and_taking_it_back(tmp_path):
             print(error)
         assert torch is sys.modules["torch"]
         """,
-        tmp_path,
+        cwd=tmp_path,
     )
     assert "PyTorch has been imported in this process already" in out
 
