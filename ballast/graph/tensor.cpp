@@ -283,7 +283,7 @@ std::vector<PendingState>& pending_state() {
 
 void update_state(const Tensor& state, const Tensor& value) {
   auto& pending = pending_state();
-  const Ref<Node> before = state.impl()->node();
+  Ref<Node> before = state.impl()->node();
   int updates = 1;
   if (!before->evaluated()) {
     const auto last = std::find_if(pending.rbegin(), pending.rend(), [&](const PendingState& p) {
@@ -291,7 +291,7 @@ void update_state(const Tensor& state, const Tensor& value) {
     });
     if (last != pending.rend()) updates += last->updates;
   }
-  pending.push_back({Ref<TensorImpl>(state.impl()), before, updates});
+  pending.push_back({Ref<TensorImpl>(state.impl()), std::move(before), updates});
   state.impl()->assign(Ref<Node>(&value.node()));
   if (updates >= kMostUpdates) state.eval();
 }

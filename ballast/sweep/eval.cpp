@@ -26,16 +26,15 @@ class Needed {
     nodes_.clear();
     uses_.clear();
     keep_.clear();
-    made_again_.clear();
     for (Node* root : roots)
       if (!root->evaluated()) visit(*root);
     for (Node* root : roots)
-      if (root->walk == walk_) keep_[root->index] = 1;
+      if (root->walk == walk_) keep_[root->index] = Keep::kInMemory;
     keep_what_outlives();
   }
 
   const std::vector<Node*>& nodes() const { return nodes_; }
-  bool kept(size_t i) const { return keep_[i]; }
+  bool kept(size_t i) const { return keep_[i] == Keep::kInMemory; }
   /// Whether nothing here belongs to a graph that is or was to be differentiated.
   bool evaluation() const {
     return std::none_of(nodes_.begin(), nodes_.end(),
@@ -56,8 +55,8 @@ class Needed {
       const bool leaf = n.evaluated();
       *to++ = reinterpret_cast<uintptr_t>(leaf ? nullptr : n.op);
       *to++ = static_cast<uint64_t>(n.dtype) |
-              static_cast<uint64_t>(leaf ? n.layout : Layout()) << 8 |
-              uint64_t{keep_[i] != 0} << 16 | static_cast<uint64_t>(n.shape.rank()) << 24 |
+              static_cast<uint64_t>(leaf ? n.layout : Layout()) << 8 | uint64_t{kept(i)} << 16 |
+              static_cast<uint64_t>(n.shape.rank()) << 24 |
               static_cast<uint64_t>(leaf ? 0 : n.inputs.size()) << 32;
       for (int64_t d : n.shape) *to++ = static_cast<uint64_t>(d);
       if (leaf) continue;
@@ -83,7 +82,7 @@ class Needed {
         v.op = n.op;
         v.attributes = n.attributes;
         for (const auto& in : n.inputs) v.in.push_back(in->index);
-        v.output = keep_[i];
+        v.output = kept(i);
         if (v.output) p.outputs.push_back(static_cast<int>(i));
       }
       p.values.push_back(std::move(v));
@@ -92,6 +91,8 @@ class Needed {
   }
 
  private:
+  /// Whether a value outlives the evaluation; kMadeAgain: what it is made of does.
+  enum class Keep : char { kNot, kMadeAgain, kInMemory };
   struct Frame {
     Node* node;
     int next;
@@ -113,8 +114,7 @@ class Needed {
         node->index = static_cast<int32_t>(nodes_.size());
         nodes_.push_back(node);
         uses_.push_back(0);
-        keep_.push_back(0);
-        made_again_.push_back(0);
+        keep_.push_back(Keep::kNot);
         stack.pop_back();
       }
     }
@@ -129,10 +129,10 @@ class Needed {
     for (size_t i = 0; i < nodes_.size(); ++i) {
       Node* n = nodes_[i];
       if (n->evaluated()) continue;
-      if (n->refs() > uses_[i]) keep_[i] = 1;
+      if (n->refs() > uses_[i]) keep_[i] = Keep::kInMemory;
       if (!n->requires_grad || n->grad_leaf || n->released) continue;
       const uint32_t reads = n->backward_reads();
-      if (reads & Op::kReadsOutput) keep_[i] = 1;
+      if (reads & Op::kReadsOutput) keep_[i] = Keep::kInMemory;
       for (int k = 0; k < n->inputs.size(); ++k)
         if (has_input(reads, k)) keep(*n->inputs[k]);
     }
@@ -141,7 +141,7 @@ class Needed {
   /// Keeps a value for a later derivative: in memory, or as what it is quickly made of again. A
   /// normalized activation is a multiply-add away from the product it was made of.
   void keep(const Node& n) {
-    if (n.evaluated() || keep_[n.index] || made_again_[n.index]) return;
+    if (n.evaluated() || keep_[n.index] != Keep::kNot) return;
     const auto kind = n.op->traits().kind;
     int full = 0;
     for (const auto& in : n.inputs) full += in->shape == n.shape;
@@ -149,18 +149,15 @@ class Needed {
         n.dtype == DType::kFloat32 &&
         ((kind == Traits::Kind::kPointwise && full == 1) || kind == Traits::Kind::kConcatenate ||
          kind == Traits::Kind::kSlice || kind == Traits::Kind::kRepeat);
-    if (!cheap) {
-      keep_[n.index] = 1;
-      return;
-    }
-    made_again_[n.index] = 1;
+    keep_[n.index] = cheap ? Keep::kMadeAgain : Keep::kInMemory;
+    if (!cheap) return;
     for (const auto& in : n.inputs) keep(*in);
   }
 
   uint64_t walk_ = 0;
   std::vector<Node*> nodes_;
   std::vector<int32_t> uses_;
-  std::vector<char> keep_, made_again_;
+  std::vector<Keep> keep_;
   std::vector<Frame> stack_;
 };
 
