@@ -80,6 +80,16 @@ def test_a_worker_that_dies_is_told():
         list(DataLoader(Waiting(die), num_workers=2))
 
 
+def test_a_worker_that_is_dead_before_it_is_asked_is_told():
+    loader = DataLoader(Waiting(int), num_workers=1, persistent_workers=True)
+    assert len(list(loader)) == 4
+    for process in multiprocessing.active_children():
+        process.kill()
+        process.join()
+    with pytest.raises(RuntimeError, match=r"worker \(pid\(s\) \d+\) exited unexpectedly"):
+        list(loader)
+
+
 def test_a_worker_that_takes_too_long_is_told():
     loader = DataLoader(Waiting(lambda i: time.sleep(60)), num_workers=1, timeout=0.2)
     batches = iter(loader)

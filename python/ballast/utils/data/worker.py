@@ -298,8 +298,8 @@ class Workers:
 
     def begin(self, order: Iterator) -> Workers:
         """Start an epoch: send the first batches' numbers out."""
-        for i, conn in enumerate(self._conns):
-            conn.send((_Ready,))
+        for i in range(len(self._conns)):
+            self._send(i, (_Ready,))
             while not isinstance(self._answer(i), _Ready):
                 pass  # batches of an epoch that was left early
         self._order = order
@@ -321,9 +321,20 @@ class Workers:
         for numbers in islice(self._order, 1):
             while not self._open[self._turn]:
                 self._turn = (self._turn + 1) % len(self._open)
-            self._conns[self._turn].send((numbers,))
+            self._send(self._turn, (numbers,))
             self._asked.append(self._turn)
             self._turn = (self._turn + 1) % len(self._open)
+
+    def _send(self, worker: int, message: Any) -> None:
+        try:
+            self._conns[worker].send(message)
+        except ConnectionError as error:
+            raise self._died(worker) from error
+
+    def _died(self, worker: int) -> RuntimeError:
+        process = self._processes[worker]
+        process.join(_PATIENCE)
+        return RuntimeError(f"DataLoader worker (pid(s) {process.pid}) exited unexpectedly")
 
     def _answer(self, worker: int) -> Any:
         conn, process = self._conns[worker], self._processes[worker]
@@ -335,8 +346,7 @@ class Workers:
                 return _receive(conn)
         except (EOFError, ConnectionError):
             pass
-        process.join(_PATIENCE)
-        raise RuntimeError(f"DataLoader worker (pid(s) {process.pid}) exited unexpectedly")
+        raise self._died(worker)
 
     def __iter__(self) -> Workers:
         return self
