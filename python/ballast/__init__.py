@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import math as _math
+import sys as _sys
 
 from . import _core, _missing, _types
 from ._core import *
@@ -91,11 +92,6 @@ floor_divide, remainder = Tensor.floor_divide, Tensor.remainder
 newaxis = None
 
 
-def nonzero(input: Tensor) -> Tensor:
-    """Positions of the elements that are not zero, one per row."""
-    return input.nonzero()
-
-
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether both have the same size and elements."""
     return input.equal(other)
@@ -113,6 +109,8 @@ def allclose(
 
     return np.allclose(input.detach().numpy(), other.detach().numpy(), rtol, atol, equal_nan)
 
+
+_operations.spellings.install(_core, Tensor, linalg, nn.functional, _sys.modules[__name__])
 
 _missing.guard(globals(), "torch")
 _missing.guard(nn, "torch.nn")

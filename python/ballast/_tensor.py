@@ -6,8 +6,19 @@ from typing import Any
 
 from . import _core
 from ._core import Tensor
+from ._dtypes import can_cast
 from ._printing import text as _text
 from ._types import device as _device
+
+
+def assign(target: Tensor, value: Tensor) -> Tensor:
+    """Write the result of an operation, as far as PyTorch lets the types."""
+    if value.dtype is not target.dtype and not can_cast(value.dtype, target.dtype):
+        raise RuntimeError(
+            f"result type {value.dtype} can't be cast to the desired output type {target.dtype}"
+        )
+    target._written(value)
+    return target
 
 
 def in_place(name: str):
@@ -15,8 +26,7 @@ def in_place(name: str):
     function = getattr(Tensor, name)
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        self._written(function(self, *args, **kwargs))
-        return self
+        return assign(self, function(self, *args, **kwargs))
 
     method.__name__ = name + "_"
     method.__doc__ = f"In-place `{name}`."

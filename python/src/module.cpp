@@ -3,6 +3,7 @@
 #include "ballast/base/version.h"
 #include "ballast/kernels/target.h"
 #include "bind.h"
+#include "spellings.h"
 
 namespace ballast::python {
 
@@ -55,4 +56,5 @@ NB_MODULE(_core, m) {
   bind_onnx(m);
   bind_study(m);
   bind_statistics(m);
+  bind_spellings(m);
 }

@@ -24,6 +24,7 @@ The table says of each operator:
 
 import argparse
 import collections
+import functools
 import itertools
 import json
 import multiprocessing
@@ -71,6 +72,8 @@ UNDEFINED = {
     *("empty", "empty_like", "empty_permuted", "empty_strided", "new_empty", "new_empty_strided"),
     "resize_",
 }
+# Which of equal elements is found is left open.
+UNSTABLE = {"topk", "kthvalue", "median", "nanmedian", "mode"}
 # Samples of a type, at most; float64 samples have gradients and all forms.
 LIMITS = {torch.float64: 30, torch.float32: 10, torch.int64: 12, torch.bool: 8}
 LARGEST = 20_000  # elements of a sample's tensors
@@ -137,6 +140,8 @@ def ours(value):
     where there is nothing."""
     if _test_code(value):
         return rebound(value)
+    if isinstance(value, functools.partial):
+        return functools.partial(ours(value.func), *value.args, **value.keywords)
     if isinstance(value, torch.device):
         return str(value)
     if isinstance(value, (torch.dtype, torch.memory_format, torch.layout)):
@@ -244,6 +249,8 @@ def form_function(side, f, sample, layout=0, grad=True):
     result = f(x, *args, **kwargs)
     process = side.function(sample.output_process_fn_grad)
     shown = process(result)
+    if sample.unstable and not isinstance(result, side.lib.Tensor):
+        shown = result[0]
     return side.read(shown), side.gradients(shown, leaves)
 
 
@@ -290,7 +297,8 @@ def form_out(side, f, sample):
         ]
         out = outs[0] if isinstance(expected, side.lib.Tensor) else tuple(outs)
         result = side.tensors(f(x, *args, out=out, **kwargs))
-        shown.append((side.read(outs), [a is b for a, b in zip(result, outs, strict=True)]))
+        kept = outs[:1] if sample.unstable else outs
+        shown.append((side.read(kept), [a is b for a, b in zip(result, outs, strict=True)]))
     return shown
 
 
@@ -322,7 +330,8 @@ def close(kind: str, a: np.ndarray, b: np.ndarray) -> bool:
     if kind not in RELATIVE:
         return bool(np.array_equal(a, b))
     a, b = a.astype(np.float64), b.astype(np.float64)
-    largest = np.abs(a[np.isfinite(a)]).max(initial=0)
+    # Sums that cancel leave rounding errors of their terms.
+    largest = np.abs(a[np.isfinite(a)]).max(initial=0.1)
     return np.allclose(b, a, RELATIVE[kind], ABSOLUTE[kind] * largest, equal_nan=True)
 
 
@@ -351,6 +360,8 @@ def compare(form, f, sample, op) -> tuple[str, str]:
     if fine:
         return "raises", " ".join(f"{type(b).__name__}: {b}".split())
     if fine_too:
+        if form is form_strided:  # PyTorch cannot view some strided tensors
+            return "ok", ""
         return "accepts", f"PyTorch raises {type(a).__name__}: {a}"
     return "ok" if isinstance(b, type(a)) else "kind", f"{type(a).__name__}, not {b!r}"
 
@@ -377,10 +388,14 @@ def random_numbers(sample) -> bool:
     return bool(sample.kwargs.get("dropout_p")) or "generator" in sample.kwargs
 
 
-def numbered(sample, number: int) -> types.SimpleNamespace:
+def numbered(op, sample, number: int) -> types.SimpleNamespace:
     """The sample with its number (SampleInput's slots keep it from taking one)."""
     names = ("input", "args", "kwargs", "output_process_fn_grad", "summary")
-    return types.SimpleNamespace(number=number, **{n: getattr(sample, n) for n in names})
+    return types.SimpleNamespace(
+        number=number,
+        unstable=op.name in UNSTABLE and not getattr(sample.input, "requires_grad", False),
+        **{n: getattr(sample, n) for n in names},
+    )
 
 
 def samples(op, dtype) -> list:
@@ -396,7 +411,7 @@ def samples(op, dtype) -> list:
             out.append(s)
     limit = LIMITS[dtype]
     chosen = [out[i * len(out) // limit] for i in range(limit)] if len(out) > limit else out
-    return [numbered(s, i) for i, s in enumerate(chosen)]
+    return [numbered(op, s, i) for i, s in enumerate(chosen)]
 
 
 def forms(op, dtype):
@@ -416,7 +431,8 @@ def forms(op, dtype):
     if op.supports_out:
         yield "out", form_out, op.op, True
     for other in op.aliases:
-        yield f"name {other.name}", form_operator, other.op, True
+        if not other.name.startswith(FOREIGN):
+            yield f"name {other.name}", form_operator, other.op, True
 
 
 def applies(name: str, sample) -> bool:
@@ -453,7 +469,7 @@ def examine(op) -> dict:
         for wrong in itertools.islice(op.error_inputs("cpu"), 40):
             s = wrong.sample_input
             if usable((s.input, tuple(s.args), s.kwargs)):
-                note("errors", form_operator, op.op, numbered(s, 0))
+                note("errors", form_operator, op.op, numbered(op, s, 0))
     status = "full"
     if counts["wrong"]:
         status = "wrong"

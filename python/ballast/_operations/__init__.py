@@ -8,7 +8,7 @@ from .products import *
 from .reductions import *
 from .shapes import *
 
-from . import operators, in_place, layers, matrices  # isort: skip
+from . import operators, in_place, layers, matrices, spellings  # noqa: F401  # isort: skip
 from .layers import *
 from .matrices import *
 from .operators import *

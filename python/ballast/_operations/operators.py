@@ -90,5 +90,6 @@ for _name, _function in _OPERATORS.items():
     setattr(Tensor, f"__r{_name}__", _reflected(_function))
     setattr(Tensor, f"__i{_name}__", _assigned(_function))
 Tensor.__invert__ = _invert
+Tensor.__ipow__ = lambda self, exponent: self.pow_(exponent)
 Tensor.__rpow__ = lambda self, base: _core.pow(base, self)
 Tensor.__reversed__ = lambda self: self.flip(0) if self.dim() else self

@@ -18,6 +18,7 @@ __all__ = [
     "isin",
     "masked_scatter",
     "masked_select",
+    "nonzero",
     "scatter",
     "scatter_reduce",
     "searchsorted",
@@ -108,6 +109,33 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     """Set positions `index` of a dimension to slices of `source`."""
     kept = index_fill(input, dim, index, 0)
     return kept.index_add(dim, index, source)
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False):
+    """List the positions of the elements that are not zero.
+
+    Parameters
+    ----------
+    input : Tensor
+        Any shape.
+    as_tuple : bool
+        Return one tensor for each dimension, which together index `input`, and not one row for each
+        element. Without dimensions, `input` counts as a vector then.
+    """
+    if not as_tuple:
+        return (
+            _core.zeros(int(input.item() != 0), 0, dtype=_core.int64)
+            if input.dim() == 0
+            else (_core.Tensor._nonzero(input))
+        )
+    return tuple(nonzero(_at_least_1d(input)).unbind(1))
+
+
+Tensor._nonzero, Tensor.nonzero = Tensor.nonzero, nonzero
+
+
+def _at_least_1d(x: Tensor) -> Tensor:
+    return x if x.dim() else x.reshape(1)
 
 
 @method

@@ -29,20 +29,22 @@ __all__ = [
 ]
 
 
-def std_mean(input: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
-    """Compute standard deviation and mean."""
-    return input.std(*args, **kwargs), _mean_beside(input, *args, **kwargs)
+def _beside_mean(name: str):
+    def both(input: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
+        dim, keepdim = _reduced(*args, **kwargs)
+        return getattr(input, name)(*args, **kwargs), input.mean(dim, keepdim)
+
+    both.__name__ = name + "_mean"
+    both.__doc__ = f"Compute `{name}` and the mean."
+    return both
 
 
-def var_mean(input: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
-    """Compute variance and mean."""
-    return input.var(*args, **kwargs), _mean_beside(input, *args, **kwargs)
+def _reduced(dim=None, unbiased=True, keepdim: bool = False, correction=1):
+    """The dimensions that such a call reduces, and whether they stay."""
+    return (None if isinstance(dim, bool) else dim), keepdim
 
 
-def _mean_beside(input: Tensor, dim=None, unbiased=True, keepdim: bool = False, **_) -> Tensor:
-    if dim is None or isinstance(dim, bool):
-        return input.mean()
-    return input.mean(dim, keepdim)
+std_mean, var_mean = map(_beside_mean, ("std", "var"))
 
 
 @method
@@ -53,24 +55,45 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False):
 
 
 @method
-def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
+def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Sum without NaN."""
-    return input.masked_fill(input.isnan(), 0).sum(dim, keepdim)
+    x = input.masked_fill(input.isnan(), 0) if input.dtype.is_floating_point else input
+    return x.sum(dim, keepdim, dtype=dtype)
 
 
 @method
-def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
+def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Average without NaN."""
+    if not input.dtype.is_floating_point:
+        raise RuntimeError(
+            f"nanmean(): expected input to have floating point dtype but got {input.dtype}"
+        )
     count = input.isnan().logical_not().sum(dim, keepdim)
-    return nansum(input, dim, keepdim) / count
+    return nansum(input, dim, keepdim, dtype=dtype) / count
 
 
 @method
-def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
-    """Subtract each element from the next one, `n` times."""
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """Subtract each element from the next one, `n` times; of truths, tell where they change."""
+    if input.dim() == 0:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    if n == 0:
+        return input.clone()
+    parts = [t for t in (prepend, input, append) if t is not None]
+    input = _core.cat(parts, dim) if len(parts) > 1 else input
     for _ in range(n):
-        size = input.shape[dim]
-        input = input.narrow(dim, 1, size - 1) - input.narrow(dim, 0, size - 1)
+        size = max(input.shape[dim], 1)
+        after = input.narrow(dim, min(1, input.shape[dim]), size - 1)
+        before = input.narrow(dim, 0, size - 1)
+        input = after.logical_xor(before) if input.dtype is _core.bool else after - before
     return input
 
 
@@ -100,12 +123,62 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 
 
 @method
-def cov(input: Tensor, *, correction: int = 1) -> Tensor:
-    """Compute the covariance of the rows, whose columns are observations."""
+def cov(
+    input: Tensor,
+    *,
+    correction: int = 1,
+    fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+) -> Tensor:
+    """Compute the covariance of the rows, whose columns are observations.
+
+    Parameters
+    ----------
+    input : Tensor
+        (variables, observations), or (observations).
+    correction : int
+        Subtracted from the number of observations.
+    fweights, aweights : Tensor, optional
+        (observations); how often each was seen, and how much it counts.
+    """
+    if input.dim() > 2:
+        raise RuntimeError(
+            f"cov(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.dim()} dimensions"
+        )
     x = input.reshape(1, -1) if input.dim() < 2 else input
-    centred = x - x.mean(1, keepdim=True)
-    out = centred.matmul(centred.t()) / max(x.shape[1] - correction, 0)
+    x = x if x.dtype.is_floating_point else x._cast(_core.float32)
+    weights = _weights(x, fweights, aweights)
+    if weights is None:
+        free = x.shape[1] - correction
+        centred = scaled = x - x.mean(1, keepdim=True)
+    else:
+        total = weights.sum()
+        squares = (weights * aweights).sum() if aweights is not None else total
+        free = (total - correction * squares / total).clamp(min=0)
+        centred = x - (x * weights).sum(1, keepdim=True) / total
+        scaled = centred * weights
+    out = scaled.matmul(centred.t()) / (max(free, 0) if isinstance(free, int) else free)
     return out.reshape(()) if input.dim() < 2 else out
+
+
+def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> Tensor | None:
+    """The product of both weights of the observations."""
+    for name, w in (("fweights", fweights), ("aweights", aweights)):
+        if w is None:
+            continue
+        if w.dim() > 1:
+            raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions")
+        if w.numel() != x.shape[1]:
+            raise RuntimeError(
+                f"cov(): expected {name} to have the same numel as there are observations in the "
+                f"input but got {w.numel()} != {x.shape[1]}"
+            )
+        if w.numel() and w.min().item() < 0:
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+    if fweights is None or aweights is None:
+        return fweights if aweights is None else aweights
+    return fweights * aweights
 
 
 @method

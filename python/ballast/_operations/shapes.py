@@ -246,18 +246,41 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 
 @method
-def repeat_interleave(input: Tensor, repeats, dim: int | None = None) -> Tensor:
-    """Repeat every element (of a dimension) one after the other."""
+def repeat_interleave(
+    input: Tensor, repeats=None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Repeat every element (of a dimension) one after the other; of counts alone, list which
+    position is repeated.
+
+    Parameters
+    ----------
+    input : Tensor
+        Any shape; without `repeats` the counts themselves.
+    repeats : int or Tensor
+        How often each is repeated.
+    dim : int, optional
+        Along which dimension; the flattened tensor where not given.
+    output_size : int, optional
+        The sum of the counts.
+    """
+    if repeats is None:
+        repeats, input = input, _core.arange(input.numel())
     if dim is None:
         input, dim = input.reshape(-1), 0
-    n = input.shape[dim]
+    n = input.shape[dim] if input.dim() else 1
     counts = repeats.tolist() if isinstance(repeats, Tensor) else repeats
     counts = [counts] * n if isinstance(counts, int) else counts
     counts = counts * n if len(counts) == 1 else counts
     if len(counts) != n:
         raise RuntimeError("repeats must have the same size as input along dim")
+    if any(c < 0 for c in counts):
+        raise RuntimeError("repeats can not be negative")
+    if output_size is not None and output_size != sum(counts):
+        raise RuntimeError(
+            f"allocated size {output_size} does not match required size {sum(counts)}"
+        )
     at = [i for i, c in enumerate(counts) for _ in range(c)]
-    return input.index_select(dim, whole(at))
+    return (input if input.dim() else input.reshape(1)).index_select(dim, whole(at))
 
 
 @method
