@@ -7,6 +7,7 @@
 #include "ballast/ops/compare.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/function.h"
+#include "ballast/ops/gamma.h"
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
@@ -91,7 +92,7 @@ double trigamma(double x) {
          z / x * (1.0 / 6 - z * (1.0 / 30 - z * (1.0 / 42 - z * (1.0 / 30 - z * 5 / 66))));
 }
 BALLAST_FUNCTION(Lgamma, "lgamma", std::lgamma(x), psi(x), trigamma(x))
-BALLAST_FUNCTION(Digamma, "digamma", psi(x), trigamma(x), std::numeric_limits<double>::quiet_NaN())
+BALLAST_FUNCTION(Digamma, "digamma", psi(x), trigamma(x), ops::polygamma_at(2, x))
 #undef BALLAST_FUNCTION
 
 template <class F>
