@@ -40,7 +40,7 @@ from ._random import bernoulli, multinomial, randint_like
 from ._settings import *
 from .autograd import enable_grad, grad, inference_mode, no_grad, set_grad_enabled
 
-from . import amp, autograd, backends, cuda, data, linalg, nn, onnx, optim, random, utils  # isort: skip
+from . import amp, autograd, backends, cuda, data, linalg, nn, onnx, optim, random, special, utils  # isort: skip
 from ._explain import explain
 from ._serialization import load, save
 from .random import get_rng_state, initial_seed, seed, set_rng_state
@@ -118,6 +118,7 @@ _missing.guard(nn.functional, "torch.nn.functional")
 _missing.guard(nn.utils, "torch.nn.utils")
 _missing.guard(optim, "torch.optim")
 _missing.guard(optim.lr_scheduler, "torch.optim.lr_scheduler")
+_missing.guard(special, "torch.special")
 _missing.guard(utils, "torch.utils")
 _missing.guard(utils.data, "torch.utils.data")
 _missing.guard(autograd, "torch.autograd")

@@ -63,23 +63,41 @@ class device:
         return hash("cpu")
 
 
-def _pair_type(name: str, first: str = "values", second: str = "indices"):
-    fields = namedtuple(name, [first, second], module=__name__)
+def _return_type(name: str, fields: str):
+    base = namedtuple(name, fields, module=__name__)
 
     def show(self) -> str:
-        return f"torch.return_types.{name}(\n{first}={self[0]},\n{second}={self[1]})"
+        rows = ",\n".join(f"{f}={v}" for f, v in zip(self._fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{rows})"
 
-    return type(name, (fields,), {"__slots__": (), "__module__": __name__, "__repr__": show})
+    return type(name, (base,), {"__slots__": (), "__module__": __name__, "__repr__": show})
 
 
-max = _pair_type("max")
-min = _pair_type("min")
-sort = _pair_type("sort")
-topk = _pair_type("topk")
-median = _pair_type("median")
-kthvalue = _pair_type("kthvalue")
-cummax = _pair_type("cummax")
-cummin = _pair_type("cummin")
-aminmax = _pair_type("aminmax", "min", "max")
+# The named tuples that functions return, by PyTorch's names for their types.
+_RETURNED = {
+    "max min sort topk median nanmedian mode kthvalue cummax cummin": "values indices",
+    "aminmax": "min max",
+    "frexp": "mantissa exponent",
+    "histogram": "hist bin_edges",
+    "histogramdd": "hist bin_edges",
+    "geqrf": "a tau",
+    "lu_unpack linalg_lu": "P L U",
+    "triangular_solve": "solution cloned_coefficient",
+    "qr linalg_qr": "Q R",
+    "svd": "U S V",
+    "slogdet linalg_slogdet": "sign logabsdet",
+    "linalg_svd": "U S Vh",
+    "linalg_polar": "U H",
+    "linalg_eigh": "eigenvalues eigenvectors",
+    "linalg_solve_ex": "result info",
+    "linalg_inv_ex": "inverse info",
+    "linalg_cholesky_ex": "L info",
+    "linalg_lu_factor": "LU pivots",
+    "linalg_lu_factor_ex": "LU pivots info",
+    "linalg_ldl_factor": "LD pivots",
+    "linalg_ldl_factor_ex": "LD pivots info",
+    "linalg_lstsq": "solution residuals rank singular_values",
+}
+globals().update({n: _return_type(n, f) for ns, f in _RETURNED.items() for n in ns.split()})
 
 _core._register(Size, device("cpu"))

@@ -9,7 +9,7 @@
 #include "ballast/ops/support.h"
 #include "ballast/ops/view.h"
 #include "ballast/sweep/eval.h"
-#include "bind.h"
+#include "results.h"
 
 namespace ballast::python {
 namespace {
@@ -436,6 +436,10 @@ void bind_graph(nb::module_& m) {
   bind_index(c);
   bind_ops(m, c);
   bind_math(m, c);
+  bind_linalg(m, c);
+  bind_positions(m, c);
+  bind_special(m, c);
+  bind_attention(m);
   m.def("_from_memory", &from_memory, "address"_a, "shape"_a, "dtype"_a, "owner"_a);
   m.def("_from_dlpack", &from_dlpack, "array"_a);
 }

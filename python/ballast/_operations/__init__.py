@@ -8,9 +8,9 @@ from .products import *
 from .reductions import *
 from .shapes import *
 
-from . import operators, in_place, layers, matrices, spellings  # noqa: F401  # isort: skip
+from . import operators, copies, in_place, layers, spellings  # noqa: F401  # isort: skip
+from .copies import *
 from .layers import *
-from .matrices import *
 from .operators import *
 
 globals().update(in_place.FUNCTIONS)
@@ -20,8 +20,8 @@ __all__ = [
     *products.__all__,
     *reductions.__all__,
     *shapes.__all__,
+    *copies.__all__,
     *layers.__all__,
-    *matrices.__all__,
     *operators.__all__,
     *in_place.FUNCTIONS,
 ]  # noqa: PLE0605 (a list of lists)

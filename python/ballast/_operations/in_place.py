@@ -11,7 +11,7 @@ _UNARY = (
     *("clamp_max", "clamp_min", "clip", "cosh", "deg2rad", "erf", "erfc", "exp", "exp2", "expm1"),
     *("fix", "floor", "frac", "log", "log10", "log1p", "log2", "logit", "nan_to_num", "neg"),
     *("negative", "rad2deg", "reciprocal", "relu", "round", "rsqrt", "selu", "sigmoid", "sin"),
-    *("sinc", "sinh", "sqrt", "square", "tan", "tanh", "threshold", "trunc"),
+    *("sinc", "sinh", "sqrt", "square", "tan", "tanh", "threshold", "trunc", "erfinv", "i0"),
 )
 # Further methods that have an in-place form.
 _METHODS = (
@@ -25,6 +25,7 @@ _METHODS = (
     *("logical_and", "logical_not", "logical_or", "logical_xor", "lt", "masked_scatter"),
     *("multiply", "ne", "not_equal", "remainder", "renorm", "scatter", "scatter_add"),
     *("scatter_reduce", "sgn", "sign", "subtract", "tril", "triu", "true_divide", "xlogy"),
+    *("igamma", "igammac", "index_reduce", "mvlgamma", "nextafter", "polygamma", "put"),
 )
 
 

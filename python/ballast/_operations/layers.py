@@ -18,6 +18,9 @@ __all__ = [
     "feature_dropout",
     "max_pool1d_with_indices",
     "max_pool3d",
+    "native_batch_norm",
+    "native_group_norm",
+    "native_layer_norm",
     "pixel_shuffle",
     "pixel_unshuffle",
 ]
@@ -65,6 +68,58 @@ def batch_norm(
     return functional.batch_norm(
         input, running_mean, running_var, weight, bias, training, momentum, eps
     )
+
+
+def _statistics(x: Tensor, dims, eps: float) -> tuple[Tensor, Tensor]:
+    """Means and reciprocal standard deviations, which keep their dimensions."""
+    x = x.detach()
+    return x.mean(dims, True), (x.var(dims, unbiased=False, keepdim=True) + eps).rsqrt()
+
+
+def native_batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalize (N, C, ...); with the means and reciprocal deviations of a batch in training."""
+    out = batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+    if not training:
+        return out, input.new_empty(0), input.new_empty(0)
+    found = _statistics(input, [d for d in range(input.dim()) if d != 1], eps)
+    return out, *(t.reshape(-1) for t in found)
+
+
+def native_layer_norm(
+    input: Tensor, normalized_shape, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalize the last dimensions; with the means and reciprocal deviations."""
+    from ..nn import functional
+
+    out = functional.layer_norm(input, normalized_shape, weight, bias, eps)
+    return out, *_statistics(input, list(range(-len(normalized_shape), 0)), eps)
+
+
+def native_group_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    N: int,  # noqa: N803 (PyTorch's names)
+    C: int,  # noqa: N803
+    HxW: int,  # noqa: N803
+    group: int,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalize groups of channels; with the means and reciprocal deviations, (N, group)."""
+    from ..nn import functional
+
+    out = functional.group_norm(input, group, weight, bias, eps)
+    found = _statistics(input.reshape(N, group, C // group * HxW), [2], eps)
+    return out, *(t.reshape(N, group) for t in found)
 
 
 def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, *_ignored) -> Tensor:

@@ -16,6 +16,8 @@ __all__ = [
     "clamp_min",
     "clip",
     "clone",
+    "conj",
+    "conj_physical",
     "copysign",
     "deg2rad",
     "detach",
@@ -38,10 +40,14 @@ __all__ = [
     "logaddexp2",
     "logit",
     "logspace",
+    "msort",
     "negative",
     "not_equal",
     "positive",
     "rad2deg",
+    "real",
+    "resolve_conj",
+    "resolve_neg",
     "rsub",
     "signbit",
     "sinc",
@@ -231,6 +237,27 @@ def isposinf(input: Tensor) -> Tensor:
 def isneginf(input: Tensor) -> Tensor:
     """Whether elements are minus infinity."""
     return input.isinf().logical_and(input < 0)
+
+
+def _itself(name: str):
+    def call(input: Tensor) -> Tensor:
+        return input
+
+    call.__name__ = name
+    call.__doc__ = "x: its numbers are real, and none is stored with another sign."
+    return call
+
+
+conj, conj_physical, real, resolve_conj, resolve_neg = map(
+    _itself, ("conj", "conj_physical", "real", "resolve_conj", "resolve_neg")
+)
+Tensor.conj_physical = Tensor.conj_physical_ = conj_physical
+
+
+@method
+def msort(input: Tensor) -> Tensor:
+    """Sort along the first dimension."""
+    return input.sort(0)[0]
 
 
 @method

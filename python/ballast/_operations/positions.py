@@ -19,8 +19,8 @@ __all__ = [
     "masked_scatter",
     "masked_select",
     "nonzero",
+    "nonzero_static",
     "scatter",
-    "scatter_reduce",
     "searchsorted",
     "select_scatter",
     "slice_scatter",
@@ -51,26 +51,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src=None, *, value=None, red
     kinds = {"add": "sum", "multiply": "prod"}
     if reduce not in kinds:
         raise RuntimeError("reduce argument must be either add or multiply.")
-    return scatter_reduce(input, dim, index, whole, kinds[reduce])
-
-
-@method
-def scatter_reduce(
-    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
-) -> Tensor:
-    """Add (``"sum"``, ``"mean"``) elements of `src` at positions of `dim`."""
-    if reduce not in ("sum", "mean"):
-        raise NotImplementedError(f"scatter_reduce: reduce='{reduce}'")
-    base = input if include_self else _core._scatter(input, dim, index, 0.0)
-    sums = _core.scatter_add(base, dim, index, src)
-    if reduce == "sum":
-        return sums
-    start = (
-        _core.ones_like(input)
-        if include_self
-        else _core._scatter(_core.ones_like(input), dim, index, 0.0)
-    )
-    return sums / _core.scatter_add(start, dim, index, _core.ones_like(src))
+    return input.scatter_reduce(dim, index, whole, kinds[reduce])
 
 
 @method
@@ -144,6 +125,14 @@ def argwhere(input: Tensor) -> Tensor:
     return input.nonzero()
 
 
+@method
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """List the first `size` positions of elements that are not zero; `fill_value` behind them."""
+    found = input.nonzero()[:size]
+    rest = _core.full((size - found.shape[0], input.dim()), fill_value, dtype=_core.int64)
+    return _core.cat([found, rest])
+
+
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype=None, device=None) -> Tensor:
     """List rows and columns on and above a diagonal."""
     pairs = [(r, c) for r in range(row) for c in range(col) if c - r >= offset]
@@ -165,9 +154,9 @@ def unique(
     dim: int | None = None,
 ):
     """Find the different elements, in order."""
-    if dim is not None:
-        raise NotImplementedError("unique: dim")
-    values, inverse, counts = _core._unique(input)
+    values, inverse, counts = (
+        _core._unique(input) if dim is None else _core._unique_slices(input, dim, False)
+    )
     out = (values, *([inverse] if return_inverse else []), *([counts] if return_counts else []))
     return out if len(out) > 1 else values
 
@@ -189,9 +178,8 @@ def index_put(
     """Put values at positions; `accumulate`: add them."""
     at = tuple(indices)
     if accumulate:
-        if len(at) != 1 or input.dim() != 1:
-            raise NotImplementedError("index_put: accumulate with more than one dimension")
-        return input.index_add(0, at[0].reshape(-1), values.expand(*at[0].shape).reshape(-1))
+        places = _core.arange(input.numel()).reshape(*input.shape)[at]
+        return input.put(places, values.expand(*places.shape), accumulate=True)
     out = input.clone()
     out[at] = values
     return out
@@ -338,17 +326,9 @@ def unique_consecutive(
     dim: int | None = None,
 ):
     """Keep the first of equal neighbours."""
-    if dim is not None:
-        raise NotImplementedError("unique_consecutive: dim")
-    flat = input.reshape(-1)
-    n = flat.numel()
-    new = _core.ones(n, dtype=_core.bool)
-    if n > 1:
-        new[1:] = flat[1:] != flat[:-1]
-    out = [flat[new]]
-    which = new.to(_core.int64).cumsum(0) - 1
-    if return_inverse:
-        out.append(which.reshape(*input.shape))
-    if return_counts:
-        out.append(bincount(which))
-    return tuple(out) if len(out) > 1 else out[0]
+    flat = input.reshape(-1) if dim is None else input
+    values, inverse, counts = _core._unique_slices(flat, dim or 0, True)
+    if dim is None:
+        inverse = inverse.reshape(*input.shape)
+    out = (values, *([inverse] if return_inverse else []), *([counts] if return_counts else []))
+    return out if len(out) > 1 else values

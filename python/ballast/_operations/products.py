@@ -15,18 +15,14 @@ __all__ = [
     "cross",
     "inner",
     "kron",
-    "matrix_power",
     "tensordot",
     "vdot",
 ]
 
 
 def chain_matmul(*matrices: Tensor) -> Tensor:
-    """Multiply matrices."""
-    out = matrices[0]
-    for m in matrices[1:]:
-        out = out.matmul(m)
-    return out
+    """Multiply matrices, in the order that needs the fewest multiplications."""
+    return matrices[0] if len(matrices) == 1 else _core._linalg.multi_dot(list(matrices))
 
 
 @method
@@ -100,21 +96,3 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
         return x.roll(-by, dim)
 
     return turned(input, 1) * turned(other, 2) - turned(input, 2) * turned(other, 1)
-
-
-@method
-def matrix_power(input: Tensor, n: int) -> Tensor:
-    """Multiply a square matrix (or each of a batch) with itself."""
-    if input.dim() < 2 or input.shape[-1] != input.shape[-2]:
-        raise RuntimeError(
-            "linalg.matrix_power: A must be batches of square matrices, but they are "
-            f"{input.shape[-2] if input.dim() > 1 else 1} by {input.shape[-1]} matrices"
-        )
-    if n < 0:
-        raise NotImplementedError("matrix_power: negative powers; use torch.linalg.inv")
-    out = _core.eye(input.shape[-1], dtype=input.dtype).expand(*input.shape)
-    while n:
-        if n % 2:
-            out = out.matmul(input)
-        input, n = (input.matmul(input) if n > 1 else input), n // 2
-    return out

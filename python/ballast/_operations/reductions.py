@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from .. import _core, _types
 from .._core import Tensor
 from ._method import Dims, method, without_gradient
@@ -12,15 +10,14 @@ __all__ = [
     "aminmax",
     "corrcoef",
     "cov",
-    "cummax",
-    "cummin",
+    "cumulative_trapezoid",
     "diff",
     "dist",
+    "gradient",
     "histc",
     "nanmean",
     "nansum",
     "norm",
-    "quantile",
     "renorm",
     "std_mean",
     "trapezoid",
@@ -192,99 +189,6 @@ def corrcoef(input: Tensor) -> Tensor:
 
 
 @method
-def quantile(
-    input: Tensor,
-    q: float | Tensor,
-    dim: int | None = None,
-    keepdim: bool = False,
-    *,
-    interpolation: str = "linear",
-) -> Tensor:
-    """Find the values below which fractions `q` of the elements lie.
-
-    Parameters
-    ----------
-    input : Tensor
-        Any shape.
-    q : float or Tensor
-        Fractions from 0 to 1: one, or a vector of them.
-    dim : int, optional
-        Over which dimension; over all elements where not given.
-    keepdim : bool
-        Whether the dimension stays, with size 1.
-    interpolation : str
-        Between two elements: ``"linear"``, ``"lower"``, ``"higher"``, ``"midpoint"``,
-        ``"nearest"``.
-
-    Returns
-    -------
-    Tensor
-        Of the other dimensions; before them, one for a vector of fractions.
-    """
-    from .._create import as_tensor
-
-    ways = ("linear", "lower", "higher", "midpoint", "nearest")
-    if interpolation not in ways:
-        raise RuntimeError(
-            "quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, "
-            f"but got {interpolation}"
-        )
-    fractions = as_tensor(q, dtype=input.dtype)
-    if fractions.dim() > 1:
-        raise RuntimeError("quantile() q must be a scalar or 1D tensor")
-    if any(not 0 <= f <= 1 for f in fractions.reshape(-1).tolist()):
-        raise RuntimeError("quantile() q values must be in the range [0, 1]")
-    if input.numel() == 0:
-        raise RuntimeError("quantile() input tensor must be non-empty")
-    x = input.reshape(-1) if dim is None else input.movedim(dim, -1)
-    missing = x.isnan().any(-1, True)
-    ordered = x.sort(-1)[0]
-    parts = []
-    for f in fractions.reshape(-1).tolist():
-        at = f * (x.shape[-1] - 1)
-        low, high = math.floor(at), math.ceil(at)
-        weight = {"linear": at - low, "midpoint": 0.5, "lower": 0.0, "higher": 1.0}.get(
-            interpolation, float(round(at) == high)
-        )
-        a, b = ordered.narrow(-1, low, 1), ordered.narrow(-1, high, 1)
-        part = a if weight == 0 else b if weight == 1 else a.lerp(b, weight)
-        parts.append(part.masked_fill(missing, math.nan))
-    if keepdim:
-        shape = [1] * input.dim() if dim is None else None
-        parts = [p.reshape(*shape) if shape else p.movedim(-1, dim) for p in parts]
-    else:
-        parts = [p.squeeze(-1) for p in parts]
-    return _core.stack(parts) if fractions.dim() else parts[0]
-
-
-def _running(input: Tensor, dim: int, largest: bool):
-    import numpy as np
-
-    from .._create import from_numpy
-
-    x = np.moveaxis(input.detach().numpy(), dim, -1) if input.dim() else input.detach().numpy()
-    x = np.atleast_1d(x)
-    best = (np.maximum if largest else np.minimum).accumulate(x, -1)
-    found = np.where((x == best) | np.isnan(x), np.arange(x.shape[-1]), 0)
-    at = np.maximum.accumulate(found, -1)
-    at = np.moveaxis(at, -1, dim) if input.dim() else at.reshape(())
-    index = from_numpy(np.ascontiguousarray(at))
-    return (input.gather(dim, index) if input.dim() else input.clone()), index
-
-
-@method
-def cummax(input: Tensor, dim: int):
-    """Find the largest element so far, and where it is."""
-    return _types.cummax(*_running(input, dim, True))
-
-
-@method
-def cummin(input: Tensor, dim: int):
-    """Find the smallest element so far, and where it is."""
-    return _types.cummin(*_running(input, dim, False))
-
-
-@method
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Count the elements in `bins` equal parts of [min, max]; of the data's range where both are
     equal."""
@@ -305,16 +209,86 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     return from_numpy(np.bincount(at, minlength=bins).astype(x.dtype))
 
 
-def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1) -> Tensor:
-    """Integrate along a dimension by the trapezoidal rule."""
+def _trapezoids(y: Tensor, x: Tensor | None, dx: float, dim: int) -> Tensor:
+    """The areas between neighbours."""
     n = y.shape[dim]
     pairs = y.narrow(dim, 1, n - 1) + y.narrow(dim, 0, n - 1)
     if x is None:
-        return pairs.sum(dim) * (dx / 2)
+        return pairs * (dx / 2)
     steps = diff(x, dim=dim if x.dim() == y.dim() else -1)
     if x.dim() != y.dim():
         steps = steps.reshape(*(-1 if d == dim % y.dim() else 1 for d in range(y.dim())))
-    return (pairs * steps).sum(dim) / 2
+    return pairs * steps / 2
+
+
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1) -> Tensor:
+    """Integrate along a dimension by the trapezoidal rule."""
+    return _trapezoids(y, x, dx, dim).sum(dim)
+
+
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1
+) -> Tensor:
+    """Integrate up to every element along a dimension by the trapezoidal rule."""
+    return _trapezoids(y, x, dx, dim).cumsum(dim)
 
 
 trapz = trapezoid
+
+
+def gradient(input: Tensor, *, spacing=None, dim: Dims | None = None, edge_order: int = 1):
+    """Estimate derivatives along dimensions from neighbours (of both sides, where there are two).
+
+    Parameters
+    ----------
+    input : Tensor
+        Values of a function.
+    spacing : number, sequence of numbers or of tensors
+        The distance of neighbours, for all dimensions or for each, or their coordinates.
+    dim : int or sequence, optional
+        Along which; all where not given.
+    edge_order : int
+        1 or 2: how the derivatives at the ends are estimated.
+    """
+    dims = range(input.dim()) if dim is None else (dim,) if isinstance(dim, int) else dim
+    dims = [d % input.dim() for d in dims]
+    if len(set(dims)) < len(dims):
+        raise RuntimeError("a dim appears multiple times in the list of dims")
+    spacing = 1 if spacing is None else spacing
+    if isinstance(spacing, (int, float)) or (isinstance(spacing, Tensor) and spacing.dim() == 0):
+        spacing = [spacing] * len(dims)
+    if len(spacing) != len(dims):
+        raise RuntimeError(
+            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
+            f"equal to 'dim' ({len(dims)}), but got {len(spacing)}"
+        )
+    if edge_order not in (1, 2):
+        raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    return tuple(_slope(input, h, d, edge_order) for h, d in zip(spacing, dims, strict=True))
+
+
+def _slope(x: Tensor, spacing, dim: int, edge_order: int) -> Tensor:
+    n = x.shape[dim]
+    if n < edge_order + 1:
+        raise RuntimeError(
+            "torch.gradient expected each dimension size to be at least edge_order+1"
+        )
+    x = x if x.dtype.is_floating_point else x.to(_core.float32)
+    if isinstance(spacing, Tensor) and spacing.dim() == 1:
+        shape = [-1 if d == dim else 1 for d in range(x.dim())]
+        h = diff(spacing).reshape(*shape).to(x.dtype)
+    else:
+        h = _core.ones([n - 1 if d == dim else 1 for d in range(x.dim())], dtype=x.dtype) * spacing
+    step = diff(x, dim=dim) / h
+
+    def at(t: Tensor, start: int, length: int) -> Tensor:
+        return t.narrow(dim, start, length)
+
+    a, b = at(h, 0, n - 2), at(h, 1, n - 2)
+    inner = (at(step, 0, n - 2) * b + at(step, 1, n - 2) * a) / (a + b)
+    first, last = at(step, 0, 1), at(step, n - 2, 1)
+    if edge_order == 2:
+        first = first + (first - at(step, 1, 1)) * at(a, 0, 1) / (at(a, 0, 1) + at(b, 0, 1))
+        k = n - 3
+        last = last + (last - at(step, k, 1)) * at(b, k, 1) / (at(a, k, 1) + at(b, k, 1))
+    return _core.cat([first, inner, last], dim)

@@ -359,6 +359,8 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
 def _sum_to_size(self: Tensor, *size) -> Tensor:
     """Sum over the dimensions along which `size` would broadcast to this shape."""
     size = spread_dims(size)
+    if not size:
+        return self.sum()
     lead = self.dim() - len(size)
     dims = [d for d in range(self.dim()) if d < lead or size[d - lead] == 1 != self.shape[d]]
     return self.sum(dims, True).reshape(*size) if dims else self

@@ -368,3 +368,13 @@ def upsample(
 ) -> Tensor:
     """`interpolate`, by its name of old."""
     return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size=None, scale_factor=None) -> Tensor:
+    """`interpolate` to the nearest element."""
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input: Tensor, size=None, scale_factor=None) -> Tensor:
+    """`interpolate` between four pixels, corners staying corners."""
+    return interpolate(input, size, scale_factor, "bilinear", True)

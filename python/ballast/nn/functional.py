@@ -50,6 +50,7 @@ from .._core import (
     nll_loss,
     one_hot,
     pairwise_distance,
+    pdist,
     pixel_shuffle,
     pixel_unshuffle,
     poisson_nll_loss,
@@ -71,6 +72,13 @@ from .._core import (
     triplet_margin_loss,
     unfold,
 )
+from .._core import _affine_grid as affine_grid
+from .._core import _attention as scaled_dot_product_attention
+from .._core import _ctc_loss as ctc_loss
+from .._core import _fractional_max_pool2d as fractional_max_pool2d
+from .._core import _fractional_max_pool3d as fractional_max_pool3d
+from .._core import _grid_sample as grid_sample
+from .._core import _multi_head_attention_forward as multi_head_attention_forward
 from .._core import _relu as relu
 from ._spatial import (
     adaptive_avg_pool1d,
@@ -100,6 +108,8 @@ from ._spatial import (
     max_unpool3d,
     pad,
     upsample,
+    upsample_bilinear,
+    upsample_nearest,
 )
 from ._tables import (
     embedding,
@@ -115,6 +125,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -135,6 +146,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "dropout1d",
     "dropout2d",
@@ -145,9 +157,12 @@ __all__ = [
     "embedding_bag",
     "feature_alpha_dropout",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "hardshrink",
     "hardsigmoid",
@@ -164,6 +179,7 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_",
     "linear",
+    "linear_cross_entropy",
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
@@ -182,6 +198,7 @@ __all__ = [
     "max_unpool3d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
@@ -190,6 +207,7 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",
@@ -200,6 +218,7 @@ __all__ = [
     "rms_norm",
     "rrelu",
     "rrelu_",
+    "scaled_dot_product_attention",
     "selu",
     "selu_",
     "sigmoid",
@@ -219,6 +238,8 @@ __all__ = [
     "triplet_margin_with_distance_loss",
     "unfold",
     "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]
 
 
@@ -276,6 +297,37 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Divide by the norm along `dim`."""
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps).expand_as(input)
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options=None,
+) -> Tensor:
+    """`cross_entropy` of what `linear` makes of the input (N, in), weights being (C, ..., in).
+
+    `options`, which in PyTorch save memory, change nothing.
+    """
+    if ignore_index is not None and target.dtype.is_floating_point:
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+    classes, *rest, features = linear_weight.shape
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    logits = linear(input, linear_weight.reshape(-1, features), bias)
+    return cross_entropy(
+        logits.reshape(*input.shape[:-1], classes, *rest),
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
 
 
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:

@@ -140,6 +140,24 @@ class NLLLoss(_WeightedLoss):
         return F.nll_loss(input, target, self.weight, None, self.ignore_index, None, self.reduction)
 
 
+class CTCLoss(_Loss):
+    """Connectionist temporal classification: costs of sequences of labels without alignment."""
+
+    _options = {"blank": 0, "reduction": "mean", "zero_infinity": False}
+
+    def forward(self, log_probs: Tensor, targets: Tensor, input_lengths, target_lengths) -> Tensor:
+        """Compare log-probabilities (T, N, C) with targets (N, S) of the given lengths."""
+        return F.ctc_loss(
+            log_probs,
+            targets,
+            input_lengths,
+            target_lengths,
+            self.blank,
+            self.reduction,
+            self.zero_infinity,
+        )
+
+
 class BCELoss(_WeightedLoss):
     """Binary cross-entropy of probabilities."""
 
