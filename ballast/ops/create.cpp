@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "ballast/ops/shape_ops.h"
+
 namespace ballast {
 namespace {
 
@@ -75,6 +77,10 @@ Tensor arange(Scalar end) { return arange(end.integral() ? Scalar(0) : Scalar(0.
 
 Tensor linspace(Scalar start, Scalar end, int64_t steps, DType dtype) {
   check(steps >= 0, "number of steps must be non-negative");
+  if (!is_floating(dtype))  // the ends and the steps between them are cut off to whole numbers
+    return cast(
+        linspace(std::trunc(start.value()), std::trunc(end.value()), steps, DType::kFloat64),
+        dtype);
   return drawn({steps}, dtype, "linspace", [&]<class T>(std::span<T> out) {
     // From both ends, so that both are exact.
     const T from = static_cast<T>(start.value()), to = static_cast<T>(end.value());

@@ -205,7 +205,12 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
                     index.dim());
   check(index.dtype() == DType::kInt64,
         "index_select(): Expected dtype int64 for index but got: {}", name_of(index.dtype()));
-  check(x.dim() > 0, "index_select(): expected a tensor with at least one dimension");
+  if (x.dim() == 0) {
+    check<IndexError>(index.numel() == 1,
+                      "index_select(): Index to scalar can have only 1 value, got {} value(s)",
+                      index.numel());
+    return reshape(index_select(reshape(x, Shape{1}), dim, reshape(index, Shape{1})), Shape{});
+  }
   static const IndexSelectOp op;
   const int at = x.shape().normalize(dim);
   Shape s = x.shape();
@@ -228,7 +233,7 @@ Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tens
 
 Tensor index_sum(const Tensor& x, int64_t dim, const Tensor& index, int64_t size) {
   static const IndexAddOp op;
-  check(x.dim() > 0, "index_add(): expected a tensor with at least one dimension");
+  if (x.dim() == 0) return index_sum(reshape(x, Shape{1}), dim, reshape(index, Shape{1}), size);
   check(index.dtype() == DType::kInt64, "index_add(): Expected dtype int64 for index but got: {}",
         name_of(index.dtype()));
   const int at = x.shape().normalize(dim);
@@ -246,7 +251,12 @@ Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor
   check(source.dtype() == x.dtype(),
         "index_add(): self ({}) and source ({}) must have the same scalar type",
         ops::scalar_type_name(x.dtype()), ops::scalar_type_name(source.dtype()));
-  if (x.dim() == 0) return x + index_add(reshape(x * 0, Shape{1}), 0, index, source, alpha);
+  if (x.dim() == 0)
+    return reshape(index_add(reshape(x, Shape{1}), dim, index, reshape(source, Shape{1}), alpha),
+                   Shape{});
+  if (x.dtype() == DType::kBool)  // sums of truths are truths
+    return cast(index_add(cast(x, DType::kInt64), dim, index, cast(source, DType::kInt64), alpha),
+                DType::kBool);
   const Tensor sums = index_sum(source, dim, index, x.size(dim));
   check(sums.shape() == x.shape(),
         "source tensor shape must match self tensor shape, excluding the specified dimension. Got "

@@ -285,7 +285,7 @@ def _register_methods() -> None:
     t.is_neg = t.is_distributed = t.is_coalesced = _false
     for name in ("is_sparse", "is_quantized", "is_mkldnn", "is_meta", "is_mps", "is_xpu"):
         setattr(t, name, property(_false))
-    t.pin_memory = t.conj = t.resolve_conj = t.resolve_neg = lambda self, *args: self
+    t.pin_memory = lambda self, *args: self
     t.element_size = lambda self: self.itemsize
     t.ndimension = t.dim
     t.get_device = lambda self: -1

@@ -12,7 +12,7 @@ A sample is a call out of torch.testing's operator database. Both libraries make
     method     Tensor's method                alias      writes to the result and to the inputs show
     operator   Python's operator                         in the other where they do in PyTorch
     inplace    the method with a final _      strided    on transposed and sliced tensors
-    names      other names of the function    errors     the database's wrong calls raise
+    names      other names of the function
 
 The table says of each operator:
 
@@ -20,6 +20,9 @@ The table says of each operator:
     partly    Ballast raises where PyTorch does not, or accepts a call that PyTorch refuses
     wrong     a value, type, shape, gradient or alias differs, or the process dies or hangs
     missing   nothing ran
+
+The database's wrong calls are made, too; how many of them Ballast accepts is shown, but has no part
+in the status.
 """
 
 import argparse
@@ -75,7 +78,7 @@ UNDEFINED = {
 # Which of equal elements is found is left open.
 UNSTABLE = {"topk", "kthvalue", "median", "nanmedian", "mode"}
 # Samples of a type, at most; float64 samples have gradients and all forms.
-LIMITS = {torch.float64: 30, torch.float32: 10, torch.int64: 12, torch.bool: 8}
+LIMITS = {torch.float64: 20, torch.float32: 6, torch.int64: 8, torch.bool: 6}
 LARGEST = 20_000  # elements of a sample's tensors
 SECONDS = 90  # for an operator
 # Both sides round each operation once or a few times, and add in another order: the difference is
@@ -360,7 +363,8 @@ def compare(form, f, sample, op) -> tuple[str, str]:
     if fine:
         return "raises", " ".join(f"{type(b).__name__}: {b}".split())
     if fine_too:
-        if form is form_strided:  # PyTorch cannot view some strided tensors
+        # PyTorch cannot view some strided tensors, and lacks derivatives of some in-place forms.
+        if form is form_strided or isinstance(a, NotImplementedError):
             return "ok", ""
         return "accepts", f"PyTorch raises {type(a).__name__}: {a}"
     return "ok" if isinstance(b, type(a)) else "kind", f"{type(a).__name__}, not {b!r}"
@@ -448,6 +452,9 @@ def examine(op) -> dict:
     def note(where, form, f, sample):
         outcome, story = compare(form, f, sample, op)
         counts[outcome] += 1
+        if where == "errors":
+            counts["wrong calls accepted"] += outcome == "accepts"
+            outcome = "ok"
         counts["ran"] += outcome in ("ok", "wrong") and where != "errors"
         if outcome not in ("ok", "kind"):
             counts[where] += 1
@@ -535,7 +542,7 @@ def main() -> None:
     for op in ops:
         entry = examine(op) if options.in_process else in_child(op, SECONDS)
         table[title(op)] = entry
-        bad = {k: v for k, v in entry["counts"].items() if " " in k or k == "errors"}
+        bad = {k: v for k, v in entry["counts"].items() if " " in k and v}
         print(f"{entry['status']:8} {title(op):45} {entry['samples']:4}", bad or "", flush=True)
         if options.verbose:
             for where, story in entry["stories"].items():

@@ -66,6 +66,13 @@ def isclose(
     equal_nan: bool = False,
 ) -> Tensor:
     """Compare: ``|input - other| <= atol + rtol*|other|``."""
+    if rtol < 0 or atol < 0:
+        name, value = ("rtol", rtol) if rtol < 0 else ("atol", atol)
+        raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
+    if input.dtype is not other.dtype:
+        raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
+    if input.dtype is _core.bool:
+        return input == other
     near = (input == other).logical_or(
         ((input - other).abs() <= other.abs() * rtol + atol).logical_and(other.isfinite())
     )
@@ -131,12 +138,30 @@ def clip(input: Tensor, min=None, max=None) -> Tensor:
     return input.clamp(min, max)
 
 
-def logspace(start: float, end: float, steps: int, base: float = 10.0, **options) -> Tensor:
+def logspace(
+    start,
+    end,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype=None,
+    requires_grad: bool = False,
+    device=None,
+    layout=None,
+    pin_memory: bool = False,
+) -> Tensor:
     """`steps` powers of `base` with evenly spaced exponents from `start` to `end`."""
-    grad = options.pop("requires_grad", False)
-    dtype = options.pop("dtype", None) or _core.float32
-    exponents = _core.linspace(start, end, steps, dtype=_core.float64)
-    return _core.pow(base, exponents)._cast(dtype).requires_grad_(grad)
+    dtype = _core.float32 if dtype is None else dtype
+    ends = (_number(start), _number(end))
+    if not dtype.is_floating_point:
+        ends = tuple(map(int, ends))
+    exponents = _core.linspace(*ends, steps, dtype=_core.float64)
+    return _core.pow(base, exponents)._cast(dtype).requires_grad_(requires_grad)
+
+
+def _number(value):
+    """The number in a tensor without dimensions."""
+    return value.item() if isinstance(value, Tensor) else value
 
 
 @method
@@ -251,6 +276,7 @@ def _itself(name: str):
 conj, conj_physical, real, resolve_conj, resolve_neg = map(
     _itself, ("conj", "conj_physical", "real", "resolve_conj", "resolve_neg")
 )
+Tensor.conj, Tensor.resolve_conj, Tensor.resolve_neg = conj, resolve_conj, resolve_neg
 Tensor.conj_physical = Tensor.conj_physical_ = conj_physical
 
 

@@ -79,6 +79,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 @method
 def index_fill(input: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
     """Set positions `index` of a dimension to a number."""
+    if input.dim() == 0:
+        return index_fill(input.reshape(1), dim, index, value).reshape(())
+    index = index.reshape(-1)
     marked = _core._index_sum(_core.ones_like(index), 0, index, input.shape[dim]) > 0
     shape = [1] * input.dim()
     shape[dim] = -1
@@ -88,6 +91,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
 @method
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Set positions `index` of a dimension to slices of `source`."""
+    if input.dim() == 0:
+        return index_copy(input.reshape(1), dim, index, source.reshape(1)).reshape(())
     kept = index_fill(input, dim, index, 0)
     return kept.index_add(dim, index, source)
 
@@ -266,8 +271,23 @@ def searchsorted(
 
     from .._create import as_tensor
 
-    if out_int32 or sorter is not None:
-        raise NotImplementedError("searchsorted: out_int32, sorter")
+    if side not in (None, "left", "right"):
+        raise RuntimeError(
+            f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
+        )
+    if right and side == "left":
+        raise RuntimeError(
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left "
+            "while right was True"
+        )
+    if sorter is not None:
+        if sorter.shape != sorted_sequence.shape or sorter.dtype is not _core.int64:
+            raise RuntimeError(
+                "torch.searchsorted(): boundary and sorter must have the same size, and sorter "
+                f"must be int64, but got {list(sorted_sequence.shape)}, {list(sorter.shape)} and "
+                f"{sorter.dtype}"
+            )
+        sorted_sequence = sorted_sequence.gather(-1, sorter)
     values = as_tensor(input)
     rows, wanted = sorted_sequence.detach().numpy(), values.detach().numpy()
     where = side or ("right" if right else "left")
@@ -283,7 +303,8 @@ def searchsorted(
             rows.reshape(-1, rows.shape[-1]), wanted.reshape(-1, wanted.shape[-1]), strict=True
         )
         found = np.array([np.searchsorted(r, w, where) for r, w in flat]).reshape(wanted.shape)
-    return as_tensor(np.asarray(found, dtype=np.int64))
+    out = as_tensor(np.asarray(found, dtype=np.int64))
+    return out._cast(_core.int32) if out_int32 else out
 
 
 def bucketize(

@@ -47,8 +47,20 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence = 2) -> Tensor:
     right = [d % b.dim() for d in right]
     rows = [d for d in range(a.dim()) if d not in left]
     columns = [d for d in range(b.dim()) if d not in right]
+    if len(left) != len(right):
+        raise RuntimeError("both dimension lists should have same length")
     inner = 1
-    for d in left:
+    for d, e in zip(left, right, strict=True):
+        # A dimension of size 1 is summed beside any other.
+        if a.shape[d] != 1 and b.shape[e] == 1:
+            a = a.sum(d, True)
+        elif a.shape[d] == 1 and b.shape[e] != 1:
+            b = b.sum(e, True)
+        elif a.shape[d] != b.shape[e]:
+            raise RuntimeError(
+                "contracted dimensions need to match, but first has size "
+                f"{a.shape[d]} in dim {d} and second has size {b.shape[e]} in dim {e}"
+            )
         inner *= a.shape[d]
     x = a.permute(*rows, *left).reshape(-1, inner)
     y = b.permute(*right, *columns).reshape(inner, -1)

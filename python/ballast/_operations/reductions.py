@@ -99,8 +99,12 @@ def norm(input: Tensor, p: float | str = "fro", dim: Dims | None = None, keepdim
     """Compute the p-norm of all elements, or over dimensions."""
     if p in (None, "fro"):
         p = 2.0
+    if p == "nuc":
+        from ..linalg import matrix_norm
+
+        return matrix_norm(input, "nuc", (0, 1) if dim is None else dim, keepdim)
     if isinstance(p, str):
-        raise NotImplementedError(f"norm: p='{p}'")
+        raise RuntimeError(f"norm: p is a number, 'fro' or 'nuc', got '{p}'")
     return _core._vector_norm(input, float(p), dim, keepdim)
 
 

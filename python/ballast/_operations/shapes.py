@@ -333,15 +333,18 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     """List the choices of `r` elements of a vector."""
     choose = combinations_with_replacement if with_replacement else choices
     at = list(choose(range(input.shape[0]), r))
-    return input[whole([list(a) for a in at])] if at else input.new_zeros(0, r)
+    rows = input.index_select(0, whole([i for row in at for i in row]))
+    return rows.reshape(len(at), r)
 
 
 @method
 def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """View the windows of `size` elements along a dimension, in a new last dimension; of a tensor
     that is not contiguous, copy them."""
+    if self.dim() == 0:
+        return unfold(self.reshape(1), dimension, size, step).reshape(size)
     self = self.contiguous()
-    dim = dimension % max(self.dim(), 1)
+    dim = dimension % self.dim()
     length, strides = self.shape[dim], list(self.stride())
     if not 0 <= size <= length or step <= 0:
         raise RuntimeError(
@@ -363,7 +366,7 @@ def _sum_to_size(self: Tensor, *size) -> Tensor:
         return self.sum()
     lead = self.dim() - len(size)
     dims = [d for d in range(self.dim()) if d < lead or size[d - lead] == 1 != self.shape[d]]
-    return self.sum(dims, True).reshape(*size) if dims else self
+    return self.sum(dims, True).reshape(*size) if dims or not self.dim() else self
 
 
 Tensor.sum_to_size = _sum_to_size

@@ -157,3 +157,9 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 @full
 def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
     return (input != 0).sum(dim)
+
+
+@full
+def linspace(start, end, steps: int, **options) -> Tensor:
+    ends = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    return _core.linspace(*ends, steps, **options)
