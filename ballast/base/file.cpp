@@ -1,16 +1,21 @@
 #include "ballast/base/file.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <regex>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -32,12 +37,36 @@ class Descriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
   /// Closes; some file systems report a failed write only here.
   int close() { return ::close(std::exchange(fd_, -1)); }
 
  private:
   int fd_;
 };
+
+// Large enough that a system call costs nothing beside the copy.
+constexpr size_t kBlock = 1 << 16;
+
+/// Writes all, however small the pieces that the system takes; returns 0 or the error.
+int write_all(int fd, const char* p, size_t n) {
+  while (n > 0) {
+    const ssize_t done = ::write(fd, p, n);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return errno;
+    if (done == 0) return ENOSPC;  // a device that takes nothing more
+    p += done;
+    n -= done;
+  }
+  return 0;
+}
+
+/// Forces a file to the disk; returns 0 or the error. A device has no disk.
+int sync_file(int fd) {
+  while (::fsync(fd) != 0)
+    if (errno != EINTR) return errno == EINVAL ? 0 : errno;
+  return 0;
+}
 
 /// Collects small writes into blocks. Errors name the file being replaced, not the temporary one.
 class DescriptorSink : public FileSink {
@@ -48,27 +77,18 @@ class DescriptorSink : public FileSink {
     const char* p = static_cast<const char*>(data);
     if (block_.size() + bytes > kBlock) flush();
     if (bytes >= kBlock)
-      write_all(p, bytes);
+      pass_on(p, bytes);
     else
       block_.insert(block_.end(), p, p + bytes);
   }
   void flush() {
-    write_all(block_.data(), block_.size());
+    pass_on(block_.data(), block_.size());
     block_.clear();
   }
 
  private:
-  // Large enough that a system call costs nothing beside the copy.
-  static constexpr size_t kBlock = 1 << 16;
-
-  void write_all(const char* p, size_t n) {
-    while (n > 0) {
-      const ssize_t done = ::write(fd_, p, n);
-      if (done < 0 && errno == EINTR) continue;
-      if (done < 0) fail_errno(path_, "write", errno);
-      p += done;
-      n -= done;
-    }
+  void pass_on(const char* p, size_t n) {
+    if (const int error = write_all(fd_, p, n)) fail_errno(path_, "write", error);
   }
 
   int fd_;
@@ -105,7 +125,7 @@ void sync_folder(const std::string& path) {
   Descriptor folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // A folder that may be written but not listed cannot be opened; nothing more can be done then.
   if (folder.get() < 0) return;
-  if (::fsync(folder.get()) != 0 && errno != EINVAL) fail_errno(path, "sync the folder", errno);
+  if (const int error = sync_file(folder.get())) fail_errno(path, "sync the folder", error);
 }
 
 void write_device(const std::string& path, const std::function<void(FileSink&)>& writer) {
@@ -168,7 +188,7 @@ void write_atomically(const std::string& path, const std::function<void(FileSink
   DescriptorSink sink(fd.get(), path);
   writer(sink);
   sink.flush();
-  if (::fsync(fd.get()) != 0) fail_errno(path, "write", errno);
+  if (const int error = sync_file(fd.get())) fail_errno(path, "write", error);
   if (fd.close() != 0) fail_errno(path, "write", errno);
   if (::rename(name.c_str(), target.c_str()) != 0) fail_errno(path, "replace", errno);
   temporary.renamed = true;
@@ -177,6 +197,123 @@ void write_atomically(const std::string& path, const std::function<void(FileSink
 
 void write_atomically(const std::string& path, std::span<const std::byte> bytes) {
   write_atomically(path, [&](FileSink& sink) { sink.write(bytes.data(), bytes.size()); });
+}
+
+void remove_leftovers(const std::string& folder) {
+  // What `temporary_name` makes: TARGET.tmp-PROCESS-NUMBER.
+  static const std::regex pattern(R"(.+\.tmp-([0-9]{1,9})-[0-9]+)");
+  std::vector<std::filesystem::path> leftovers;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename();
+    std::smatch match;
+    if (!std::regex_match(name, match, pattern)) continue;
+    const int process = std::stoi(match[1]);
+    // A number may have been given anew, to this very process for example.
+    const bool lives = process != ::getpid() && (::kill(process, 0) == 0 || errno != ESRCH);
+    if (!lives) leftovers.push_back(entry.path());
+  }
+  for (const auto& path : leftovers) std::filesystem::remove(path, ignored);
+}
+
+AppendFile::AppendFile(std::string path, const FileMark& keep)
+    : path_(std::move(path)), written_(keep.bytes) {
+  Descriptor fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (fd.get() < 0) fail_errno(path_, "open for writing", errno);
+  struct stat info;
+  if (::fstat(fd.get(), &info) != 0) fail_errno(path_, "open for writing", errno);
+  const uint64_t size = info.st_size;
+  check<FileError>(keep.bytes <= size, "{}: {} bytes long, but it had {} when training stopped",
+                   path_, size, keep.bytes);
+  std::array<std::byte, kBlock> block;
+  for (uint64_t at = 0; at < keep.bytes;) {
+    const ssize_t n =
+        ::pread(fd.get(), block.data(), std::min<uint64_t>(block.size(), keep.bytes - at),
+                static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno(path_, "read", errno);
+    if (n == 0) break;
+    checksum_.add(std::span(block).first(n));
+    at += n;
+  }
+  check<FileError>(checksum_.value() == keep.checksum,
+                   "{}: damaged: the checksum of its first {} bytes does not fit them", path_,
+                   keep.bytes);
+  if (keep.bytes < size && ::ftruncate(fd.get(), static_cast<off_t>(keep.bytes)) != 0)
+    fail_errno(path_, "shorten", errno);
+  fd_ = fd.release();
+}
+
+AppendFile::~AppendFile() {
+  try {
+    close();
+  } catch (const Error&) {  // whoever wants to know calls close()
+  }
+}
+
+void AppendFile::fail_now(const char* doing, int error) {
+  failed_ = true;
+  block_.clear();
+  // Where this fails as well, half a line stays, which the next `keep` cuts off.
+  [[maybe_unused]] const int undone = ::ftruncate(fd_, static_cast<off_t>(written_));
+  fail_errno(path_, doing, error);
+}
+
+void AppendFile::write(const void* data, size_t bytes) {
+  check<FileError>(fd_ >= 0, "{}: the file is closed", path_);
+  check<FileError>(!failed_, "{}: an earlier write failed", path_);
+  if (block_.size() + bytes > kBlock) flush();
+  block_.append(static_cast<const char*>(data), bytes);
+  checksum_.add(std::as_bytes(std::span(static_cast<const char*>(data), bytes)));
+}
+
+void AppendFile::flush() {
+  check<FileError>(fd_ >= 0, "{}: the file is closed", path_);
+  check<FileError>(!failed_, "{}: an earlier write failed", path_);
+  if (const int error = write_all(fd_, block_.data(), block_.size())) fail_now("write", error);
+  written_ += block_.size();
+  block_.clear();
+}
+
+void AppendFile::sync() {
+  flush();
+  if (const int error = sync_file(fd_)) fail_now("write", error);
+  if (!named_) sync_folder(path_);
+  named_ = true;
+}
+
+void AppendFile::close() {
+  if (fd_ < 0) return;
+  int error = failed_ ? 0 : write_all(fd_, block_.data(), block_.size());
+  if (error) {
+    try {
+      fail_now("write", error);
+    } catch (const FileError&) {
+      ::close(std::exchange(fd_, -1));
+      throw;
+    }
+  }
+  block_.clear();
+  if (::close(std::exchange(fd_, -1)) != 0) fail_errno(path_, "write", errno);
+}
+
+FolderLock::FolderLock(const std::string& folder) {
+  const std::string path = folder + "/lock";
+  Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  if (fd.get() < 0) fail_errno(path, "create", errno);
+  int error = 0;
+  do error = ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+  while (error == EINTR);
+  check<FileError>(error != EWOULDBLOCK,
+                   "{}: another process is at work in this folder (it holds the lock on {})",
+                   folder, path);
+  const bool unknown = error == ENOSYS || error == EOPNOTSUPP || error == ENOLCK || error == EINVAL;
+  if (error && !unknown) fail_errno(path, "lock", error);
+  fd_ = fd.release();
+}
+
+FolderLock::~FolderLock() {
+  if (fd_ >= 0) ::close(fd_);
 }
 
 std::string read_file(const std::string& path, uint64_t max_bytes) {

@@ -6,8 +6,10 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "ballast/base/buffer.h"
+#include "ballast/base/checksum.h"
 #include "ballast/base/error.h"
 
 namespace ballast {
@@ -29,6 +31,67 @@ class FileSink {
 void write_atomically(const std::string& path, const std::function<void(FileSink&)>& writer);
 /// As above with the bytes at hand.
 void write_atomically(const std::string& path, std::span<const std::byte> bytes);
+
+/// Removes the temporary files that `write_atomically` left in `folder` in processes that were
+/// killed. A process that still lives keeps its files. What cannot be removed stays.
+void remove_leftovers(const std::string& folder);
+
+/// A place in a file that grows: its first bytes, and their checksum.
+struct FileMark {
+  uint64_t bytes = 0, checksum = Checksum().value();
+};
+
+/// A file that grows line by line, such as a record. A write that fails leaves no part of itself.
+class AppendFile : public FileSink {
+ public:
+  /// Opens `path`, which is made where it is missing, and cuts it off at `keep`. Throws FileError,
+  /// also where the file does not begin with the bytes that `keep` marks.
+  explicit AppendFile(std::string path, const FileMark& keep = {});
+  /// Hands over what is buffered; errors go unnoticed, so call `flush` before.
+  ~AppendFile() override;
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+
+  /// Appends. What one call is given stays together: where the disk is full, all of it is in the
+  /// file or none. After an error every further call throws.
+  void write(const void* data, size_t bytes) override;
+  /// Hands what is buffered to the system.
+  void flush();
+  /// Forces all that was written to the disk.
+  void sync();
+  /// Flushes and closes. Nothing may be written afterwards.
+  void close();
+  bool is_open() const { return fd_ >= 0; }
+  /// The end of what was written so far.
+  FileMark mark() const { return {written_ + block_.size(), checksum_.value()}; }
+  const std::string& path() const { return path_; }
+
+ private:
+  [[noreturn]] void fail_now(const char* doing, int error);
+
+  std::string path_;
+  int fd_ = -1;
+  uint64_t written_ = 0;  // bytes that the system has
+  std::string block_;
+  Checksum checksum_;
+  bool failed_ = false;
+  bool named_ = false;  // the folder with the file's name is on the disk
+};
+
+/// Keeps every other process that asks for the same out of a folder while this object lives, by a
+/// lock on the file `lock` in it. The kernel releases the lock when a process ends, however it
+/// ends; the file stays. A file system that knows no locks gives none.
+class FolderLock {
+ public:
+  /// Throws FileError where another process or object holds the lock.
+  explicit FolderLock(const std::string& folder);
+  FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FolderLock& operator=(FolderLock&&) = delete;
+  ~FolderLock();
+
+ private:
+  int fd_ = -1;
+};
 
 /// The whole content of a file (or pipe). Throws FileError where it cannot be read or is longer
 /// than `max_bytes`.

@@ -5,10 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <limits>
@@ -53,10 +51,6 @@ std::string raw(T value) {
 
 std::string packed(const std::vector<double>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)};
-}
-
-std::span<const std::byte> bytes_of(const std::string& s) {
-  return std::as_bytes(std::span(s.data(), s.size()));
 }
 
 /// The limits above 0: 1e-12, times 1.1 up to 1e20.
@@ -131,25 +125,18 @@ EventWriter::EventWriter(const std::string& folder, const std::string& suffix) {
   // Readers take the files of a folder in the order of their names.
   path_ = fmt::format("{}/events.out.tfevents.{}.{}.{}.{:06}{}", folder,
                       static_cast<int64_t>(now()), host.data(), getpid(), number++, suffix);
-  file_ = std::fopen(path_.c_str(), "wb");
-  check<FileError>(file_ != nullptr, "{}: {}", path_, std::strerror(errno));
+  file_.emplace(path_);
   ProtoMessage event;
   event.real64(kWallTime, now()).text(kFileVersion, "brain.Event:2");
   frame(event.bytes());
   flush();
 }
 
-EventWriter::~EventWriter() {
-  if (file_) std::fclose(file_);
-}
-
 void EventWriter::frame(const std::string& content) {
-  check<FileError>(file_ != nullptr, "{}: the event file is closed", path_);
   const std::string length = raw(static_cast<uint64_t>(content.size()));
   const std::string bytes = length + raw(masked(crc32c(bytes_of(length)))) + content +
                             raw(masked(crc32c(bytes_of(content))));
-  check<FileError>(std::fwrite(bytes.data(), 1, bytes.size(), file_) == bytes.size(), "{}: {}",
-                   path_, std::strerror(errno));
+  file_->write(bytes.data(), bytes.size());
 }
 
 void EventWriter::event(int64_t step, double wall_time, int field, const std::string& content) {
@@ -191,15 +178,10 @@ void EventWriter::restart(int64_t step) {
   event(step, -1.0, kSessionLog, ProtoMessage().integer(1, kSessionStart).bytes());
 }
 
-void EventWriter::flush() {
-  check<FileError>(file_ != nullptr && std::fflush(file_) == 0, "{}: {}", path_,
-                   std::strerror(errno));
-}
+void EventWriter::flush() { file_->flush(); }
 
-void EventWriter::close() {
-  if (!file_) return;
-  std::FILE* file = std::exchange(file_, nullptr);
-  check<FileError>(std::fclose(file) == 0, "{}: {}", path_, std::strerror(errno));
-}
+void EventWriter::sync() { file_->sync(); }
+
+void EventWriter::close() { file_->close(); }
 
 }  // namespace ballast::io

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "ballast/base/error.h"
+#include "ballast/base/file.h"
 
 namespace ballast::io {
 
@@ -25,15 +25,11 @@ struct Histogram {
 Histogram histogram_of(std::span<const double> values);
 
 /// Writes an event file into a folder, which is made where it is missing. Every call appends;
-/// `flush` hands what was written to the system, as the end of the writer does.
+/// `flush` hands what was written to the system, as the end of the writer does. Throws FileError.
 class EventWriter {
  public:
-  /// The file is called events.out.tfevents.SECONDS.HOST.PROCESS.NUMBER and then `suffix`. Throws
-  /// FileError.
+  /// The file is called events.out.tfevents.SECONDS.HOST.PROCESS.NUMBER and then `suffix`.
   explicit EventWriter(const std::string& folder, const std::string& suffix = "");
-  ~EventWriter();
-  EventWriter(const EventWriter&) = delete;
-  EventWriter& operator=(const EventWriter&) = delete;
 
   /// A negative `wall_time` (seconds since 1970) is the present.
   void scalar(const std::string& tag, double value, int64_t step, double wall_time = -1.0);
@@ -43,6 +39,8 @@ class EventWriter {
   void restart(int64_t step);
 
   void flush();
+  /// Forces what was written to the disk.
+  void sync();
   /// Nothing may be written afterwards.
   void close();
   const std::string& path() const { return path_; }
@@ -52,7 +50,7 @@ class EventWriter {
   void frame(const std::string& content);
 
   std::string path_;
-  std::FILE* file_ = nullptr;
+  std::optional<AppendFile> file_;
 };
 
 }  // namespace ballast::io

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <filesystem>
 
+#include "ballast/base/text.h"
 #include "tests/support/files.h"
 
 namespace ballast {
@@ -133,6 +135,92 @@ TEST(File, AMapHoldsTheContentEvenAfterTheFileIsReplaced) {
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(map->data()), map->bytes()), "old");
   write(folder / "a", "");
   EXPECT_EQ(map_file(folder / "a")->bytes(), 0u);
+}
+
+TEST(AppendFile, ContinuesAtAMark) {
+  const Folder folder;
+  const std::string path = folder / "a";
+  FileMark mark;
+  {
+    AppendFile file(path);
+    file.write("one\n", 4);
+    mark = file.mark();
+    file.write("two\n", 4);
+    file.sync();
+    EXPECT_EQ(read(path), "one\ntwo\n");
+  }
+  {
+    AppendFile file(path, mark);
+    file.write("three\n", 6);
+  }
+  EXPECT_EQ(read(path), "one\nthree\n");
+  write(path, "ONE\n");
+  EXPECT_EQ(error_of<FileError>([&] { AppendFile(path, mark); }),
+            path + ": damaged: the checksum of its first 4 bytes does not fit them");
+  write(path, "on");
+  EXPECT_EQ(error_of<FileError>([&] { AppendFile(path, mark); }),
+            path + ": 2 bytes long, but it had 4 when training stopped");
+  EXPECT_EQ(read(path), "on");
+}
+
+TEST(AppendFile, AFailedWriteLeavesNoPartOfItself) {
+  const Folder folder;
+  const std::string path = folder / "a", line(3000, 'x');
+  std::string message;
+  AppendFile file(path);
+  file.write("first\n", 6);
+  file.flush();
+  {
+    const FileSizeLimit limit(2000);
+    file.write(line.data(), line.size());
+    message = error_of<FileError>([&] { file.flush(); });
+  }
+  EXPECT_EQ(message, path + ": cannot write: File too large");
+  EXPECT_EQ(read(path), "first\n");
+  EXPECT_EQ(error_of<FileError>([&] { file.write("more", 4); }),
+            path + ": an earlier write failed");
+  file.close();
+  EXPECT_EQ(read(path), "first\n");
+  EXPECT_EQ(error_of<FileError>([&] { file.flush(); }), path + ": the file is closed");
+}
+
+TEST(FolderLock, KeepsOthersOutUntilItIsGone) {
+  const Folder folder;
+  {
+    const FolderLock lock(folder.path());
+    EXPECT_EQ(error_of<FileError>([&] { FolderLock second(folder.path()); }),
+              folder.path() + ": another process is at work in this folder (it holds the lock on " +
+                  folder / "lock" + ")");
+  }
+  FolderLock again(folder.path());
+  const FolderLock moved(std::move(again));
+  EXPECT_THROW(FolderLock(folder.path()), FileError);
+}
+
+TEST(File, LeftoversOfDeadProcessesAreRemoved) {
+  const Folder folder;
+  const std::string dead = "a.svg.tmp-999999999-3";  // above any process id
+  const std::string alive = fmt::format("a.csv.tmp-{}-0", ::getppid());
+  // A process with the number of a dead one: its own new files do not exist yet.
+  const std::string own = fmt::format("a.json.tmp-{}-0", ::getpid());
+  for (const std::string& name : {dead, alive, own, std::string("notes.tmp-1")})
+    write(folder / name, "half");
+  remove_leftovers(folder.path());
+  remove_leftovers(folder / "none");
+  EXPECT_EQ(folder.names(), (std::vector<std::string>{alive, "notes.tmp-1"}));
+}
+
+TEST(Text, BytesThatAreNoUtf8AreEscaped) {
+  EXPECT_EQ(as_utf8("a\xff z"), "a\\xff z");
+  EXPECT_EQ(as_utf8("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"),
+            "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+  // Longer than needed, a surrogate, above the last character, cut off.
+  EXPECT_EQ(as_utf8("\xc0\xaf"), "\\xc0\\xaf");
+  EXPECT_EQ(as_utf8("\xed\xa0\x80"), "\\xed\\xa0\\x80");
+  EXPECT_EQ(as_utf8("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");
+  EXPECT_EQ(as_utf8("\xe2\x82"), "\\xe2\\x82");
+  EXPECT_TRUE(is_utf8("\xc3\xa9"));
+  EXPECT_FALSE(is_utf8("\xc3("));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #include "ballast/io/events.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include <cmath>
 #include <cstring>
@@ -14,6 +16,7 @@
 namespace ballast::io {
 namespace {
 
+using testing::error_of;
 using testing::Folder;
 
 uint32_t crc_of(const std::string& s) { return crc32c(ballast::bytes_of(s)); }
@@ -177,6 +180,22 @@ TEST(Events, TextIsATensorOfOneString) {
   EXPECT_EQ(tensor[8], "lr 0.1");
   EXPECT_EQ(tensor.integers.find(1)->second, 7u);
   EXPECT_EQ(Message(Message(v[9])[1])[1], "text");
+}
+
+TEST(Events, AFullDiskIsNamedWithItsReason) {
+  const Folder folder;
+  EventWriter writer(folder / "run");
+  const sighandler_t handler = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit old;
+  ::getrlimit(RLIMIT_FSIZE, &old);
+  const rlimit limit{1000, old.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  for (int i = 0; i < 50; ++i) writer.scalar("a", i, i);
+  const std::string message = error_of<FileError>([&] { writer.flush(); });
+  ::setrlimit(RLIMIT_FSIZE, &old);
+  ::signal(SIGXFSZ, handler);
+  EXPECT_EQ(message, writer.path() + ": cannot write: File too large");
+  EXPECT_EQ(events_of(writer.path()).size(), 1u) << "half an event is left";
 }
 
 TEST(Events, AClosedFileAndAFolderThatCannotBeMadeAreErrors) {
