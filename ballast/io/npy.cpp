@@ -12,8 +12,7 @@ namespace ballast::io {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-// NumPy's own headers take 128 bytes.
-constexpr size_t kMaxHeader = 1 << 16;
+constexpr size_t kMaxHeader = kMaxNpyStart - 12;
 
 struct Header {
   std::string descr;
@@ -210,8 +209,17 @@ std::string npy_header(const Array& a) {
   return s + dict;
 }
 
-Array parse_npy(std::span<const std::byte> bytes, const std::string& name) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+namespace {
+
+/// What stands before the elements, believed: it fits the file.
+struct Start {
+  Header header;
+  const Stored* type;
+  size_t bytes;
+};
+
+/// `text` is the beginning of a file of `size` bytes.
+Start read_start(std::string_view text, uint64_t size, const std::string& name) {
   check<FileError>(text.size() >= 10 && text.starts_with(kMagic),
                    "{}: not a .npy file: it must start with \\x93NUMPY", name);
   const int version = static_cast<uint8_t>(text[6]);
@@ -221,9 +229,9 @@ Array parse_npy(std::span<const std::byte> bytes, const std::string& name) {
   const size_t length_bytes = version == 1 ? 2 : 4, start = 8 + length_bytes;
   uint32_t length = 0;
   if (text.size() >= start) std::memcpy(&length, text.data() + 8, length_bytes);
-  check<FileError>(text.size() >= start && length <= text.size() - start,
+  check<FileError>(text.size() >= start && length <= size - start,
                    "{}: truncated: the header has {} bytes, the file only {} in all", name, length,
-                   text.size());
+                   size);
   check<FileError>(length <= kMaxHeader, "{}: the header has {} bytes, at most {} are allowed",
                    name, length, kMaxHeader);
   const Header h = HeaderParser(text.substr(start, length), name).parse();
@@ -231,12 +239,27 @@ Array parse_npy(std::span<const std::byte> bytes, const std::string& name) {
   const std::optional<uint64_t> expected = stored_bytes(*h.shape, type.bytes);
   check<FileError>(expected.has_value(), "{}: the size of shape {} overflows", name,
                    h.shape->str());
-  const uint64_t got = bytes.size() - start - length;
+  const uint64_t got = size - start - length;
   check<FileError>(*expected == got, "{}: shape {} of {} takes {} bytes, the file has {}", name,
                    h.shape->str(), h.descr, *expected, got);
-  Array a = Array::empty(type.dtype, *h.shape);
-  type.decode(bytes.data() + start + length, a, h.descr[0] == '>');
-  return *h.fortran_order && a.shape.rank() > 1 ? rows_first(a) : a;
+  return {h, &type, start + length};
+}
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+void check_npy_start(std::span<const std::byte> start, uint64_t bytes, const std::string& name) {
+  read_start(text_of(start), bytes, name);
+}
+
+Array parse_npy(std::span<const std::byte> bytes, const std::string& name) {
+  const Start start = read_start(text_of(bytes), bytes.size(), name);
+  Array a = Array::empty(start.type->dtype, *start.header.shape);
+  start.type->decode(bytes.data() + start.bytes, a, start.header.descr[0] == '>');
+  return *start.header.fortran_order && a.shape.rank() > 1 ? rows_first(a) : a;
 }
 
 Array read_npy(const std::string& path) { return parse_npy(bytes_of(*map_file(path)), path); }

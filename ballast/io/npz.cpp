@@ -29,6 +29,9 @@ NamedArrays parse_npz(std::span<const std::byte> bytes, const std::string& file,
   for (const ZipEntry* e : entries) {
     const std::string name = e->name.substr(0, e->name.size() - kEnding.size());
     const std::string what = fmt::format("array '{}'", name);
+    // An entry of zeros unpacks to a thousand times its size: no memory before its header, which
+    // lies at its beginning, says the same size.
+    check_npy_start(archive.start_of(*e, kMaxNpyStart, what), e->bytes, file + ": " + what);
     const Ref<Buffer> content = archive.unpack(*e, what);
     arrays.emplace_back(name, parse_npy(bytes_of(*content), file + ": " + what));
   }

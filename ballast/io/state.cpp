@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ballast/base/checksum.h"
 #include "ballast/base/file.h"
 #include "ballast/io/npy.h"
 #include "ballast/io/pt.h"
@@ -77,6 +78,16 @@ void write_checkpoint(const std::string& path, const Object& value) {
   save(state_dict_of(value), path);
 }
 
+std::string checksum_of(const NamedArrays& arrays) {
+  Checksum sum;
+  for (const auto& [name, a] : arrays) {
+    sum.add(name).add(name_of(a.dtype)).add(int64_t{a.shape.rank()});
+    for (const int64_t d : a.shape) sum.add(d);
+    if (a.bytes() > 0) sum.add({a.data->data(), a.bytes()});
+  }
+  return sum.hex();
+}
+
 }  // namespace io
 
 void save(const std::vector<std::pair<std::string, Tensor>>& tensors, const std::string& path,
@@ -87,6 +98,10 @@ void save(const std::vector<std::pair<std::string, Tensor>>& tensors, const std:
   if (pt) return io::write_pt(path, io::object_of(tensors));
   if (npz) return io::write_npz(path, io::arrays_of(tensors));
   io::write_safetensors(path, io::arrays_of(tensors), metadata);
+}
+
+std::string checksum_of(const std::vector<std::pair<std::string, Tensor>>& tensors) {
+  return io::checksum_of(io::arrays_of(tensors));
 }
 
 std::vector<std::pair<std::string, Tensor>> load(const std::string& path) {

@@ -29,6 +29,9 @@ Object parse_checkpoint(std::span<const std::byte> bytes, const std::string& nam
 /// the format cannot hold, FileError where the file cannot be written.
 void write_checkpoint(const std::string& path, const Object& value);
 
+/// A checksum of arrays: of their names, types, shapes and elements.
+std::string checksum_of(const NamedArrays& arrays);
+
 }  // namespace io
 
 /// Writes named tensors, atomically: for a path that ends with .pt or .pth as PyTorch's checkpoint,
@@ -36,6 +39,8 @@ void write_checkpoint(const std::string& path, const Object& value);
 /// `metadata`. Throws ValueError for metadata elsewhere, and as `io::write_safetensors`.
 void save(const std::vector<std::pair<std::string, Tensor>>& tensors, const std::string& path,
           const std::map<std::string, std::string>& metadata = {});
+/// That of tensors.
+std::string checksum_of(const std::vector<std::pair<std::string, Tensor>>& tensors);
 /// Reads named tensors from any file that `io::read_checkpoint` reads and that holds a dictionary
 /// of tensors. Throws FileError, or TypeError naming the entry that is no tensor.
 std::vector<std::pair<std::string, Tensor>> load(const std::string& path);

@@ -77,23 +77,47 @@ const ZipEntry* ZipReader::find(const std::string& name) const {
   return at < 0 ? nullptr : &entries_[at];
 }
 
-Ref<Buffer> ZipReader::unpack(const ZipEntry& entry, const std::string& what) const {
-  std::unique_ptr<zip_file_t, Close> file(zip_fopen_index(archive_.get(), entry.index, 0));
-  if (!file)
-    fail<FileError>("{}: {}: cannot unpack: {}", file_, what, zip_strerror(archive_.get()));
-  Ref<Buffer> buffer = Buffer::allocate(entry.bytes);
-  uint64_t done = 0;
-  while (done < entry.bytes) {
-    const zip_int64_t n = zip_fread(file.get(), buffer->data() + done, entry.bytes - done);
-    check<FileError>(n > 0, "{}: {}: cannot unpack: {}", file_, what,
-                     n < 0 ? zip_file_strerror(file.get()) : "shorter than the archive says");
-    done += n;
+class ZipReader::Stream {
+ public:
+  Stream(const ZipReader& reader, const ZipEntry& entry, const std::string& what)
+      : name_(reader.file_ + ": " + what),
+        file_(zip_fopen_index(reader.archive_.get(), entry.index, 0)) {
+    if (!file_)
+      fail<FileError>("{}: cannot unpack: {}", name_, zip_strerror(reader.archive_.get()));
   }
-  // The checksum is compared where the end is seen, which takes one read past it.
-  std::byte past;
-  const zip_int64_t n = zip_fread(file.get(), &past, 1);
-  check<FileError>(n == 0, "{}: {}: cannot unpack: {}", file_, what, zip_file_strerror(file.get()));
+  void read(std::byte* to, uint64_t bytes) {
+    for (uint64_t done = 0; done < bytes;) {
+      const zip_int64_t n = zip_fread(file_.get(), to + done, bytes - done);
+      check<FileError>(n > 0, "{}: cannot unpack: {}", name_,
+                       n < 0 ? zip_file_strerror(file_.get()) : "shorter than the archive says");
+      done += n;
+    }
+  }
+  /// The checksum is compared where the end is seen, which takes one read past it.
+  void expect_end() {
+    std::byte past;
+    const zip_int64_t n = zip_fread(file_.get(), &past, 1);
+    check<FileError>(n == 0, "{}: cannot unpack: {}", name_, zip_file_strerror(file_.get()));
+  }
+
+ private:
+  std::string name_;
+  std::unique_ptr<zip_file_t, Close> file_;
+};
+
+Ref<Buffer> ZipReader::unpack(const ZipEntry& entry, const std::string& what) const {
+  Stream stream(*this, entry, what);
+  Ref<Buffer> buffer = Buffer::allocate(entry.bytes);
+  stream.read(buffer->data(), entry.bytes);
+  stream.expect_end();
   return buffer;
+}
+
+std::vector<std::byte> ZipReader::start_of(const ZipEntry& entry, uint64_t bytes,
+                                           const std::string& what) const {
+  std::vector<std::byte> start(std::min(bytes, entry.bytes));
+  Stream(*this, entry, what).read(start.data(), start.size());
+  return start;
 }
 
 // The format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT

@@ -32,6 +32,9 @@ class ZipReader {
   const ZipEntry* find(const std::string& name) const;
   /// The entry's content, its checksum compared. `what` is for errors. Throws FileError.
   Ref<Buffer> unpack(const ZipEntry& entry, const std::string& what) const;
+  /// The first `bytes` bytes of the entry's content, or all of them, their checksum not compared.
+  std::vector<std::byte> start_of(const ZipEntry& entry, uint64_t bytes,
+                                  const std::string& what) const;
   /// Where the entry's content lies in the archive, if it is not compressed. Its checksum is not
   /// looked at.
   std::optional<std::span<const std::byte>> stored(const ZipEntry& entry) const;
@@ -40,6 +43,7 @@ class ZipReader {
   struct Discard {
     void operator()(zip_t* z) const { zip_discard(z); }
   };
+  class Stream;
   void read_directory();
 
   std::span<const std::byte> bytes_;

@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include "ballast/base/file.h"
+#include "ballast/io/npy_format.h"
 #include "tests/support/files.h"
+#include "tests/support/zip_bytes.h"
 
 namespace ballast::io {
 namespace {
 
+using ballast::testing::compressed_zip_of;
 using ballast::testing::error_of;
 using ballast::testing::Folder;
 using ballast::testing::golden;
@@ -185,6 +188,19 @@ TEST(Npz, DeclaredSizesAreCheckedBeforeUnpacking) {
   for (size_t at = bomb.find("PK\1\2"); at != std::string::npos; at = bomb.find("PK\1\2", at + 1))
     bomb.replace(at + 24, 4, reinterpret_cast<const char*>(&huge), 4);
   EXPECT_THROW(parse_npz(bytes_of(bomb), "f"), FileError);
+}
+
+TEST(Npz, TakesNoMemoryBeforeTheHeaderIsBelieved) {
+  // 100 MiB in an archive of 100 KB, of which the header says 1 KiB.
+  const Array a = Array::zeros(DType::kFloat32, {224});
+  const std::string piece = npy_header(a) + std::string(a.bytes(), '\0');
+  const std::string archive = compressed_zip_of("x.npy", piece, 100 << 10);
+  EXPECT_LT(archive.size(), size_t{1} << 20);
+  reset_peak_memory();
+  const size_t before = memory_use().peak;
+  EXPECT_EQ(error_of<FileError>([&] { parse_npz(bytes_of(archive), "f"); }),
+            "f: array 'x': shape [224] of <f4 takes 896 bytes, the file has 104857472");
+  EXPECT_LT(memory_use().peak - before, size_t{1} << 20);
 }
 
 TEST(Npz, OtherFilesAreNamed) {
