@@ -9,8 +9,8 @@
 #include <memory>
 #include <optional>
 
-#include "ballast/io/state.h"
 #include "ballast/study/diagnose.h"
+#include "ballast/train/trainer.h"
 #include "cli/commands.h"
 #include "cli/source.h"
 #include "cli/text.h"
@@ -29,7 +29,7 @@ struct Options {
 std::optional<int64_t> steps_of(const std::string& run) {
   if (!std::filesystem::is_directory(run) || !std::filesystem::exists(checkpoint_path(run)))
     return {};
-  for (const auto& [name, t] : load(checkpoint_path(run)))
+  for (const auto& [name, t] : train::load_checkpoint(checkpoint_path(run)))
     if (name == "steps" && t.dtype() == DType::kInt64 && t.numel() == 1) return t.item<int64_t>();
   return {};
 }

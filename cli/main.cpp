@@ -11,6 +11,7 @@
 #include <new>
 
 #include "ballast/base/error.h"
+#include "ballast/base/text.h"
 #include "ballast/base/version.h"
 #include "cli/commands.h"
 #include "cli/text.h"
@@ -88,10 +89,10 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
   return best.empty() ? "" : fmt::format("; did you mean {}?", best);
 }
 
-/// Errors are one line each.
+/// Errors are one line each, of text that any terminal can show.
 int complain(int code, const std::string& message) {
   std::string line;  // PyTorch's messages have several
-  for (char c : message)
+  for (char c : as_utf8(message))
     if (c != '\n' && c != '\t')
       line += c;
     else if (!line.ends_with(' '))

@@ -108,7 +108,7 @@ int predict(const Options& o) {
   raw = data::select(raw, index);
   const data::ArrayDataset d = prepare_for(s, preparation_of(o.run, s), raw, data);
   const nn::ModulePtr model = make_model(s);
-  load_weights(*model, model_path(o.run));
+  load_run_weights(*model, o.run, s);
   const std::vector<float> logits = logits_of(*model, d);
 
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
@@ -144,7 +144,8 @@ Action add_predict(CLI::App& command) {
   command
       .add_option("--index", o->index,
                   "Samples, from 0 (default: the first four digits, all rows of a file)")
-      ->type_name("I...");
+      ->type_name("I...")
+      ->check(whole<int64_t, INT64_MIN>);
   command.add_flag("--json", o->json, "Print JSON");
   return [o] { return predict(*o); };
 }

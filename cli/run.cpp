@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "ballast/base/checksum.h"
+#include "ballast/base/text.h"
 #include "ballast/data/digits.h"
 #include "ballast/data/file.h"
 #include "ballast/io/safetensors.h"
 #include "ballast/io/state.h"
+#include "cli/commands.h"
 
 namespace ballast::cli {
 namespace {
@@ -23,6 +26,7 @@ std::string metrics_path(const std::string& run) { return run + "/metrics.jsonl"
 std::string components_path(const std::string& run) { return run + "/components.safetensors"; }
 
 std::string source_name(const std::string& data) {
+  if (!is_utf8(data)) throw UsageError("--data: expected a path in UTF-8, got " + data);
   return data == "digits" ? data : std::filesystem::absolute(data).lexically_normal().string();
 }
 
@@ -34,8 +38,30 @@ nn::ModulePtr make_model(const Settings& s) {
   return models::make(s.model, s.sample, {.batch_norm = s.norm == "batch", .classes = s.classes});
 }
 
-void load_weights(nn::Module& model, const std::string& path) {
-  const StateDict state = load(path);
+namespace {
+
+/// Writes a file of a run: with a checksum, and with `mark`, which says whose it is.
+void write_marked(const std::string& path, const io::NamedArrays& arrays, const std::string& mark) {
+  io::write_safetensors(path, arrays,
+                        {{"format", "pt"}, {"run", mark}, {"checksum", io::checksum_of(arrays)}});
+}
+
+/// Throws FileError where the file is damaged or has another mark.
+io::NamedArrays read_marked(const std::string& path, const std::string& mark) {
+  io::SafeTensors file = io::read_safetensors(path);
+  check<FileError>(file.metadata["checksum"] == io::checksum_of(file.tensors),
+                   "{}: damaged: its checksum does not fit its content", path);
+  check<FileError>(file.metadata["run"] == mark, "{}: it belongs to a run with other settings",
+                   path);
+  return std::move(file.tensors);
+}
+
+/// Weights depend on the number of epochs, whatever the schedule.
+std::string mark_of_weights(const Settings& s) {
+  return fmt::format("{} {}", identity_of(s), s.epochs);
+}
+
+void load_into(nn::Module& model, const StateDict& state, const std::string& path) {
   try {
     model.load_state_dict(state);
   } catch (const Error& e) {
@@ -43,17 +69,37 @@ void load_weights(nn::Module& model, const std::string& path) {
   }
 }
 
-void write_components(const std::string& path, const data::Pca& pca) {
-  io::write_safetensors(path,
-                        {{"mean", array_of(pca.mean, {pca.features()})},
-                         {"components", array_of(pca.components, {pca.count(), pca.features()})},
-                         {"variance", array_of(pca.variance, {pca.count()})}});
+}  // namespace
+
+void save_run_weights(nn::Module& model, const std::string& run, const Settings& s) {
+  io::NamedArrays arrays;
+  for (const auto& [name, t] : model.state_dict()) arrays.emplace_back(name, io::to_array(t));
+  write_marked(model_path(run), arrays, mark_of_weights(s));
 }
 
-data::Pca read_components(const std::string& path) {
-  const io::SafeTensors file = io::read_safetensors(path);
+void load_run_weights(nn::Module& model, const std::string& run, const Settings& s) {
+  StateDict state;
+  for (const auto& [name, a] : read_marked(model_path(run), mark_of_weights(s)))
+    state.emplace_back(name, io::to_tensor(a));
+  load_into(model, state, model_path(run));
+}
+
+void load_weights(nn::Module& model, const std::string& path) {
+  load_into(model, load(path), path);
+}
+
+void write_components(const std::string& path, const data::Pca& pca, const Settings& s) {
+  write_marked(path,
+               {{"mean", array_of(pca.mean, {pca.features()})},
+                {"components", array_of(pca.components, {pca.count(), pca.features()})},
+                {"variance", array_of(pca.variance, {pca.count()})}},
+               identity_of(s));
+}
+
+data::Pca read_components(const std::string& path, const Settings& s) {
+  const io::NamedArrays arrays = read_marked(path, identity_of(s));
   auto get = [&](const char* name, int rank) {
-    const io::Array* a = io::find(file.tensors, name);
+    const io::Array* a = io::find(arrays, name);
     check<FileError>(a && a->dtype == DType::kFloat64 && a->shape.rank() == rank,
                      "{}: expected \"{}\", float64 of rank {}", path, name, rank);
     const auto values = a->as<double>();
@@ -95,7 +141,7 @@ data::ArrayDataset prepare_for(const Settings& s, const data::Preparation& prepa
 data::Preparation preparation_of(const std::string& run, const Settings& s) {
   const models::Input kind = models::entry(s.model).input;
   if (kind != models::Input::kComponents) return {kind, {}};
-  return {kind, read_components(components_path(run))};
+  return {kind, read_components(components_path(run), s)};
 }
 
 data::Loader evaluation_loader(const data::ArrayDataset& d) {
@@ -104,14 +150,11 @@ data::Loader evaluation_loader(const data::ArrayDataset& d) {
 }
 
 std::string hash_of(const data::SplitArrays& d) {
-  uint64_t h = 14695981039346656037u;
+  Checksum sum;
   for (const auto* part : {&d.train, &d.test})
-    for (const io::Array* a : {&part->inputs, &part->labels}) {
-      const std::byte* bytes = a->data->data();
-      for (size_t i = 0; i < a->bytes(); ++i)
-        h = (h ^ static_cast<uint8_t>(bytes[i])) * 1099511628211u;
-    }
-  return fmt::format("{:016x}", h);
+    for (const io::Array* a : {&part->inputs, &part->labels})
+      sum.add({a->data->data(), a->bytes()});
+  return sum.hex();
 }
 
 }  // namespace ballast::cli

@@ -28,18 +28,18 @@ data::ArrayDataset load_all(const std::string& source);
 
 /// The network of a run, with fresh initial values.
 nn::ModulePtr make_model(const Settings& s);
+/// Writes the weights that the run `s` ends with, with a checksum and a mark of the run.
+void save_run_weights(nn::Module& model, const std::string& run, const Settings& s);
+/// Copies them into the run's model. Throws FileError with the file where it is damaged, is of a
+/// run with other settings, or does not fit.
+void load_run_weights(nn::Module& model, const std::string& run, const Settings& s);
 /// Copies weights from a safetensors file into a model. Throws FileError with the file and what
 /// does not fit.
 void load_weights(nn::Module& model, const std::string& path);
 
-/// A module's or optimizer's state as arrays, every name after `prefix`; and back, only those
-/// names.
-void append_arrays(const StateDict& state, const std::string& prefix, io::NamedArrays& to);
-StateDict state_of(const io::NamedArrays& arrays, const std::string& prefix);
-
-/// Principal components to and from a file.
-void write_components(const std::string& path, const data::Pca& pca);
-data::Pca read_components(const std::string& path);
+/// Principal components to and from a file of the run `s`.
+void write_components(const std::string& path, const data::Pca& pca, const Settings& s);
+data::Pca read_components(const std::string& path, const Settings& s);
 
 /// Throws FileError naming the first sample whose label the model has no class for.
 void check_labels(const data::ArrayDataset& d, int64_t classes, const std::string& source);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "ballast/base/checksum.h"
 #include "ballast/base/file.h"
 
 namespace ballast::cli {
@@ -13,8 +14,6 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kMaxSettings = 1 << 20;
-
-std::string path_of(const std::string& run) { return run + "/settings.json"; }
 
 /// A whole number of at least `least`; the JSON library would convert any number, and wrap it.
 template <std::integral T>
@@ -56,29 +55,69 @@ Settings settings_of(const json& j) {
   return s;
 }
 
+using Ordered = nlohmann::ordered_json;
+
+struct Field {
+  const char* name;
+  Ordered value;
+  bool decides;  // the result
+};
+
+/// All settings, in the order of the file.
+std::vector<Field> fields(const Settings& s) {
+  const auto dims = s.sample.dims();
+  return {{"model", s.model, true},
+          {"data", s.data, false},  // where the samples lie; data_hash says which
+          {"classes", s.classes, true},
+          {"norm", s.norm, true},
+          {"epochs", s.epochs, s.schedule != "none"},
+          {"batch_size", s.batch_size, true},
+          {"lr", s.lr, true},
+          {"momentum", s.momentum, true},
+          {"weight_decay", s.weight_decay, true},
+          {"optimizer", s.optimizer, true},
+          {"schedule", s.schedule, true},
+          {"seed", s.seed, true},
+          {"threads", s.threads, false},
+          {"checkpoint_every", s.checkpoint_every, false},
+          {"record", s.record, false},
+          {"plots", s.plots, false},
+          {"data_hash", s.data_hash, true},
+          {"sample", std::vector<int64_t>(dims.begin(), dims.end()), true}};
+}
+
+constexpr const char* kChecksum = "checksum";
+
+std::string checksum_of(const Ordered& settings) { return Checksum().add(settings.dump()).hex(); }
+
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> deciding(const Settings& s) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const Field& f : fields(s))
+    if (f.decides) out.emplace_back(f.name, f.value.dump());
+  return out;
+}
+
+std::string identity_of(const Settings& s) {
+  Checksum sum;
+  for (const auto& [name, value] : deciding(s)) sum.add(name).add(value);
+  return sum.hex();
+}
+
 std::string settings_text(const Settings& s) {
-  const auto dims = s.sample.dims();
-  const nlohmann::ordered_json j = {{"model", s.model},
-                                    {"data", s.data},
-                                    {"classes", s.classes},
-                                    {"norm", s.norm},
-                                    {"epochs", s.epochs},
-                                    {"batch_size", s.batch_size},
-                                    {"lr", s.lr},
-                                    {"momentum", s.momentum},
-                                    {"weight_decay", s.weight_decay},
-                                    {"optimizer", s.optimizer},
-                                    {"schedule", s.schedule},
-                                    {"seed", s.seed},
-                                    {"threads", s.threads},
-                                    {"checkpoint_every", s.checkpoint_every},
-                                    {"record", s.record},
-                                    {"plots", s.plots},
-                                    {"data_hash", s.data_hash},
-                                    {"sample", std::vector<int64_t>(dims.begin(), dims.end())}};
+  Ordered j;
+  for (const Field& f : fields(s)) j[f.name] = f.value;
+  j[kChecksum] = checksum_of(j);
   return j.dump(2) + "\n";
+}
+
+bool is_intact(const std::string& text) {
+  Ordered j = Ordered::parse(text, nullptr, false);
+  if (!j.is_object() || !j.contains(kChecksum)) return false;
+  const Ordered checksum = j[kChecksum];
+  j.erase(kChecksum);
+  return checksum == checksum_of(j);
 }
 
 Settings parse_settings(const std::string& text, const std::string& file) {
@@ -91,12 +130,22 @@ Settings parse_settings(const std::string& text, const std::string& file) {
   }
 }
 
+std::string settings_path(const std::string& run) { return run + "/settings.json"; }
+
+std::string read_settings_text(const std::string& run) {
+  return read_file(settings_path(run), kMaxSettings);
+}
+
 Settings read_settings(const std::string& run) {
-  return parse_settings(read_file(path_of(run), kMaxSettings), path_of(run));
+  const std::string text = read_settings_text(run);
+  const Settings s = parse_settings(text, settings_path(run));
+  check<FileError>(is_intact(text), "{}: damaged: its checksum does not fit its content",
+                   settings_path(run));
+  return s;
 }
 
 void write_settings(const std::string& run, const Settings& s) {
-  write_atomically(path_of(run), bytes_of(settings_text(s)));
+  write_atomically(settings_path(run), bytes_of(settings_text(s)));
 }
 
 }  // namespace ballast::cli

@@ -74,7 +74,10 @@ Source SourceOptions::open(const char* command) const {
   out.samples = samples_for(*this, s, prepare, out.data);
   if (!out.is_run) s.sample = data::sample_shape(out.samples.inputs);
   out.model = make_model(s);
-  load_weights(*out.model, out.is_run ? model_path(source) : source);
+  if (out.is_run)
+    load_run_weights(*out.model, source, s);
+  else
+    load_weights(*out.model, source);
   return out;
 }
 

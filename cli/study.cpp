@@ -121,7 +121,7 @@ Action add_study(CLI::App& command) {
       .add_option("--threads", o->threads,
                   "Threads (default: one a core); results do not depend on it")
       ->type_name("N")
-      ->check(not_negative);
+      ->check(whole<int, 0>);
   command.add_flag("--quick", o->quick, "Three seeds and short trainings: a first look");
   command.add_flag("--json", o->json, "Print report.json");
   command.add_flag("--quiet", o->quiet, "Print errors only");

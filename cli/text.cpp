@@ -47,13 +47,7 @@ std::string grouped(int64_t n) {
   return out;
 }
 
-std::string at_least_one(const std::string& text) {
-  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
-  const bool zero = text.find_first_not_of('0') == text.npos;
-  return digits && !zero && text.size() <= 18
-             ? ""
-             : "expected a whole number of at least 1, got " + text;
-}
+std::string at_least_one(const std::string& text) { return whole_number<int64_t>(text, 1); }
 
 std::string not_negative(const std::string& text) {
   char* end = nullptr;

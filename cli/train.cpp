@@ -6,13 +6,11 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <atomic>
-#include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <regex>
-#include <sstream>
 
 #include "ballast/base/file.h"
 #include "ballast/base/threads.h"
@@ -30,12 +28,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kMaxMetrics = 1 << 28;  // a million epochs' lines
-
 struct Options {
   Settings settings;
   std::string out, resume;
   std::vector<const CLI::Option*> decided;  // options that settings.json decides when resuming
+  /// Options that may be given when resuming, with what takes them over from `settings`.
+  std::vector<std::pair<const CLI::Option*, std::function<void(Settings& to)>>> free;
   bool force = false, json = false, quiet = false;
 };
 
@@ -85,7 +83,8 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Settings& s,
 /// "step": a tenth after each third of the run. "cosine": to zero over the run.
 std::unique_ptr<optim::LRScheduler> make_schedule(const Settings& s, optim::Optimizer& optimizer) {
   if (s.schedule == "step")
-    return std::make_unique<optim::StepLR>(optimizer, std::max<int64_t>(1, (s.epochs + 2) / 3));
+    return std::make_unique<optim::StepLR>(
+        optimizer, std::max<int64_t>(1, s.epochs / 3 + (s.epochs % 3 != 0)));
   if (s.schedule == "cosine")
     return std::make_unique<optim::CosineAnnealingLR>(optimizer, s.epochs);
   check<ValueError>(s.schedule == "none", "there is no schedule \"{}\"", s.schedule);
@@ -141,18 +140,15 @@ std::string json_line(const train::EpochMetrics& m, int64_t steps_per_epoch) {
       .dump();
 }
 
-/// Shows an epoch's metrics, and adds their line to those of the epochs before. (Lines after a
-/// checkpoint that a kill made void go.)
-void report(const train::EpochMetrics& m, const std::string& line, const Settings& s,
-            const std::string& run, const Options& o) {
+std::string joined(const std::vector<std::string>& lines) {
   std::string text;
-  if (fs::exists(metrics_path(run))) {
-    std::istringstream old(read_file(metrics_path(run), kMaxMetrics));
-    std::string kept;
-    for (int64_t epoch = 1; epoch < m.epoch && std::getline(old, kept); ++epoch)
-      text += kept + "\n";
-  }
-  write_atomically(metrics_path(run), bytes_of(text + line + "\n"));
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+/// Shows an epoch's metrics.
+void report(const train::EpochMetrics& m, const std::string& line, const Settings& s,
+            const Options& o) {
   if (o.quiet) return;
   if (o.json)
     fmt::print("{}\n", line);
@@ -192,20 +188,26 @@ int train_on(const Settings& s, const data::SplitArrays& samples, const std::str
   const auto record = make_record(s, *model, batches.dataset(), run);
   const Interval every = parse_interval(s.checkpoint_every);
   const int64_t steps = batches.num_batches();
+  std::vector<std::string> lines;  // of metrics.jsonl
+  const auto add = [&](const train::EpochMetrics& m) { lines.push_back(json_line(m, steps)); };
   const train::FitOptions options{.epochs = s.epochs,
                                   .scheduler = schedule.get(),
                                   .checkpoint = checkpoint_path(run),
                                   .checkpoint_every_steps = every.steps,
                                   .checkpoint_every_seconds = static_cast<double>(every.seconds),
+                                  .settings = deciding(s),
+                                  .record = record.get(),
                                   .stop = &g_stop,
-                                  .on_step =
-                                      [&](const train::StepMetrics& m) {
-                                        if (record) record->step(m);
-                                      },
                                   .on_epoch =
                                       [&](const train::EpochMetrics& m) {
-                                        if (record) record->epoch(m);
-                                        report(m, json_line(m, steps), s, run, o);
+                                        add(m);
+                                        write_atomically(metrics_path(run),
+                                                         bytes_of(joined(lines)));
+                                        report(m, lines.back(), s, o);
+                                      },
+                                  .on_restore =
+                                      [&](const std::vector<train::EpochMetrics>& before) {
+                                        std::ranges::for_each(before, add);
                                       }};
   const train::FitResult result = train::fit(*model, *optimizer, batches, &test, options);
   if (result.stopped) {
@@ -213,21 +215,20 @@ int train_on(const Settings& s, const data::SplitArrays& samples, const std::str
                result.steps, run);
     return 128 + g_signal;
   }
-  std::string lines;
-  for (const train::EpochMetrics& m : result.epochs) lines += json_line(m, steps) + "\n";
-  write_atomically(metrics_path(run), bytes_of(lines));
+  write_atomically(metrics_path(run), bytes_of(joined(lines)));
   if (s.plots) study::plot_training(result.epochs, run + "/plots");
-  save(model->state_dict(), model_path(run), {{"format", "pt"}});
+  save_run_weights(*model, run, s);
   if (!o.quiet && !o.json) fmt::print("weights: {}\n", model_path(run));
   return kOk;
 }
 
-/// Makes the folder ready. An old run in it stays unless `force`.
-void prepare_folder(const std::string& run, bool force) {
+/// Makes the folder ready and keeps others out. An old run in it stays unless `force`.
+FolderLock prepare_folder(const std::string& run, bool force) {
   std::error_code error;
   fs::create_directories(run, error);
   check<FileError>(fs::is_directory(run), "{}: the folder cannot be made: {}", run,
                    error ? error.message() : "there is a file of that name");
+  FolderLock lock(run);
   if (fs::exists(run + "/settings.json") || fs::exists(model_path(run))) {
     if (!force)
       throw UsageError(fmt::format(
@@ -240,6 +241,8 @@ void prepare_folder(const std::string& run, bool force) {
       fs::remove(file);
     for (const char* folder : {"/tensorboard", "/plots"}) fs::remove_all(run + folder);
   }
+  remove_leftovers(run);
+  return lock;
 }
 
 int start(Options& o) {
@@ -252,26 +255,65 @@ int start(Options& o) {
   const data::SplitArrays samples = samples_of(s, components);
   s.data_hash = hash_of(samples);
   check_last_batch(s, samples.train.size());
-  prepare_folder(o.out, o.force);
-  if (components) write_components(components_path(o.out), *components);
+  const FolderLock lock = prepare_folder(o.out, o.force);
+  if (components) write_components(components_path(o.out), *components, s);
   write_settings(o.out, s);
   return train_on(s, samples, o.out, o);
 }
 
-/// Removes what processes that were killed while they wrote into the run's folder left there
-/// (FILE.tmp-PROCESS-NUMBER); a process that still lives keeps its file.
-void remove_leftovers(const std::string& run) {
-  static const std::regex pattern(R"(.+\.(?:jsonl?|safetensors)\.tmp-([0-9]{1,9})-[0-9]+)");
-  std::vector<fs::path> leftovers;
-  std::error_code ignored;  // what cannot be listed or removed is in nobody's way
-  for (const fs::directory_entry& entry : fs::directory_iterator(run, ignored)) {
-    const std::string name = entry.path().filename();
-    std::smatch match;
-    if (std::regex_match(name, match, pattern) && ::kill(std::stoi(match[1]), 0) != 0 &&
-        errno == ESRCH)
-      leftovers.push_back(entry.path());
+/// Throws FileError for settings that were changed in their file: with the first that differs from
+/// the checkpoint's, if there is one.
+[[noreturn]] void complain_of_changes(const std::string& run, const Settings& s) {
+  const std::string file = settings_path(run), checkpoint = checkpoint_path(run);
+  if (fs::exists(checkpoint)) {
+    const auto now = deciding(s);
+    for (const auto& [name, was] :
+         train::settings_of(train::load_checkpoint(checkpoint), checkpoint))
+      for (const auto& [n, is] : now)
+        check<FileError>(n != name || is == was,
+                         "{}: {} was {} when the run began, now it is {}; what decides the result "
+                         "cannot change",
+                         file, name, was, is);
   }
-  for (const fs::path& path : leftovers) fs::remove(path, ignored);
+  fail<FileError>(
+      "{}: its checksum does not fit its content: it was damaged or changed by hand (what may "
+      "change is an option of --resume, such as --threads)",
+      file);
+}
+
+/// The epochs that lie behind a checkpoint, with the one it is in; 0 where there is none.
+int64_t epochs_begun(const std::string& checkpoint) {
+  if (!fs::exists(checkpoint)) return 0;
+  int64_t begun = 0;
+  for (const auto& [name, t] : train::load_checkpoint(checkpoint))
+    if (name == "metrics")
+      begun += t.size(0);
+    else if (name == "batch")
+      begun += t.item<int64_t>() > 0;
+  return begun;
+}
+
+/// The settings of a run with what the command line changes in them.
+Settings continued_settings(const Options& o) {
+  const std::string text = read_settings_text(o.resume);
+  Settings s = parse_settings(text, settings_path(o.resume));
+  if (!is_intact(text)) complain_of_changes(o.resume, s);
+  const Settings old = s;
+  for (const auto& [option, take_over] : o.free)
+    if (option->count() > 0) take_over(s);
+  s.data = source_name(s.data);
+  parse_interval(s.checkpoint_every);
+  if (s.epochs == old.epochs) return s;
+  if (deciding(s) != deciding(old))
+    throw UsageError(fmt::format(
+        "--epochs cannot be changed when a run with --schedule {} is continued: the schedule "
+        "depends on it",
+        s.schedule));
+  const int64_t begun = epochs_begun(checkpoint_path(o.resume));
+  if (s.epochs < begun)
+    throw UsageError(
+        fmt::format("--epochs {}: {} epochs of {} have begun", s.epochs, begun, o.resume));
+  return s;
 }
 
 int resume(Options& o) {
@@ -281,13 +323,19 @@ int resume(Options& o) {
           fmt::format("{} cannot be changed when a run is continued: {}/settings.json "
                       "decides",
                       option->get_name(), o.resume));
-  Settings s = read_settings(o.resume);
+  read_settings_text(o.resume);  // no lock in a folder that is no run's
+  const FolderLock lock(o.resume);
+  for (const char* folder : {"", "/plots"}) remove_leftovers(o.resume + folder);
+  Settings s = continued_settings(o);
   if (s.threads > 0) set_num_threads(s.threads);
   std::optional<data::Pca> components;
   const data::SplitArrays samples = samples_of(s, components);
   check<FileError>(hash_of(samples) == s.data_hash,
                    "{}: the samples are not those that the run {} began with", s.data, o.resume);
-  remove_leftovers(o.resume);
+  if (components) read_components(components_path(o.resume), s);
+  const Settings old = read_settings(o.resume);
+  if (s.epochs != old.epochs) fs::remove(model_path(o.resume));  // the run has not ended any more
+  if (settings_text(s) != settings_text(old)) write_settings(o.resume, s);
   if (!o.quiet && !o.json) fmt::print("continuing {}\n", o.resume);
   // A run killed before its first checkpoint begins again: the seed decides all.
   try {
@@ -317,6 +365,11 @@ Action add_train(CLI::App& command) {
   auto number = [&](const char* flag, auto& value, const char* help) {
     return decided(command.add_option(flag, value, help)->type_name("N"));
   };
+  auto free = [&](const char* flag, auto Settings::*value, const char* help) {
+    CLI::Option* option = command.add_option(flag, s.*value, help);
+    o->free.emplace_back(option, [&s, value](Settings& to) { to.*value = s.*value; });
+    return option;
+  };
   auto choice = [&](const char* flag, std::string& value, const char* help,
                     std::vector<std::string> choices) {
     decided(command.add_option(flag, value, help)
@@ -325,12 +378,12 @@ Action add_train(CLI::App& command) {
   };
   decided(command.add_option("--model", s.model, "Network: " + models::names() + " (default net)")
               ->type_name("NAME"));
-  decided(command
-              .add_option("--data", s.data,
-                          "digits, or a .csv, .npy or .npz file with labels (default digits)")
-              ->type_name("DATA"));
+  free("--data", &Settings::data,
+       "digits, or a .csv, .npy or .npz file with labels (default digits)")
+      ->type_name("DATA");
   number("--classes", s.classes, "Classes told apart (default 10)")->check(at_least_one);
-  number("--epochs", s.epochs, "Passes over the training samples (default 20)")
+  free("--epochs", &Settings::epochs, "Passes over the training samples (default 20)")
+      ->type_name("N")
       ->check(at_least_one);
   number("--batch-size", s.batch_size, "Samples in a step (default 64)")->check(at_least_one);
   number("--lr", s.lr, "Learning rate (default 0.1)")->check(not_negative);
@@ -341,27 +394,33 @@ Action add_train(CLI::App& command) {
   choice("--schedule", s.schedule,
          "Learning rate: none, step (a tenth after each third) or cosine (default none)",
          {"none", "step", "cosine"});
-  number("--seed", s.seed, "Of initial weights and shuffles (default 0)")->check(not_negative);
+  number("--seed", s.seed, "Of initial weights and shuffles (default 0)")
+      ->check(whole<uint64_t, 0>);
   choice("--norm", s.norm, "batch or none: with or without batch norm (default batch)",
          {"batch", "none"});
-  number("--threads", s.threads, "Threads (default: one a core); results do not depend on it")
-      ->check(not_negative);
-  decided(command
-              .add_option("--checkpoint-every", s.checkpoint_every,
-                          "Seconds (30s) or steps (500) between checkpoints (default 30s)")
-              ->type_name("N[s]"));
-  decided(command
-              .add_option(
-                  "--record", s.record,
-                  "Write losses, statistics, activations and gradients as well: tensorboard, csv "
-                  "or jsonl (several: with commas)")
-              ->type_name("FORMAT")
-              ->delimiter(',')
-              ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-              ->check(CLI::IsMember({"tensorboard", "csv", "jsonl"})));
-  decided(command.add_flag("--plots", s.plots, "Draw curves at the end (needs gnuplot)"));
+  free("--threads", &Settings::threads,
+       "Threads (default: one a core); results do not depend on it")
+      ->type_name("N")
+      ->check(whole<int, 0>);
+  free("--checkpoint-every", &Settings::checkpoint_every,
+       "Seconds (30s) or steps (500) between checkpoints (default 30s)")
+      ->type_name("N[s]");
+  free("--record", &Settings::record,
+       "Write losses, statistics, activations and gradients as well: tensorboard, csv or jsonl "
+       "(several: with commas)")
+      ->type_name("FORMAT")
+      ->delimiter(',')
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->check(CLI::IsMember({"tensorboard", "csv", "jsonl"}));
+  o->free.emplace_back(
+      command.add_flag("--plots", s.plots, "Draw curves at the end (needs gnuplot)"),
+      [](Settings& to) { to.plots = true; });
   command.add_option("--out", o->out, "Folder of the new run")->type_name("RUN");
-  command.add_option("--resume", o->resume, "Continue the run in this folder with its settings")
+  command
+      .add_option("--resume", o->resume,
+                  "Continue the run in this folder with its settings; --threads, "
+                  "--checkpoint-every, --record, --plots, --data and, without a schedule, --epochs "
+                  "may be given anew")
       ->type_name("RUN")
       ->excludes("--out");
   command.add_flag("--force", o->force, "Overwrite a run that is in --out");

@@ -83,6 +83,7 @@ class Loader {
   /// Batches of an epoch.
   int64_t num_batches() const;
   const TensorDataset& dataset() const { return dataset_; }
+  const LoaderOptions& options() const { return options_; }
   /// Epochs begun so far.
   int64_t epoch() const { return epoch_; }
 

@@ -4,11 +4,11 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "ballast/base/checksum.h"
 #include "ballast/base/file.h"
 #include "ballast/base/version.h"
 #include "ballast/study/training.h"
@@ -42,30 +42,45 @@ Numbers numbers_from(const Json& j) {
   return numbers;
 }
 
+/// Of a line's other members.
+std::string checksum_of(const Json& line) { return Checksum().add(line.dump()).hex(); }
+
 std::string line_of(const std::string& key, const Numbers& numbers) {
   Json object = Json::object();
   for (const auto& [name, list] : numbers) {
     Json& values = object[name] = Json::array();
     for (const double v : list) values.push_back(to_json(v));
   }
-  return Json{{"run", key}, {"numbers", object}}.dump() + "\n";
+  Json line = {{"run", key}, {"numbers", object}};
+  line["checksum"] = checksum_of(line);
+  return line.dump() + "\n";
 }
 
 }  // namespace
 
-Runs::Runs(std::string path) : path_(std::move(path)) {
-  if (path_.empty() || !std::filesystem::exists(path_)) return;
-  const std::string text = read_file(path_, kMaxRuns);
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    try {
-      const Json j = Json::parse(line);
-      runs_[j.at("run").get<std::string>()] = numbers_from(j.at("numbers"));
-    } catch (const Json::exception&) {
-      continue;  // killed while it was written: the run is made again
-    }
+Runs::Runs(std::string path) {
+  if (path.empty()) return;
+  FileMark whole;
+  if (std::filesystem::exists(path)) {
+    std::string text = read_file(path, kMaxRuns);
+    text.resize(text.rfind('\n') + 1);  // a line without an end was cut off by a kill
+    whole = {text.size(), Checksum().add(bytes_of(text)).value()};
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) read(line);
   }
-  broken_end_ = !text.empty() && text.back() != '\n';
+  file_ = std::make_unique<AppendFile>(std::move(path), whole);
+}
+
+void Runs::read(const std::string& line) {
+  try {
+    Json j = Json::parse(line);
+    const std::string checksum = j.at("checksum");
+    j.erase("checksum");
+    if (checksum != checksum_of(j)) return;  // damaged: the run is made again
+    runs_[j.at("run").get<std::string>()] = numbers_from(j.at("numbers"));
+  } catch (const Json::exception&) {
+    return;
+  }
 }
 
 const Numbers* Runs::find(const std::string& key) const {
@@ -74,12 +89,10 @@ const Numbers* Runs::find(const std::string& key) const {
 }
 
 const Numbers& Runs::add(const std::string& key, Numbers numbers) {
-  if (!path_.empty()) {
-    std::ofstream file(path_, std::ios::app);
-    if (broken_end_) file << '\n';
-    broken_end_ = false;
-    file << line_of(key, numbers) << std::flush;
-    check<FileError>(file.good(), "{}: the numbers of a run could not be written", path_);
+  if (file_) {
+    const std::string line = line_of(key, numbers);
+    file_->write(line.data(), line.size());
+    file_->flush();
   }
   return runs_[key] = std::move(numbers);
 }

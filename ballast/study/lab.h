@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "ballast/base/file.h"
 #include "ballast/study/network.h"
 #include "ballast/study/statistics.h"
 #include "ballast/train/metrics.h"
@@ -25,7 +26,8 @@ class Stopped : public Error {
 };
 
 /// The numbers of all runs so far, by the run's description; a file with a JSON object in each
-/// line, appended to as runs end. Lines that were cut off are left out.
+/// line, appended to as runs end. Lines that were cut off or damaged are left out: their runs are
+/// made again.
 class Runs {
  public:
   /// In memory only where `path` is empty. Throws FileError where the file cannot be read.
@@ -37,9 +39,10 @@ class Runs {
   size_t size() const { return runs_.size(); }
 
  private:
-  std::string path_;
+  void read(const std::string& line);
+
   std::map<std::string, Numbers> runs_;
-  bool broken_end_ = false;  // the last line has no end
+  std::unique_ptr<AppendFile> file_;
 };
 
 /// How much is measured: for a test of the program, for a first look, for good.

@@ -1,11 +1,9 @@
 #include "ballast/study/record.h"
 
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <optional>
 
 #include "ballast/base/file.h"
 #include "ballast/io/events.h"
@@ -15,21 +13,10 @@
 namespace ballast::study {
 namespace {
 
-constexpr uint64_t kMaxRecord = uint64_t{1} << 32;
-
 double norm_of(const Tensor& t) {
   double squares = 0.0;
   for (const double v : doubles(t)) squares += v * v;
   return std::sqrt(squares);
-}
-
-/// The first column of a CSV line, or "step" of a JSON line.
-int64_t step_of(const std::string& line, bool json) {
-  if (!json) return std::atoll(line.c_str());
-  const auto j = nlohmann::json::parse(line, nullptr, false);
-  return j.is_object() && j.contains("step") && j["step"].is_number_integer()
-             ? j["step"].get<int64_t>()
-             : 0;
 }
 
 }  // namespace
@@ -38,56 +25,55 @@ int64_t step_of(const std::string& line, bool json) {
 class TrainingRecord::Sink {
  public:
   virtual ~Sink() = default;
-  /// The first step that is recorded.
+  /// Begins anew with this step, unless it was begun or continued.
   virtual void begin(int64_t step) = 0;
   virtual void scalar(const std::string& tag, double value, int64_t step) = 0;
   virtual void values(const std::string& tag, const std::vector<double>& v, int64_t step) = 0;
   virtual void flush() = 0;
+  /// Forces what was written to the disk, and appends what `continue_from` needs.
+  virtual void save(StateDict& to) = 0;
+  virtual void continue_from(const StateDict& state) = 0;
 };
 
 class TrainingRecord::EventSink : public Sink {
  public:
-  explicit EventSink(const std::string& folder) : writer_(folder) {}
+  explicit EventSink(std::string folder) : folder_(std::move(folder)) {}
   void begin(int64_t step) override {
-    if (step > 1) writer_.restart(step);
+    if (writer_) return;
+    std::error_code none;
+    const bool others = !std::filesystem::is_empty(folder_, none) && !none;
+    writer_.emplace(folder_);
+    if (others) writer_->restart(step);
   }
   void scalar(const std::string& tag, double value, int64_t step) override {
-    writer_.scalar(tag, value, step);
+    writer_->scalar(tag, value, step);
   }
   void values(const std::string& tag, const std::vector<double>& v, int64_t step) override {
-    writer_.histogram(tag, io::histogram_of(v), step);
+    writer_->histogram(tag, io::histogram_of(v), step);
   }
-  void flush() override { writer_.flush(); }
+  void flush() override { writer_->flush(); }
+  void save(StateDict&) override {
+    if (writer_) writer_->sync();
+  }
+  void continue_from(const StateDict&) override {}
 
  private:
-  io::EventWriter writer_;
+  std::string folder_;
+  std::optional<io::EventWriter> writer_;
 };
 
 class TrainingRecord::LineSink : public Sink {
  public:
-  LineSink(std::string path, bool json) : path_(std::move(path)), json_(json) {}
-  ~LineSink() override {
-    if (file_) std::fclose(file_);
-  }
-  void begin(int64_t step) override {
-    std::string kept = json_ ? "" : "step,tag,value\n";
-    if (step > 1 && std::filesystem::exists(path_)) {
-      std::istringstream old(read_file(path_, kMaxRecord));
-      std::string line;
-      if (!json_) std::getline(old, line);
-      while (std::getline(old, line))
-        if (step_of(line, json_) < step) kept += line + "\n";
-    }
-    write_atomically(path_, bytes_of(kept));
-    file_ = std::fopen(path_.c_str(), "ab");
-    check<FileError>(file_ != nullptr, "{}: it cannot be opened", path_);
+  LineSink(const std::string& folder, const std::string& name, bool json)
+      : path_(folder + "/" + name), name_(name), json_(json) {}
+  void begin(int64_t) override {
+    if (file_) return;
+    file_.emplace(path_);
+    if (!json_) put("step,tag,value");
   }
   void scalar(const std::string& tag, double value, int64_t step) override {
-    const std::string line =
-        json_ ? nlohmann::ordered_json{{"step", step}, {"tag", tag}, {"value", value}}.dump()
-              : fmt::format("{},{},{}", step, tag, value);
-    check<FileError>(std::fputs((line + "\n").c_str(), file_) >= 0, "{}: it cannot be written",
-                     path_);
+    put(json_ ? nlohmann::ordered_json{{"step", step}, {"tag", tag}, {"value", value}}.dump()
+              : fmt::format("{},{},{}", step, tag, value));
   }
   void values(const std::string& tag, const std::vector<double>& v, int64_t step) override {
     double sum = 0.0, squares = 0.0;
@@ -97,14 +83,28 @@ class TrainingRecord::LineSink : public Sink {
     scalar(tag + "/mean", mean, step);
     scalar(tag + "/deviation", std::sqrt(squares / static_cast<double>(v.size())), step);
   }
-  void flush() override {
-    check<FileError>(!file_ || std::fflush(file_) == 0, "{}: it cannot be written", path_);
+  void flush() override { file_->flush(); }
+  void save(StateDict& to) override {
+    if (!file_) return;
+    file_->sync();
+    const FileMark end = file_->mark();
+    to.emplace_back(
+        name_, Tensor::from({static_cast<int64_t>(end.bytes), static_cast<int64_t>(end.checksum)}));
+  }
+  void continue_from(const StateDict& state) override {
+    for (const auto& [name, t] : state)
+      if (name == name_ && t.dtype() == DType::kInt64 && t.numel() == 2) {
+        const std::vector<int64_t> v = t.values<int64_t>();
+        file_.emplace(path_, FileMark{static_cast<uint64_t>(v[0]), static_cast<uint64_t>(v[1])});
+      }
   }
 
  private:
-  std::string path_;
+  void put(const std::string& line) { file_->write((line + "\n").data(), line.size() + 1); }
+
+  std::string path_, name_;
   bool json_;
-  std::FILE* file_ = nullptr;
+  std::optional<AppendFile> file_;
 };
 
 /// Looks at the layers of one run.
@@ -133,7 +133,7 @@ TrainingRecord::TrainingRecord(nn::Module& model, const Tensor& batch, const std
       sinks_.push_back(std::make_unique<EventSink>(folder + "/tensorboard"));
     else
       sinks_.push_back(std::make_unique<LineSink>(
-          folder + (f == RecordFormat::kCsv ? "/record.csv" : "/record.jsonl"),
+          folder, f == RecordFormat::kCsv ? "record.csv" : "record.jsonl",
           f == RecordFormat::kJsonLines));
   }
 }
@@ -150,8 +150,7 @@ void TrainingRecord::values(const std::string& tag, const Tensor& t) {
 }
 
 void TrainingRecord::step(const train::StepMetrics& m) {
-  if (step_ == 0)
-    for (const auto& sink : sinks_) sink->begin(m.step);
+  for (const auto& sink : sinks_) sink->begin(m.step);
   step_ = m.step;
   scalar("step/loss", m.loss);
 }
@@ -175,6 +174,16 @@ void TrainingRecord::epoch(const train::EpochMetrics& m) {
     LayerProbe(*this, subject_)(batch_).eval();
   }
   for (const auto& sink : sinks_) sink->flush();
+}
+
+StateDict TrainingRecord::state_dict() {
+  StateDict out;
+  for (const auto& sink : sinks_) sink->save(out);
+  return out;
+}
+
+void TrainingRecord::load_state_dict(const StateDict& state) {
+  for (const auto& sink : sinks_) sink->continue_from(state);
 }
 
 namespace {

@@ -21,19 +21,25 @@ enum class RecordFormat {
 /// step, and per batch-norm layer the running statistics and its inputs and outputs on one batch,
 /// normalized by that batch. CSV and JSON lines hold mean and deviation in place of histograms.
 /// Training goes on as if nobody recorded: no statistic, gradient or random number changes.
-class TrainingRecord {
+/// The record of a training that was killed and continued by `train::fit` is that of one never
+/// killed: lines after the checkpoint are dropped. (Event files cannot be changed while TensorBoard
+/// reads them. A new one says which events of the others are void.)
+class TrainingRecord : public train::Record {
  public:
   /// `model` must outlive this; `batch` is what layers are looked at with. Throws FileError.
   TrainingRecord(nn::Module& model, const Tensor& batch, const std::string& folder,
                  const std::vector<RecordFormat>& formats);
-  ~TrainingRecord();
+  ~TrainingRecord() override;
   TrainingRecord(const TrainingRecord&) = delete;
   TrainingRecord& operator=(const TrainingRecord&) = delete;
 
-  /// Where the first step is not 1, training goes on: lines of that and later steps are dropped.
-  void step(const train::StepMetrics& m);
-  /// After the epoch's last step.
-  void epoch(const train::EpochMetrics& m);
+  void step(const train::StepMetrics& m) override;
+  void epoch(const train::EpochMetrics& m) override;
+  /// The length of each file of lines and the checksum of its content, all forced to the disk.
+  StateDict state_dict() override;
+  /// Cuts the files of lines off there. A file that `state` does not know begins anew with the next
+  /// step. Throws FileError where a file is shorter or holds other lines.
+  void load_state_dict(const StateDict& state) override;
 
  private:
   class Sink;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <optional>
+
+#include "ballast/base/file.h"
 
 namespace ballast::study {
 namespace {
@@ -21,20 +24,24 @@ std::vector<const Claim*> chosen(const std::vector<std::string>& names) {
   return out;
 }
 
-std::string prepared(const std::string& folder) {
-  if (folder.empty()) return "";
+void make_folder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   check<FileError>(std::filesystem::is_directory(folder), "{}: the folder cannot be made: {}",
                    folder, error ? error.message() : "there is a file of that name");
-  return folder + "/runs.jsonl";
 }
 
 }  // namespace
 
 Report run(const Task& task, const Options& options) {
   const std::vector<const Claim*> wanted = chosen(options.claims);
-  Runs runs(prepared(options.folder));
+  std::optional<FolderLock> lock;
+  if (!options.folder.empty()) {
+    make_folder(options.folder);
+    lock.emplace(options.folder);
+    for (const char* part : {"", "/figures"}) remove_leftovers(options.folder + part);
+  }
+  Runs runs(options.folder.empty() ? "" : options.folder + "/runs.jsonl");
   Lab lab(task, options.effort, runs, options.stop, options.progress);
   Report report{.model = task.model,
                 .data = task.data,

@@ -1,5 +1,7 @@
 #include "ballast/train/lr_scheduler.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -44,6 +46,10 @@ StepLR::StepLR(Optimizer& optimizer, int64_t step_size, double gamma)
   start();
 }
 
+std::string StepLR::str() const {
+  return fmt::format("StepLR(step_size={}, gamma={})", step_size_, gamma_);
+}
+
 double StepLR::next(double lr, double) const {
   return last_epoch() == 0 || last_epoch() % step_size_ != 0 ? lr : lr * gamma_;
 }
@@ -51,6 +57,11 @@ double StepLR::next(double lr, double) const {
 MultiStepLR::MultiStepLR(Optimizer& optimizer, std::vector<int64_t> milestones, double gamma)
     : LRScheduler(optimizer), milestones_(std::move(milestones)), gamma_(gamma) {
   start();
+}
+
+std::string MultiStepLR::str() const {
+  return fmt::format("MultiStepLR(milestones=[{}], gamma={})", fmt::join(milestones_, ", "),
+                     gamma_);
 }
 
 double MultiStepLR::next(double lr, double) const {
@@ -68,6 +79,11 @@ LinearLR::LinearLR(Optimizer& optimizer, LinearLROptions options)
   start();
 }
 
+std::string LinearLR::str() const {
+  return fmt::format("LinearLR(start_factor={}, end_factor={}, total_iters={})",
+                     options_.start_factor, options_.end_factor, options_.total_iters);
+}
+
 double LinearLR::next(double lr, double) const {
   const auto& [from, to, iterations] = options_;
   if (last_epoch() == 0) return lr * from;
@@ -80,6 +96,10 @@ CosineAnnealingLR::CosineAnnealingLR(Optimizer& optimizer, int64_t t_max, double
     : LRScheduler(optimizer), t_max_(t_max), eta_min_(eta_min) {
   check<ValueError>(t_max > 0, "CosineAnnealingLR: t_max must be positive, got {}", t_max);
   start();
+}
+
+std::string CosineAnnealingLR::str() const {
+  return fmt::format("CosineAnnealingLR(t_max={}, eta_min={})", t_max_, eta_min_);
 }
 
 double CosineAnnealingLR::next(double lr, double base_lr) const {

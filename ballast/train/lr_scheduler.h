@@ -1,6 +1,7 @@
 // Learning-rate schedules, by PyTorch's recursive formulas.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "ballast/train/optim.h"
@@ -15,6 +16,8 @@ class LRScheduler {
   /// Sets the rates of the next epoch.
   void step();
   int64_t last_epoch() const { return last_epoch_; }
+  /// The kind with its options: "StepLR(step_size=3, gamma=0.1)".
+  virtual std::string str() const = 0;
 
   /// "last_epoch" (int64 scalar) and "base_lrs" (float64, one per group). The rates themselves are
   /// in the optimizer's state.
@@ -39,6 +42,7 @@ class LRScheduler {
 class StepLR final : public LRScheduler {
  public:
   StepLR(Optimizer& optimizer, int64_t step_size, double gamma = 0.1);
+  std::string str() const override;
 
  protected:
   double next(double lr, double base_lr) const override;
@@ -52,6 +56,7 @@ class StepLR final : public LRScheduler {
 class MultiStepLR final : public LRScheduler {
  public:
   MultiStepLR(Optimizer& optimizer, std::vector<int64_t> milestones, double gamma = 0.1);
+  std::string str() const override;
 
  protected:
   double next(double lr, double base_lr) const override;
@@ -69,6 +74,7 @@ struct LinearLROptions {
 class LinearLR final : public LRScheduler {
  public:
   explicit LinearLR(Optimizer& optimizer, LinearLROptions options = {});
+  std::string str() const override;
 
  protected:
   double next(double lr, double base_lr) const override;
@@ -82,6 +88,7 @@ class LinearLR final : public LRScheduler {
 class CosineAnnealingLR final : public LRScheduler {
  public:
   CosineAnnealingLR(Optimizer& optimizer, int64_t t_max, double eta_min = 0.0);
+  std::string str() const override;
 
  protected:
   double next(double lr, double base_lr) const override;

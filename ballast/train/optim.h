@@ -31,6 +31,8 @@ class Optimizer {
   /// where nobody else needs their memory. Parameters without a gradient are left alone.
   void step();
 
+  /// "SGD".
+  std::string kind() const { return name(); }
   size_t num_groups() const { return num_groups_; }
   virtual double lr(size_t group = 0) const = 0;
   virtual void set_lr(double lr, size_t group = 0) = 0;

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "ballast/io/state.h"
 #include "ballast/ops/loss.h"
@@ -13,6 +14,36 @@ namespace {
 
 // Numbers of an EpochMetrics in a checkpoint: one row each.
 constexpr int64_t kMetricColumns = 6;
+
+using Json = nlohmann::json;
+
+Tensor bytes_tensor(const std::string& text) {
+  return Tensor::from(std::vector<uint8_t>(text.begin(), text.end()),
+                      {static_cast<int64_t>(text.size())});
+}
+
+std::string text_of(const Tensor& bytes) {
+  const std::vector<uint8_t> v = bytes.values<uint8_t>();
+  return {v.begin(), v.end()};
+}
+
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+/// The entry of a checkpoint. Throws FileError where it is missing.
+Tensor entry(const StateDict& all, const std::string& name, DType dtype, const std::string& path) {
+  for (const auto& [n, t] : all)
+    if (n == name && t.dtype() == dtype) return t;
+  fail<FileError>("{}: not a checkpoint: it has no {} of type {}", path, name, name_of(dtype));
+}
+
+/// Settings are kept as a list of names and values in JSON.
+Settings parsed(const std::string& text, const std::string& path) {
+  try {
+    return Json::parse(text).get<Settings>();
+  } catch (const Json::exception& e) {
+    fail<FileError>("{}: not a checkpoint: its settings cannot be read: {}", path, e.what());
+  }
+}
 
 Tensor scalar(int64_t value) { return Tensor::from(std::span<const int64_t>(&value, 1), Shape{}); }
 
@@ -46,27 +77,34 @@ class Run {
       : model_(model), optimizer_(optimizer), train_(train), test_(test), options_(options) {}
 
   FitResult go() {
+    settings_ = settings_text();
     if (!options_.checkpoint.empty() && std::filesystem::exists(options_.checkpoint)) restore();
     saved_at_ = std::chrono::steady_clock::now();
     while (static_cast<int64_t>(result_.epochs.size()) < options_.epochs && !result_.stopped)
-      if (run_epoch()) finish_epoch();
+      run_epoch();
     write_checkpoint();
     return result_;
   }
 
  private:
-  /// False where it was stopped.
-  bool run_epoch() {
+  /// An epoch, or what is left of it until a stop. Its last step and its metrics are one: no
+  /// checkpoint comes between them, because the metrics tell of gradients that it does not hold.
+  void run_epoch() {
     model_.train();
     for (const auto& [x, y] : train_) {
       step(x, y);
-      if (options_.stop && options_.stop->load(std::memory_order_relaxed)) {
-        result_.stopped = true;
-        return false;
-      }
-      if (checkpoint_is_due()) write_checkpoint();
+      if (batch_ == train_.num_batches()) continue;
+      pause();
+      if (result_.stopped) return;
     }
-    return true;
+    finish_epoch();
+    pause();
+  }
+
+  /// Notices a wish to stop, and writes a checkpoint that is due.
+  void pause() {
+    result_.stopped = options_.stop && options_.stop->load(std::memory_order_relaxed);
+    if (!result_.stopped && checkpoint_is_due()) write_checkpoint();
   }
 
   void step(const Tensor& x, const Tensor& y) {
@@ -80,12 +118,13 @@ class Run {
     sums_.add(value, output, y);
     ++batch_;
     ++result_.steps;
-    if (options_.on_step)
-      options_.on_step({.epoch = static_cast<int64_t>(result_.epochs.size()) + 1,
+    const StepMetrics m{.epoch = static_cast<int64_t>(result_.epochs.size()) + 1,
                         .step = result_.steps,
                         .batch = batch_,
                         .num_batches = train_.num_batches(),
-                        .loss = value});
+                        .loss = value};
+    if (options_.record) options_.record->step(m);
+    if (options_.on_step) options_.on_step(m);
   }
 
   void finish_epoch() {
@@ -104,6 +143,7 @@ class Run {
     sums_ = {};
     batch_ = 0;
     result_.epochs.push_back(m);
+    if (options_.record) options_.record->epoch(m);
     if (options_.on_epoch) options_.on_epoch(m);
   }
 
@@ -117,6 +157,8 @@ class Run {
 
   void write_checkpoint() {
     if (options_.checkpoint.empty()) return;
+    // The record first: a checkpoint must not know of lines that a kill could lose.
+    const StateDict record = options_.record ? options_.record->state_dict() : StateDict();
     StateDict all;
     auto append = [&](const std::string& prefix, const StateDict& state) {
       for (const auto& [name, t] : state) all.emplace_back(prefix + name, t);
@@ -126,12 +168,15 @@ class Run {
     if (options_.scheduler) append("scheduler.", options_.scheduler->state_dict());
     append("train_loader.", train_.state_dict());
     if (test_) append("test_loader.", test_->state_dict());
+    append("record.", record);
     const std::vector<uint8_t> generator = default_generator().get_state();
     append("", {{"generator", Tensor::from(generator, {static_cast<int64_t>(generator.size())})},
                 {"steps", scalar(result_.steps)},
                 {"batch", scalar(batch_)},
                 {"sums", Tensor::from({sums_.loss.sum, sums_.loss.weight, sums_.correct})},
-                {"metrics", metrics()}});
+                {"metrics", metrics()},
+                {"settings", bytes_tensor(settings_)}});
+    append("", {{"checksum", bytes_tensor(checksum_of(all))}});
     save(all, options_.checkpoint);
     saved_at_ = std::chrono::steady_clock::now();
   }
@@ -146,7 +191,8 @@ class Run {
   }
 
   void restore() {
-    const StateDict all = load(options_.checkpoint);
+    const StateDict all = load_checkpoint(options_.checkpoint);
+    check_settings(settings_of(all, options_.checkpoint));
     auto part = [&](const std::string& prefix) {
       StateDict out;
       for (const auto& [name, t] : all)
@@ -154,10 +200,7 @@ class Run {
       return out;
     };
     auto one = [&](const std::string& name, DType dtype) {
-      for (const auto& [n, t] : all)
-        if (n == name && t.dtype() == dtype) return t;
-      fail<FileError>("{}: not a checkpoint: it has no {} of type {}", options_.checkpoint, name,
-                      name_of(dtype));
+      return entry(all, name, dtype, options_.checkpoint);
     };
     const auto steps = one("steps", DType::kInt64).item<int64_t>();
     const auto batch = one("batch", DType::kInt64).item<int64_t>();
@@ -167,6 +210,10 @@ class Run {
     check<FileError>(sums.size() == 3 && rows.dim() == 2 && rows.size(1) == kMetricColumns,
                      "{}: not a checkpoint: sums or metrics have another size",
                      options_.checkpoint);
+    const int64_t each = train_.num_batches();
+    check<FileError>(steps / each + (steps % each != 0) <= options_.epochs,
+                     "{}: {} steps of {} an epoch were made, more than {} epochs have",
+                     options_.checkpoint, steps, each, options_.epochs);
     model_.load_state_dict(part("model."));
     optimizer_.load_state_dict(part("optimizer."));
     if (options_.scheduler) options_.scheduler->load_state_dict(part("scheduler."));
@@ -181,6 +228,50 @@ class Run {
       const double* r = v.data() + i * kMetricColumns;
       result_.epochs.push_back({static_cast<int64_t>(r[0]), r[1], r[2], r[3], r[4], r[5]});
     }
+    if (options_.record) options_.record->load_state_dict(part("record."));
+    if (options_.on_restore) options_.on_restore(result_.epochs);
+  }
+
+  /// What decides the result, as lists of name and value.
+  std::string settings_text() const {
+    Json out = Json::array();
+    const auto add = [&](const std::string& name, const std::string& value) {
+      out.push_back({name, value});
+    };
+    for (const auto& [name, value] : options_.settings) add(name, value);
+    add("optimizer's kind", optimizer_.kind());
+    for (const auto& [name, t] : optimizer_.state_dict())
+      if (name.starts_with("param_groups."))
+        add("optimizer's " + name, fmt::format("{}", t.item<double>()));
+    add("scheduler", options_.scheduler ? options_.scheduler->str() : "none");
+    for (const auto& [name, loader] :
+         {std::pair<std::string, const data::Loader*>{"train", &train_}, {"test", test_}}) {
+      if (!loader) continue;
+      const data::LoaderOptions& o = loader->options();
+      add(name + " samples", fmt::format("{}", loader->dataset().size()));
+      add(name + " batch_size", fmt::format("{}", o.batch_size));
+      add(name + " shuffle", fmt::format("{}", o.shuffle));
+      add(name + " drop_last", fmt::format("{}", o.drop_last));
+    }
+    return out.dump(-1, ' ', true, Json::error_handler_t::replace);
+  }
+
+  /// Throws FileError with the first setting in which the checkpoint's differ from the present
+  /// ones.
+  void check_settings(const Settings& old) const {
+    const Settings now = parsed(settings_, options_.checkpoint);
+    const auto value_in = [](const Settings& list, const std::string& name) {
+      for (const auto& [n, value] : list)
+        if (n == name) return value;
+      return std::string("nothing");
+    };
+    for (const Settings* list : {&now, &old})
+      for (const auto& entry : *list) {
+        const std::string &name = entry.first, was = value_in(old, name), is = value_in(now, name);
+        check<FileError>(was == is,
+                         "{}: cannot be continued with another setting: {} was {}, now it is {}",
+                         options_.checkpoint, name, was, is);
+      }
   }
 
   nn::Module& model_;
@@ -189,6 +280,7 @@ class Run {
   data::Loader* test_;
   const FitOptions& options_;
   FitResult result_;
+  std::string settings_;
   Sums sums_;          // of the present epoch
   int64_t batch_ = 0;  // batches of the present epoch behind us
   std::chrono::steady_clock::time_point saved_at_;
@@ -209,6 +301,19 @@ void on_signal(int signal) {
 FitResult fit(nn::Module& model, optim::Optimizer& optimizer, data::Loader& train,
               data::Loader* test, const FitOptions& options) {
   return Run(model, optimizer, train, test, options).go();
+}
+
+StateDict load_checkpoint(const std::string& path) {
+  StateDict all = load(path);
+  const std::string checksum = text_of(entry(all, "checksum", DType::kUint8, path));
+  std::erase_if(all, [](const auto& e) { return e.first == "checksum"; });
+  check<FileError>(checksum_of(all) == checksum,
+                   "{}: damaged: its checksum does not fit its content", path);
+  return all;
+}
+
+Settings settings_of(const StateDict& checkpoint, const std::string& path) {
+  return parsed(text_of(entry(checkpoint, "settings", DType::kUint8, path)), path);
 }
 
 Evaluation evaluate(nn::Module& model, data::Loader& loader, const Loss& loss) {

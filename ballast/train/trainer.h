@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ballast/data/loader.h"
@@ -32,6 +33,20 @@ struct StepMetrics {
 
 using Loss = std::function<Tensor(const Tensor& output, const Tensor& target)>;
 
+/// Follows a training, and is continued with it.
+class Record {
+ public:
+  virtual ~Record() = default;
+  /// After every step, and after every epoch.
+  virtual void step(const StepMetrics& m) = 0;
+  virtual void epoch(const EpochMetrics& m) = 0;
+  /// What `load_state_dict` needs to go on from here; kept in the checkpoint that is written next.
+  /// What was recorded so far is on the disk when it returns.
+  virtual StateDict state_dict() = 0;
+  /// Goes on from there. Called where training continues from a checkpoint, before its first step.
+  virtual void load_state_dict(const StateDict& state) = 0;
+};
+
 struct FitOptions {
   int64_t epochs = 10;
   Loss loss = nullptr;                      // cross-entropy where not given
@@ -39,13 +54,19 @@ struct FitOptions {
   /// File of the checkpoint; empty: none is read or written. Where it exists, training continues
   /// from it. It is replaced at the end, when stopped, and every so many steps or seconds (0:
   /// never).
-  std::string checkpoint;
+  std::string checkpoint = {};
   int64_t checkpoint_every_steps = 0;
   double checkpoint_every_seconds = 0.0;
+  /// What decides the result beside the other arguments, by name ("seed", "data"). Kept in the
+  /// checkpoint, which continues no training with others.
+  std::vector<std::pair<std::string, std::string>> settings = {};
+  Record* record = nullptr;
   /// Training stops after the step during which this becomes true.
   const std::atomic<bool>* stop = nullptr;
-  std::function<void(const StepMetrics&)> on_step;
-  std::function<void(const EpochMetrics&)> on_epoch;
+  std::function<void(const StepMetrics&)> on_step = nullptr;
+  std::function<void(const EpochMetrics&)> on_epoch = nullptr;
+  /// The epochs that lie behind, where training continues from a checkpoint.
+  std::function<void(const std::vector<EpochMetrics>&)> on_restore = nullptr;
 };
 
 struct FitResult {
@@ -58,10 +79,19 @@ struct FitResult {
 /// Interrupted at any moment and called again with equal arguments, it continues from the
 /// checkpoint to the same bits as if never interrupted: a checkpoint holds the model, the
 /// optimizer, the scheduler, the default generator, the loaders' positions and the metrics so far,
-/// and nothing is looked at at times that depend on a clock. Throws Error for a checkpoint of
-/// another model, optimizer or data set, FileError where it cannot be read or written.
+/// and nothing is looked at at times that depend on a clock. Only `epochs` may differ: it may be as
+/// low as the epochs begun, and any number above. A checkpoint carries a checksum. Throws FileError
+/// where it cannot be read or written, is damaged, or was made with other settings (of `settings`,
+/// the optimizer, the schedule or the loaders: it names the first, and both values); Error for one
+/// of another model.
 FitResult fit(nn::Module& model, optim::Optimizer& optimizer, data::Loader& train,
               data::Loader* test, const FitOptions& options = {});
+
+/// The entries of a checkpoint of `fit`. Throws FileError where it cannot be read or is damaged.
+StateDict load_checkpoint(const std::string& path);
+/// The settings that a checkpoint was made with, with those that `fit` adds.
+std::vector<std::pair<std::string, std::string>> settings_of(const StateDict& checkpoint,
+                                                             const std::string& path);
 
 /// Mean loss and accuracy over a loader, in evaluation mode; the model's mode is restored.
 struct Evaluation {

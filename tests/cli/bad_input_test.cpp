@@ -72,7 +72,7 @@ TEST_F(BadInput, TruncatedAndForeignFilesAreRefused) {
   const std::string weights = content_of(run + "/model.safetensors");
   file("run/checkpoint.safetensors", weights);
   EXPECT_EQ(complaint_of({"train", "--resume", run, "--quiet"}, 1),
-            run + "/checkpoint.safetensors: not a checkpoint: it has no steps of type int64");
+            run + "/checkpoint.safetensors: not a checkpoint: it has no checksum of type uint8");
 }
 
 TEST_F(BadInput, MissingAndUnexpectedKeysAreNamed) {
@@ -81,6 +81,8 @@ TEST_F(BadInput, MissingAndUnexpectedKeysAreNamed) {
   weights.tensors[0].first = "fc9.weight";
   io::write_safetensors(path, weights.tensors);
   EXPECT_EQ(complaint_of({"eval", run}, 1),
+            path + ": damaged: its checksum does not fit its content");
+  EXPECT_EQ(complaint_of({"eval", path, "--model", "net"}, 1),
             path +
                 ": Error(s) in loading state_dict for Net: Missing key(s) in state_dict: "
                 "\"fc1.weight\". Unexpected key(s) in state_dict: \"fc9.weight\".");

@@ -189,6 +189,84 @@ TEST_F(Train, SettingsOfAContinuedRunAreThoseOfItsFile) {
                   .starts_with(run + "/settings.json: expected the settings of a run: "));
 }
 
+TEST_F(Train, SettingsThatDecideTheResultCannotChange) {
+  const std::string run = trained("run"), path = run + "/settings.json";
+  const std::string text = content_of(path);
+  const auto complaint = [&](const char* name, const nlohmann::json& value) {
+    auto changed = nlohmann::ordered_json::parse(text);
+    changed[name] = value;
+    file("run/settings.json", changed.dump(2) + "\n");
+    return complaint_of({"train", "--resume", run}, 1);
+  };
+  const auto expected = [&](const std::string& name, const std::string& was,
+                            const std::string& is) {
+    return fmt::format(
+        "{}: {} was {} when the run began, now it is {}; what decides the result cannot change",
+        path, name, was, is);
+  };
+  EXPECT_EQ(complaint("lr", 0.5), expected("lr", "0.1", "0.5"));
+  EXPECT_EQ(complaint("momentum", 0.5), expected("momentum", "0.9", "0.5"));
+  EXPECT_EQ(complaint("weight_decay", 0.5), expected("weight_decay", "0.0", "0.5"));
+  EXPECT_EQ(complaint("seed", 1), expected("seed", "0", "1"));
+  EXPECT_EQ(complaint("batch_size", 32), expected("batch_size", "64", "32"));
+  EXPECT_EQ(complaint("schedule", "cosine"), expected("schedule", "\"none\"", "\"cosine\""));
+  EXPECT_EQ(complaint("optimizer", "adam"), expected("optimizer", "\"sgd\"", "\"adam\""));
+  EXPECT_EQ(complaint("norm", "none"), expected("norm", "\"batch\"", "\"none\""));
+  // What decides nothing has options.
+  EXPECT_TRUE(
+      complaint("threads", 1).starts_with(path + ": its checksum does not fit its content"));
+  file("run/settings.json", text);
+  output_of({"train", "--resume", run, "--quiet", "--threads", "1", "--record", "csv"});
+  EXPECT_EQ(nlohmann::json::parse(content_of(path))["threads"], 1);
+}
+
+TEST_F(Train, MoreEpochsContinueARunWithoutASchedule) {
+  const std::string whole = trained("whole", {"--epochs", "3"}), run = trained("run");
+  output_of({"train", "--resume", run, "--quiet", "--epochs", "3"});
+  expect_same_end(whole, run);
+  EXPECT_EQ(complaint_of({"train", "--resume", run, "--epochs", "2"}, 2),
+            "--epochs 2: 3 epochs of " + run + " have begun");
+  expect_same_end(whole, run);
+  const std::string cosine = trained("cosine", {"--schedule", "cosine"});
+  EXPECT_EQ(complaint_of({"train", "--resume", cosine, "--epochs", "3"}, 2),
+            "--epochs cannot be changed when a run with --schedule cosine is continued: the "
+            "schedule depends on it");
+}
+
+TEST_F(Train, FilesOfAnotherRunAreNoticed) {
+  const std::string run = trained("run"), other = trained("other", {"--seed", "1"});
+  for (const char* name :
+       {"checkpoint.safetensors", "model.safetensors", "components.safetensors"}) {
+    const std::string mine = content_of(run + "/" + name);
+    file(std::string("run/") + name, content_of(other + "/" + name));
+    const bool resumes = name[0] == 'c' && name[1] == 'h';
+    const std::string message =
+        complaint_of(resumes ? std::vector<std::string>{"train", "--resume", run, "--quiet"}
+                             : std::vector<std::string>{"eval", run},
+                     1);
+    EXPECT_EQ(message, run + "/" + name +
+                           (resumes ? ": cannot be continued with another setting: seed was 1, now "
+                                      "it is 0"
+                                    : ": it belongs to a run with other settings"));
+    file(std::string("run/") + name, mine);
+  }
+  output_of({"train", "--resume", run, "--quiet"});
+}
+
+TEST_F(Train, TwoTrainersDoNotShareAFolder) {
+  const std::string run = folder_ / "run";
+  Process first({BALLAST_TOOL, "train", "--model", "net", "--epochs", "100000", "--out", run,
+                 "--quiet", "--checkpoint-every", "5"});
+  while (steps_in(run) < 5) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const std::string busy =
+      run + ": another process is at work in this folder (it holds the lock on " + run + "/lock)";
+  EXPECT_EQ(complaint_of({"train", "--resume", run}, 1), busy);
+  EXPECT_EQ(complaint_of({"train", "--out", run, "--force"}, 1), busy);
+  first.send(SIGKILL);
+  first.wait();
+  trained("run", {"--force"});
+}
+
 TEST_F(Train, SettingsOutOfRangeAreRefused) {
   const std::string run = trained("run"), path = run + "/settings.json";
   const auto settings = nlohmann::json::parse(content_of(path));

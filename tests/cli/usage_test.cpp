@@ -102,5 +102,31 @@ TEST_F(Usage, SummaryCountsParametersAndFlops) {
             "model mlp takes samples of shape [F], got [1, 8, 8]");
 }
 
+TEST_F(Usage, NumbersThatDoNotFitAreRefused) {
+  const auto complaint = [&](const char* flag, const char* value) {
+    const std::string message = complaint_of({"train", flag, value, "--out", folder_ / "run"}, 2);
+    return message.substr(0, message.find(" ('"));
+  };
+  const std::string least = "expected a whole number of at least ",
+                    most = "expected a whole number of at most ";
+  EXPECT_EQ(complaint("--seed", "18446744073709551616"),
+            "--seed: " + most + "18446744073709551615, got 18446744073709551616");
+  EXPECT_EQ(complaint("--seed", "-1"), "--seed: " + least + "0, got -1");
+  EXPECT_EQ(complaint("--seed", "1.5"), "--seed: " + least + "0, got 1.5");
+  EXPECT_EQ(complaint("--epochs", "9223372036854775808"),
+            "--epochs: " + most + "9223372036854775807, got 9223372036854775808");
+  EXPECT_EQ(complaint("--threads", "2147483648"),
+            "--threads: " + most + "2147483647, got 2147483648");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+  EXPECT_NE(complaint_of({"predict", folder_ / "run", "--index", "9223372036854775808"}, 2)
+                .find("--index: " + most + "9223372036854775807"),
+            std::string::npos);
+}
+
+TEST_F(Usage, BytesThatAreNoUtf8AreShown) {
+  EXPECT_EQ(complaint_of({"train", "--resume", folder_ / "a\xff"}, 1),
+            folder_ / "a\\xff" + "/settings.json: cannot open: No such file or directory");
+}
+
 }  // namespace
 }  // namespace ballast::cli

@@ -27,20 +27,33 @@ TEST(TrainingRecord, LinesAfterTheCheckpointAreDroppedWhenTrainingGoesOn) {
   nn::Sequential model(nn::Linear(2, 3), nn::BatchNorm1d(3));
   for (const RecordFormat format : {RecordFormat::kCsv, RecordFormat::kJsonLines}) {
     const bool csv = format == RecordFormat::kCsv;
+    const std::string path = folder / (csv ? "run/record.csv" : "run/record.jsonl");
+    StateDict checkpoint;
     {
       TrainingRecord record(model, ones({4, 2}), folder / "run", {format});
-      for (int64_t step = 1; step <= 12; ++step)
+      for (int64_t step = 1; step <= 12; ++step) {
         record.step({.epoch = 1, .step = step, .loss = 0.5 * static_cast<double>(step)});
+        if (step != 9) continue;
+        checkpoint = record.state_dict();
+        EXPECT_EQ(lines_of(path).size(), csv ? 10u : 9u) << "not all is on the disk";
+      }
     }
     {
       TrainingRecord record(model, ones({4, 2}), folder / "run", {format});
+      record.load_state_dict(checkpoint);
       record.step({.epoch = 1, .step = 10, .loss = 7.0});
     }
-    const auto lines = lines_of(folder / (csv ? "run/record.csv" : "run/record.jsonl"));
+    const auto lines = lines_of(path);
     ASSERT_EQ(lines.size(), csv ? 11u : 10u);
     EXPECT_EQ(lines[csv], csv ? "1,step/loss,0.5" : R"({"step":1,"tag":"step/loss","value":0.5})");
     EXPECT_EQ(lines.back(),
               csv ? "10,step/loss,7" : R"({"step":10,"tag":"step/loss","value":7.0})");
+    // Other lines than those that the checkpoint knows.
+    std::string text = read_file(path, 1 << 20);
+    text[text.find("0.5")] = '1';
+    write_atomically(path, bytes_of(text));
+    TrainingRecord record(model, ones({4, 2}), folder / "run", {format});
+    EXPECT_THROW(record.load_state_dict(checkpoint), FileError);
   }
 }
 

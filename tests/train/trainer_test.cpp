@@ -9,6 +9,7 @@
 #include <optional>
 #include <sstream>
 
+#include "ballast/base/file.h"
 #include "ballast/io/state.h"
 #include "ballast/nn/nn.h"
 #include "ballast/ops/create.h"
@@ -17,6 +18,7 @@
 namespace ballast::test {
 namespace {
 
+using testing::error_of;
 using testing::Folder;
 
 std::string bytes_of_file(const std::string& path) {
@@ -146,6 +148,95 @@ TEST(Fit, RefusesTheCheckpointOfAnotherModel) {
   save({{"x", zeros({1})}}, folder / "other.safetensors");
   s.options.checkpoint = folder / "other.safetensors";
   EXPECT_THROW(s.fit(), FileError);
+}
+
+TEST(Fit, RefusesACheckpointMadeWithOtherSettings) {
+  Folder folder;
+  uninterrupted(folder, false);
+  const std::string path = folder / "whole.safetensors",
+                    start = path + ": cannot be continued with another setting: ";
+  const auto complaint = [&](const std::function<void(Session&)>& change) {
+    Session s;
+    s.options.checkpoint = path;
+    change(s);
+    return error_of<FileError>([&] { s.fit(); });
+  };
+  EXPECT_EQ(complaint([](Session& s) {
+              s.options.settings = {{"seed", "4"}};
+            }),
+            start + "seed was nothing, now it is 4");
+  EXPECT_EQ(complaint([](Session& s) { s.options.scheduler = nullptr; }),
+            start + "scheduler was StepLR(step_size=2, gamma=0.5), now it is none");
+  EXPECT_EQ(complaint([](Session& s) {
+              s.adam.emplace(s.model.parameters(), optim::AdamWOptions{.lr = 0.02});
+              s.schedule.emplace(*s.adam, 2, 0.5);
+            }),
+            start + "optimizer's param_groups.0.lr was 0.01, now it is 0.02");
+  EXPECT_EQ(complaint([](Session& s) {
+              s.train.emplace(data::digits(data::Split::kTest),
+                              data::LoaderOptions{.batch_size = 40, .shuffle = true});
+            }),
+            start + "train batch_size was 50, now it is 40");
+  EXPECT_EQ(complaint([](Session& s) { s.options.epochs = 2; }),
+            path + ": 24 steps of 8 an epoch were made, more than 2 epochs have");
+  Session longer;
+  longer.options.checkpoint = path;
+  longer.options.epochs = 4;
+  EXPECT_EQ(longer.fit().steps, 32);
+}
+
+TEST(Fit, FindsADamagedCheckpoint) {
+  Folder folder;
+  const std::string whole = uninterrupted(folder, false), path = folder / "whole.safetensors";
+  for (size_t at = whole.size() / 3; at < whole.size(); at += whole.size() / 7) {
+    std::string damaged = whole;
+    damaged[at] ^= 1;
+    write_atomically(path, bytes_of(damaged));
+    Session s;
+    s.options.checkpoint = path;
+    EXPECT_EQ(error_of<FileError>([&] { s.fit(); }),
+              path + ": damaged: its checksum does not fit its content");
+  }
+}
+
+/// Counts what it is told, as a record does.
+struct Counter : train::Record {
+  int64_t steps = 0, epochs = 0;
+  void step(const train::StepMetrics&) override { ++steps; }
+  void epoch(const train::EpochMetrics&) override { ++epochs; }
+  StateDict state_dict() override { return {{"counts", Tensor::from({steps, epochs})}}; }
+  void load_state_dict(const StateDict& state) override {
+    const std::vector<int64_t> v = state.at(0).second.values<int64_t>();
+    steps = v[0];
+    epochs = v[1];
+  }
+};
+
+TEST(Fit, ARecordIsContinuedWithTheCheckpoint) {
+  for (int64_t k : {1, 8, 9, 16, 20, 24}) {
+    Folder folder;
+    Counter first, second;
+    Session killed;
+    killed.options.checkpoint = folder / "a.safetensors";
+    killed.options.checkpoint_every_steps = 4;
+    killed.options.record = &first;
+    killed.options.on_step = [&](const train::StepMetrics& m) {
+      if (m.step == k) throw Killed();
+    };
+    EXPECT_THROW(killed.fit(), Killed);
+    Session rest;
+    rest.options.checkpoint = killed.options.checkpoint;
+    rest.options.record = &second;
+    std::vector<int64_t> seen;
+    rest.options.on_restore = [&](const std::vector<train::EpochMetrics>& before) {
+      for (const auto& m : before) seen.push_back(m.epoch);
+    };
+    rest.options.on_epoch = [&](const train::EpochMetrics& m) { seen.push_back(m.epoch); };
+    rest.fit();
+    EXPECT_EQ(second.steps, 24) << k;
+    EXPECT_EQ(second.epochs, 3) << k;
+    EXPECT_EQ(seen, (std::vector<int64_t>{1, 2, 3})) << k;
+  }
 }
 
 TEST(Fit, LearnsTheDigitsAndReportsIt) {
