@@ -2,6 +2,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "ballast/base/text.h"
 #include "ballast/io/pt.h"
 #include "ballast/io/state.h"
 #include "bind.h"
@@ -213,7 +214,8 @@ void translate(const std::exception_ptr& p, void*) {
   try {
     std::rethrow_exception(p);
   } catch (const io::UnpicklingError& e) {
-    PyErr_SetString(nb::module_::import_("pickle").attr("UnpicklingError").ptr(), e.what());
+    PyErr_SetString(nb::module_::import_("pickle").attr("UnpicklingError").ptr(),
+                    as_utf8(e.what()).c_str());
   }
 }
 

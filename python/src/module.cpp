@@ -1,4 +1,5 @@
 // The extension module: errors, and the parts in the order of the library's folders.
+#include "ballast/base/text.h"
 #include "ballast/base/threads.h"
 #include "ballast/base/version.h"
 #include "ballast/kernels/target.h"
@@ -9,7 +10,8 @@ namespace ballast::python {
 
 namespace {
 
-void raise(PyObject* type, const char* what) { PyErr_SetString(type, what); }
+/// Python takes UTF-8 only, and makes an empty message of others.
+void raise(PyObject* type, const char* what) { PyErr_SetString(type, as_utf8(what).c_str()); }
 
 void translate(const std::exception_ptr& p, void*) {
   try {

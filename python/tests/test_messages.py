@@ -1,8 +1,11 @@
 """What a PyTorch user reads: error messages and printed objects, worded as PyTorch words them."""
 
+import re
+
 import pytest
 
 import ballast as torch
+import ballast.data
 import ballast.nn as nn
 import ballast.nn.functional as F
 
@@ -66,3 +69,12 @@ def test_none_as_a_key_adds_a_dimension():
     assert x[None].shape == (1, 2, 3)
     x[None] = torch.zeros(1, 2, 3, dtype=torch.int64)
     assert x.sum().item() == 0
+
+
+@pytest.mark.parametrize("content", [b"1,\xff,0\n", b"1,\xe2\x82,0\n", b"1,\xed\xa0\x80,0\n"])
+def test_bytes_that_are_no_utf8_are_escaped(content, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    shown = "".join(f"\\x{b:02x}" for b in content[2:-3])
+    with pytest.raises(OSError, match=re.escape(f'{path}:1:2: "{shown}" is not a number')):
+        ballast.data.load(path)
