@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -63,7 +64,9 @@ std::string data_block(const Series& s, size_t index, bool log, double aside, bo
 struct Scratch {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{
       std::tmpfile(), [](std::FILE* f) { return f ? std::fclose(f) : 0; }};
-  Scratch() { check<FileError>(file != nullptr, "a temporary file could not be made"); }
+  Scratch() {
+    check<FileError>(file != nullptr, "a temporary file cannot be made: {}", std::strerror(errno));
+  }
   int number() const { return fileno(file.get()); }
   std::string content() const {
     std::rewind(file.get());
@@ -77,7 +80,9 @@ struct Scratch {
 /// What gnuplot prints for `script`.
 std::string output_of_gnuplot(const std::string& script) {
   const Scratch in, out, err;
-  std::fwrite(script.data(), 1, script.size(), in.file.get());
+  const bool written = std::fwrite(script.data(), 1, script.size(), in.file.get()) == script.size();
+  check<FileError>(written && std::fflush(in.file.get()) == 0,
+                   "a temporary file cannot be written: {}", std::strerror(errno));
   std::rewind(in.file.get());
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -97,6 +102,9 @@ std::string output_of_gnuplot(const std::string& script) {
   std::string text = out.content();
   check<FileError>(WIFEXITED(status) && WEXITSTATUS(status) == 0 && !text.empty(),
                    "gnuplot failed: {}", err.content());
+  // gnuplot does not look whether its output could be written.
+  check<FileError>(text.find("</svg>") != text.npos,
+                   "gnuplot's figure is cut off: there is no room for a temporary file");
   return text;
 }
 
