@@ -32,6 +32,16 @@ from ._dtypes import *
 from ._types import Size, device
 
 from . import _tensor, _operations  # isort: skip
+from ._assertions import (
+    _assert,
+    _check,
+    _check_index,
+    _check_is_size,
+    _check_not_implemented,
+    _check_tensor_all,
+    _check_type,
+    _check_value,
+)
 from ._create import as_tensor, from_dlpack, from_numpy, normal, scalar_tensor, tensor
 from ._einsum import einsum
 from ._operations import *
@@ -44,8 +54,6 @@ from . import amp, autograd, backends, cuda, data, linalg, nn, onnx, optim, rand
 from ._explain import explain
 from ._serialization import load, save
 from .random import get_rng_state, initial_seed, seed, set_rng_state
-
-from . import models, study  # isort: skip
 
 concat = concatenate = cat
 subtract, multiply, divide = sub, mul, div
@@ -112,10 +120,17 @@ def allclose(
 
 _operations.spellings.install(_core, Tensor, linalg, nn.functional, _sys.modules[__name__])
 
+from . import overrides  # isort: skip  # noqa: E402 (wraps what is above)
+
+overrides._install([globals(), vars(nn.functional), vars(linalg)])
+
+from . import models, study  # isort: skip  # noqa: E402 (programs that call what is above)
+
 _missing.guard(globals(), "torch")
 _missing.guard(nn, "torch.nn")
 _missing.guard(nn.functional, "torch.nn.functional")
 _missing.guard(nn.utils, "torch.nn.utils")
+_missing.guard(onnx, "torch.onnx")
 _missing.guard(optim, "torch.optim")
 _missing.guard(optim.lr_scheduler, "torch.optim.lr_scheduler")
 _missing.guard(special, "torch.special")

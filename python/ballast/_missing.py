@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 _RECURRENT = "recurrent layers are outside what Ballast trains; batch-normalized nets are inside"
 _ATTENTION = "attention layers are outside what Ballast trains"
@@ -80,10 +81,17 @@ def say(module: str, name: str) -> str:
 
 
 def guard(module: ModuleType | dict[str, Any], name: str) -> None:
-    """Let attributes that a module lacks be told by the module's name in PyTorch."""
+    """Let what a module lacks be imported, where it is a module, or told by its name in PyTorch."""
     scope = module if isinstance(module, dict) else vars(module)
+    below = name.partition(".")[2]
 
-    def __getattr__(attribute: str) -> NoReturn:  # noqa: N807 (the hook's name)
+    def __getattr__(attribute: str) -> Any:  # noqa: N807 (the hook's name)
+        if not attribute.startswith("__"):
+            from .torch.finder import target_of
+
+            found = target_of(f"{below}.{attribute}" if below else attribute)
+            if found is not None:
+                return importlib.import_module(found)
         raise AttributeError(say(name, attribute), name=attribute, obj=None)
 
     scope["__getattr__"] = __getattr__

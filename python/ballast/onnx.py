@@ -82,3 +82,18 @@ def _named(model: Any) -> list[tuple[str, Tensor]]:
     if not hasattr(model, "named_parameters"):
         return []
     return [*model.named_parameters(), *model.named_buffers()]
+
+
+def register_custom_op_symbolic(
+    symbolic_name: str, symbolic_fn: Any, opset_version: int, custom_opsets: Any = None
+) -> None:
+    """Ignore how PyTorch's exporter would write an operator: Ballast's has its own way."""
+
+
+def unregister_custom_op_symbolic(symbolic_name: str, opset_version: int) -> None:
+    """Ignore that such a registration is taken back."""
+
+
+def is_in_onnx_export() -> bool:
+    """Whether PyTorch's exporter runs: never."""
+    return False

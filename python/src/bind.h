@@ -116,6 +116,7 @@ void bind_onnx(nb::module_& m);
 void bind_diagnose(nb::module_& m);
 void bind_study(nb::module_& m);
 void bind_statistics(nb::module_& m);
+void bind_overrides(nb::module_& m);
 
 }  // namespace ballast::python
 

@@ -59,4 +59,5 @@ NB_MODULE(_core, m) {
   bind_study(m);
   bind_statistics(m);
   bind_spellings(m);
+  bind_overrides(m);
 }

@@ -1,5 +1,6 @@
 """``import torch`` gives Ballast where the alias is installed, and nothing else changes."""
 
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -45,8 +46,10 @@ def test_a_script_runs_with_its_arguments_and_its_folder(tmp_path):
 @pytest.mark.parametrize(
     ("statement", "kind", "words"),
     [
-        ("import torch.distributed", "ModuleNotFoundError", "torch.distributed"),
-        ("import torchvision", "ModuleNotFoundError", "need the real PyTorch"),
+        ("import torch.distributed as d; d.all_reduce(1)", "NotImplementedError", "one process"),
+        ("import torch.tensorrt", "ModuleNotFoundError", "torch.tensorrt"),
+        ("import torchaudio", "ModuleNotFoundError", "need the real PyTorch"),
+        ("import torch.models", "ModuleNotFoundError", "torch.models"),
         ("import torch.data", "ModuleNotFoundError", "torch.data"),
         ("import torch; torch.nn.LSTM", "AttributeError", "recurrent layers"),
         ("import torch; torch.no_such_thing", "AttributeError", "'no_such_thing'"),
@@ -69,7 +72,7 @@ def test_a_script_that_is_not_there(tmp_path):
 
 
 def test_installing_and_taking_it_back(tmp_path):
-    (tmp_path / "torch.py").write_text("real = True\n")
+    (tmp_path / "torch.py").write_text("is_another = True\n")
     out = python(
         """
         import sys
@@ -80,11 +83,11 @@ def test_installing_and_taking_it_back(tmp_path):
         ballast.torch.install()
         import torch, torch.nn.functional
         assert torch.nn.functional is ballast.nn.functional and torch.Tensor is ballast.Tensor
-        assert not hasattr(torch, "real") and ballast.torch.installed()
+        assert not hasattr(torch, "is_another") and ballast.torch.installed()
         ballast.torch.uninstall()
         assert not [name for name in sys.modules if name.split(".")[0] == "torch"]
         import torch
-        assert torch.real
+        assert torch.is_another
         try:
             ballast.torch.install()
         except RuntimeError as error:
@@ -117,3 +120,37 @@ def test_places_that_model_files_import_from_are_there(tmp_path):
         tmp_path=tmp_path,
     )
     assert done.stdout == "[True, True, False] (3, 3) (1, 2)\n4 False None\n", done.stderr
+
+
+def test_what_a_script_starts_has_the_alias_too(tmp_path):
+    done = run(
+        """
+        import importlib.metadata
+        import multiprocessing
+        import subprocess
+        import sys
+        import torch
+
+        def child(x):
+            import torch
+            return torch.tensor(x).sum().item()
+
+        if __name__ == "__main__":
+            command = [sys.executable, "-c", "import torch; print(torch.__version__)"]
+            version = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+            assert version == torch.__version__, version
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                print(pool.map(child, [[1, 2]]), importlib.metadata.version("torch"))
+        """,
+        tmp_path=tmp_path,
+    )
+    from ballast.torch import API_VERSION
+
+    assert done.stdout == f"[3] {API_VERSION}\n", done.stderr
+
+
+def test_the_version_is_the_one_that_the_documents_count_against():
+    from ballast.torch import API_VERSION
+
+    counted = pathlib.Path(__file__).parents[2] / "docs" / "pytorch.md"
+    assert f"PyTorch {API_VERSION} with" in counted.read_text()

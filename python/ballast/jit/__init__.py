@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Final
 
 __all__ = [
     "Final",
+    "RecursiveScriptModule",
+    "ScriptFunction",
+    "ScriptModule",
     "annotate",
     "export",
+    "fuser",
     "ignore",
     "is_scripting",
     "is_tracing",
+    "optimized_execution",
     "script",
+    "script_if_tracing",
     "script_method",
     "trace",
     "unused",
@@ -59,9 +66,25 @@ def annotate(the_type: Any, the_value: Any) -> Any:
 
 
 script_method = export
+_drop = _script_if_tracing = script_if_tracing = _overload = _overload_method = unused
+
+
+class ScriptModule:
+    """No module is compiled: none is an instance."""
+
+
+RecursiveScriptModule = ScriptFunction = ScriptModule
+
+
+def optimized_execution(should_optimize: bool) -> Any:
+    """Change nothing, within a `with` block."""
+    return contextlib.nullcontext()
+
+
+fuser = optimized_execution
 
 
 def __getattr__(name: str) -> Any:
-    from ._missing import say
+    from .._missing import say
 
     raise AttributeError(say("torch.jit", name), name=name, obj=None)

@@ -1,0 +1,1 @@
+"""PyTorch's quantization lives below; torchvision's quantizable models import from there."""

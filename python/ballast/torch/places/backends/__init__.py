@@ -1,0 +1,1 @@
+"""Settings of libraries that Ballast does not use."""

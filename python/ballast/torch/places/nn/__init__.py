@@ -1,0 +1,1 @@
+"""Modules below ``torch.nn`` that packages import only to look at."""

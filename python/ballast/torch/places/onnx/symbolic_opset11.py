@@ -1,0 +1,11 @@
+"""PyTorch's exporter's `symbolic_opset11`, imported by packages that extend it."""
+
+from .._refuse import refused
+
+
+def __getattr__(name: str):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return refused(
+        f"torch.onnx.symbolic_opset11.{name}", "Ballast's exporter has operators of its own"
+    )

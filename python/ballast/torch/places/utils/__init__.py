@@ -1,0 +1,1 @@
+"""Modules below ``torch.utils`` that packages import only to look at."""
