@@ -172,7 +172,7 @@ std::vector<Tensor> cubic_weights(const Tensor& t) {
   return {far(t + 1), near(t), near(1 - t), far(2 - t)};
 }
 
-void check_grid(const Tensor& x, const Tensor& grid, GridMode mode) {
+void check_grid(const Tensor& x, const Tensor& grid) {
   const int d = x.dim() - 2;
   check(d == 2 || d == 3,
         "grid_sampler(): expected 4D or 5D input and grid with same number of "
@@ -192,14 +192,12 @@ void check_grid(const Tensor& x, const Tensor& grid, GridMode mode) {
           "grid_sampler(): expected input to have non-empty spatial dimensions, "
           "but input has sizes {} with dimension {} being empty",
           x.shape(), i);
-  check(d == 2 || mode != GridMode::kBicubic,
-        "grid_sampler(): bicubic interpolation only supports 4D input");
 }
 
 }  // namespace
 
 Tensor grid_sample(const Tensor& x, const Tensor& grid, const GridOptions& o) {
-  check_grid(x, grid, o.mode);
+  check_grid(x, grid);
   const int d = x.dim() - 2;
   Shape out{x.size(0), x.size(1)};
   for (int i = 1; i <= d; ++i) out.push_back(grid.shape()[i]);

@@ -141,7 +141,8 @@ Tensor matrix_power(const Tensor& a, int64_t n) {
         "linalg.matrix_power: A must be batches of square matrices, but they are {} by {} matrices",
         a.dim() > 1 ? a.size(-2) : 1, a.dim() > 0 ? a.size(-1) : 1);
   if (n == 0)
-    return expand_batch(identity(a.size(-1), a.size(-1), a.dtype()), batch_of(a)) + zeros_like(a);
+    return expand_batch(identity(a.size(-1), a.size(-1), a.dtype()), batch_of(a)) +
+           nothing_of(a, a.shape());
   if (n == 1) return a + zeros_like(a);
   Tensor base = n < 0 ? inv(a) : a, out;
   for (uint64_t k = n < 0 ? 0 - static_cast<uint64_t>(n) : static_cast<uint64_t>(n);;) {
@@ -206,8 +207,7 @@ Tensor tensorsolve(const Tensor& a, const Tensor& b, const std::vector<int64_t>&
 }
 
 Tensor vander(const Tensor& x, std::optional<int64_t> columns) {
-  check(x.dim() >= 1, "linalg.vander: expected a tensor with at least one dimension");
-  const int64_t n = columns.value_or(x.size(-1));
+  const int64_t n = columns.value_or(x.dim() > 0 ? x.size(-1) : 1);
   check(n > 1, "N must be greater than 1.");
   Shape s = x.shape();
   s.push_back(n);

@@ -397,7 +397,7 @@ SignedLog slogdet(const Tensor& a) {
   static const SlogdetOp op;
   check_square("linalg.slogdet", a);
   Parts parts(record(op, with_batch(batch_of(a), {2}), a.dtype(), {a}));
-  const Tensor sign = parts.next({}).detach();
+  const Tensor sign = parts.next({});  // its derivative is 0
   return {sign, parts.next({})};
 }
 

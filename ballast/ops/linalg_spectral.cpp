@@ -119,7 +119,8 @@ class EighOp final : public BatchOp {
     const Tensor gap = unsqueeze(w, -2) - unsqueeze(w, -1);
     const Tensor off = 1 - identity(n, n, w.dtype());
     const Tensor inner = ratio_or_zero(matmul(mt(v), gv) * off, gap) + diag_embed(gw);
-    return {matmul(v, matmul(inner, mt(v)))};
+    const Tensor g = matmul(v, matmul(inner, mt(v)));
+    return {(g + mt(g)) * 0.5};
   }
   uint32_t gradient_reads() const override { return kReadsOutput; }
 };
@@ -189,15 +190,22 @@ Tensor record_svd(const Tensor& a, bool full, bool vectors) {
   return packed;
 }
 
+struct Hermitian {
+  int64_t hermitian;  // the lower triangle is read
+};
+
 /// The inverse of the part of A that belongs to singular values above max(atol, rtol * largest).
 class PinvOp final : public BatchOp {
  public:
   PinvOp() : BatchOp("linalg_pinv") {}
-  void run(std::span<const Block> in, double* out, const Attributes&) const override {
+  void run(std::span<const Block> in, double* out, const Attributes& attributes) const override {
     const int64_t m = in[0].m, n = in[0].n, k = std::min(m, n);
-    Matrix u(m * k), s(k), vt(k * n);
+    Matrix u(m * k), s(k), vt(k * n), a(in[0].data, in[0].data + m * n);
+    if (attributes.as<Hermitian>().hermitian)
+      for (int64_t i = 0; i < n; ++i)
+        for (int64_t j = i + 1; j < n; ++j) a[i * n + j] = a[j * n + i];
     check_converged("linalg.pinv",
-                    dense::svd(in[0].data, m, n, s.data(), u.data(), vt.data(), false));
+                    dense::svd(a.data(), m, n, s.data(), u.data(), vt.data(), false));
     const double least = std::max(in[1].data[0], in[1].data[1] * (k > 0 ? s[0] : 0));
     std::fill_n(out, n * m, 0.0);
     for (int64_t r = 0; r < k && s[r] > least; ++r)
@@ -263,7 +271,8 @@ class MatrixSqrthOp final : public BatchOp {
   }
   // X dX + dX X = dA.
   Gradients gradient(const Backward& b) const override {
-    return {LyapunovOp::call(b.output(), b.grad())};
+    const Tensor g = b.grad();
+    return {LyapunovOp::call(b.output(), (g + mt(g)) * 0.5)};
   }
   uint32_t gradient_reads() const override { return kReadsOutput; }
 };
@@ -339,7 +348,8 @@ Tensor reflected(const Tensor& a, const Tensor& tau, Tensor x, bool transpose) {
     const Tensor factor = unsqueeze(narrow(tau, -1, i, 1), -1);
     x = x - factor * matmul(column, matmul(mt(column), x));
   }
-  return x;
+  // Without reflections, a tensor of its own all the same, which nothing moves.
+  return k > 0 ? x : x + nothing_of(a, x.shape()) + nothing_of(tau, x.shape());
 }
 
 void check_reflections(const char* who, const Tensor& a, const Tensor& tau) {
@@ -419,9 +429,8 @@ Tensor pinv(const Tensor& a, const Tolerance& tolerance, bool hermitian) {
   static const PinvOp op;
   check_matrix("linalg.pinv", a);
   if (hermitian) check_square("linalg.pinv", a);
-  const Tensor read = hermitian ? tril(a) + mt(tril(a, -1)) : a;
   return record(op, with_batch(batch_of(a), {a.size(-1), a.size(-2)}), a.dtype(),
-                {read, tolerances(a, tolerance)});
+                {a, tolerances(a, tolerance)}, Hermitian{hermitian});
 }
 
 Tensor matrix_rank(const Tensor& a, const Tolerance& tolerance, bool hermitian) {

@@ -7,6 +7,7 @@
 #include "ballast/ops/linalg.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/rearrange.h"
+#include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
 
@@ -163,6 +164,10 @@ Lu unpack_factors(const Tensor& packed, int64_t m, int64_t n) {
   const Tensor lu = parts.next({m, n});
   const Tensor pivots = cast(parts.next({std::min(m, n)}), kWhole);
   return {lu, pivots, cast(parts.next({}), kWhole)};
+}
+
+Tensor nothing_of(const Tensor& x, const Shape& shape) {
+  return expand(sum(masked_fill(x, ones(Shape{}, DType::kBool), 0)), shape);
 }
 
 Tensor ratio_or_zero(const Tensor& numerator, const Tensor& denominator) {

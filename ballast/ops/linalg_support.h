@@ -64,6 +64,8 @@ Tensor solve_unchecked(const Tensor& a, const Tensor& b);
 Tensor inv_unchecked(const Tensor& a);
 /// op(A) X = B with square A; batches already equal.
 Tensor triangular(const Tensor& a, const Tensor& b, bool upper, bool transpose, bool unit);
+/// Zeros of a shape that have a derivative by x, which is 0.
+Tensor nothing_of(const Tensor& x, const Shape& shape);
 /// numerator/denominator, 0 where the numerator is 0.
 Tensor ratio_or_zero(const Tensor& numerator, const Tensor& denominator);
 

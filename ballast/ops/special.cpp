@@ -297,6 +297,8 @@ class NextafterOp final : public Op {
         c.output<T>()[i] = std::nextafter(c.input<T>(0)[i], c.input<T>(1)[i]);
     });
   }
+  Gradients gradient(const Backward& b) const override { return {b.grad(), zeros_like(b.grad())}; }
+  uint32_t gradient_reads() const override { return 0; }
 };
 
 /// The exponent, int64, or the mantissa where the output is a fraction.

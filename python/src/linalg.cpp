@@ -11,6 +11,7 @@
 #include "ballast/ops/matmul.h"
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/view.h"
 #include "results.h"
 
 namespace ballast::python {
@@ -94,7 +95,7 @@ void bind_equations(nb::module_& m) {
               way);
         const auto r = linalg::lstsq(a, b, rcond);
         const Tensor none = zeros({0}, a.dtype());
-        return named_tuple("linalg_lstsq", r.solution, r.residuals,
+        return named_tuple("linalg_lstsq", r.solution, way == "gelsy" ? none : r.residuals,
                            way == "gels" ? zeros({0}, DType::kInt64) : r.rank,
                            way == "gelsd" || way == "gelss" ? r.singular_values : none);
       },
@@ -332,7 +333,7 @@ void bind_older_factors(nb::module_& m, Class& c) {
         Shape batch(x.shape().dims().first(x.dim() - 2));
         batch.push_back(a.size(-2));
         batch.push_back(a.size(-1));
-        return named_tuple("triangular_solve", x, expand(a, batch));
+        return named_tuple("triangular_solve", x, clone(expand(a, batch)));
       },
       "A"_a, "upper"_a = true, "transpose"_a = false, "unitriangular"_a = false);
   function_and_method(

@@ -5,6 +5,7 @@
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/reduce_at.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/view.h"
 #include "results.h"
 
 namespace ballast::python {
@@ -107,6 +108,7 @@ Tensor even_edges(T column, int64_t bins, double low, double high) {
     low = min(column).to(DType::kFloat64).item();
     high = max(column).to(DType::kFloat64).item();
   }
+  if (column.numel() == 0 && low == high) high = low + 1;
   if (low == high) {
     low -= 0.5;
     high += 0.5;
@@ -144,7 +146,8 @@ void bind_histograms(nb::module_& m, Class& c) {
     check(!w || w->shape() == x.shape(),
           "histogram(): if weight tensor is provided it should have the same shape as the input "
           "tensor");
-    return named_tuple("histogram", histogram(points, edges, tensor_or_none(w), d), edges[0]);
+    return named_tuple("histogram", histogram(points, edges, tensor_or_none(w), d),
+                       clone(edges[0]));
   };
   function_and_method(
       m, c, "histogram",

@@ -11,7 +11,7 @@ from ._method import method, spread_dims
 # Methods that make views, each of which PyTorch also has as a function that copies.
 _VIEWS = (
     *("as_strided", "detach", "diagonal", "expand", "narrow", "permute", "select", "split"),
-    *("squeeze", "t", "transpose", "unbind", "unfold", "unsqueeze", "view", "split_with_sizes"),
+    *("squeeze", "t", "transpose", "unbind", "unfold", "unsqueeze", "split_with_sizes"),
 )
 
 
@@ -34,9 +34,21 @@ def _copy_of(name: str, method_name: str):
     return call
 
 
+def view_copy(input: Tensor, *size) -> Tensor:
+    """Copy under another shape, or another type of the same size."""
+    typed = size and isinstance(size[0], _core.dtype)
+    return (input.view(*size) if typed else input.reshape(*size)).clone()
+
+
+def alias_copy(input: Tensor) -> Tensor:
+    """Copy."""
+    return input.clone()
+
+
 FUNCTIONS = {
     **{f"{name}_copy": _copy_of(f"{name}_copy", name) for name in _VIEWS},
-    "alias_copy": _copy_of("alias_copy", "clone"),
+    "alias_copy": alias_copy,
+    "view_copy": view_copy,
     "unsafe_chunk": Tensor.chunk,
     "unsafe_split": Tensor.split,
     "unsafe_split_with_sizes": split_with_sizes,

@@ -72,7 +72,6 @@ def batch_norm(
 
 def _statistics(x: Tensor, dims, eps: float) -> tuple[Tensor, Tensor]:
     """Means and reciprocal standard deviations, which keep their dimensions."""
-    x = x.detach()
     return x.mean(dims, True), (x.var(dims, unbiased=False, keepdim=True) + eps).rsqrt()
 
 
@@ -90,7 +89,7 @@ def native_batch_norm(
     out = batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
     if not training:
         return out, input.new_empty(0), input.new_empty(0)
-    found = _statistics(input, [d for d in range(input.dim()) if d != 1], eps)
+    found = _statistics(input.detach(), [d for d in range(input.dim()) if d != 1], eps)
     return out, *(t.reshape(-1) for t in found)
 
 
@@ -101,7 +100,7 @@ def native_layer_norm(
     from ..nn import functional
 
     out = functional.layer_norm(input, normalized_shape, weight, bias, eps)
-    return out, *_statistics(input, list(range(-len(normalized_shape), 0)), eps)
+    return out, *_statistics(input.detach(), list(range(-len(normalized_shape), 0)), eps)
 
 
 def native_group_norm(

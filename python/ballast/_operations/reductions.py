@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _core, _types
 from .._core import Tensor
 from ._method import Dims, method, without_gradient
+from .signatures import _positive
 
 __all__ = [
     "aminmax",
@@ -117,6 +118,10 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 @method
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Shrink the slices of a dimension whose p-norm is larger than `maxnorm`."""
+    if input.dim() < 2:
+        raise RuntimeError(
+            f"renorm: input needs at least 2 dimensions, got {input.dim()} dimensions"
+        )
     others = [d for d in range(input.dim()) if d != dim % input.dim()]
     lengths = norm(input, p, others, True)
     factor = _core.where(lengths > maxnorm, maxnorm / (lengths + 1e-7), _core.ones_like(lengths))
@@ -255,9 +260,7 @@ def gradient(input: Tensor, *, spacing=None, dim: Dims | None = None, edge_order
         1 or 2: how the derivatives at the ends are estimated.
     """
     dims = range(input.dim()) if dim is None else (dim,) if isinstance(dim, int) else dim
-    dims = [d % input.dim() for d in dims]
-    if len(set(dims)) < len(dims):
-        raise RuntimeError("a dim appears multiple times in the list of dims")
+    dims = _positive(dims, input.dim())
     spacing = 1 if spacing is None else spacing
     if isinstance(spacing, (int, float)) or (isinstance(spacing, Tensor) and spacing.dim() == 0):
         spacing = [spacing] * len(dims)

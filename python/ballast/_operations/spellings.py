@@ -40,7 +40,7 @@ LAYOUTS = ("memory_format",)
 # Functions that have no `out=` in PyTorch: they return views, or what is no tensor.
 WITHOUT_OUT = frozenset(
     """
-    adjoint alias_copy allclose argwhere as_strided as_strided_scatter as_tensor asarray
+    adjoint allclose argwhere as_strided as_strided_scatter as_tensor asarray
     atleast_1d atleast_2d atleast_3d bilinear bincount block_diag broadcast_shapes
     broadcast_tensors broadcast_to cartesian_prod cdist chunk clone combinations
     constant_pad_nd corrcoef cosine_similarity count_nonzero cov cumulative_trapezoid detach

@@ -318,6 +318,11 @@ def linear_cross_entropy(
     if ignore_index is not None and target.dtype.is_floating_point:
         raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
     classes, *rest, features = linear_weight.shape
+    if rest and input.dim() != 2:
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} "
+            f"requires batched input, (N, {features}), got shape {tuple(input.shape)}"
+        )
     bias = None if linear_bias is None else linear_bias.reshape(-1)
     logits = linear(input, linear_weight.reshape(-1, features), bias)
     return cross_entropy(
