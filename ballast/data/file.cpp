@@ -24,7 +24,7 @@ Array inputs_of(const Array& a, int64_t first, int64_t count, const Shape& shape
   Array out = Array::empty(DType::kFloat32, shape);
   const int64_t samples = a.shape[0], stride = samples > 0 ? a.numel() / samples : 0;
   float* to = out.as<float>().data();
-  dispatch(a.dtype, [&]<class T>(T) {
+  dispatch_stored(a.dtype, [&]<class T>(T) {
     const std::span<const T> in = a.as<T>();
     for (int64_t i = 0; i < samples; ++i)
       for (int64_t j = 0; j < count; ++j) {
@@ -32,7 +32,7 @@ Array inputs_of(const Array& a, int64_t first, int64_t count, const Shape& shape
         *to = static_cast<float>(value);
         check<FileError>(std::isfinite(*to),
                          "{}: sample {}, column {}: {} is not a finite float32 number", file, i,
-                         first + j, value);
+                         first + j, +value);
         ++to;
       }
   });
@@ -44,15 +44,15 @@ Array labels_of(const Array& a, int64_t column, const std::string& file) {
   Array out = Array::empty(DType::kInt64, {a.shape[0]});
   const int64_t samples = a.shape[0], stride = samples > 0 ? a.numel() / samples : 0;
   const auto to = out.as<int64_t>();
-  dispatch(a.dtype, [&]<class T>(T) {
+  dispatch_stored(a.dtype, [&]<class T>(T) {
     const std::span<const T> in = a.as<T>();
     for (int64_t i = 0; i < samples; ++i) {
       const T value = in[i * stride + column];
       bool whole = true;
       // Beyond 2^53 a double no longer tells neighbours apart.
-      if constexpr (std::is_floating_point_v<T>)
-        whole = value == std::trunc(value) && std::abs(value) <= T(0x1p53);
-      check<FileError>(whole, "{}: sample {}: the label {} is not a whole number", file, i, value);
+      if constexpr (is_floating(dtype_of<T>))
+        whole = value == std::trunc(value) && std::abs(static_cast<double>(value)) <= 0x1p53;
+      check<FileError>(whole, "{}: sample {}: the label {} is not a whole number", file, i, +value);
       to[i] = static_cast<int64_t>(value);
       check<FileError>(to[i] >= 0, "{}: sample {}: the label {} is negative", file, i, to[i]);
     }

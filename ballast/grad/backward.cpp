@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ballast/grad/grad.h"
+#include "ballast/ops/create.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/view.h"
 
@@ -185,7 +186,7 @@ Tensor seed_for(const Tensor& output, const Tensor& gradient) {
     return g.node().external() ? clone(g) : g;
   }
   check(output.numel() == 1, "grad can be implicitly created only for scalar outputs");
-  const Tensor one = Scalar(1.0).beside(output);
+  const Tensor one = ones({}, output.dtype());
   return output.dim() == 0 ? one : one.reshape({output.shape().begin(), output.shape().end()});
 }
 

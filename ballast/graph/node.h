@@ -44,6 +44,7 @@ class Node : public Counted<Node>, public Recycled<Node> {
   bool released = false;     // backward() has been through: the inputs are no longer kept for it
   bool overwritten = false;  // a gradient leaf whose owner has been given another value since
   bool rewritten = false;    // the elements are not those that `op` made: written to since
+  bool number = false;       // a number of the program's: its type gives way to that of tensors
   InlineVector<Ref<Node>, 4> inputs;
   Attributes attributes;
   Ref<Buffer> buffer;  // null until evaluated

@@ -156,6 +156,9 @@ class Op {
   /// The same where only the gradients of some inputs are asked for: those of `needed`
   /// (`has_input`).
   virtual uint32_t reads_for(uint32_t /*needed*/) const { return gradient_reads(); }
+  /// Whether elements are only moved or converted: the reference kernel takes every type. All other
+  /// operations work on compute types only; `record` converts what is stored otherwise.
+  virtual bool takes_stored_types() const { return false; }
   static constexpr uint32_t kReadsOutput = 1u << 31;
 
  private:

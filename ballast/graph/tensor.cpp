@@ -34,17 +34,38 @@ void add_input(Node& node, const Tensor& t) {
   node.requires_grad |= in.requires_grad;
 }
 
+bool has_stored_type(const Node& node, DType dtype) {
+  bool found = stored_only(dtype);
+  for (const auto& in : node.inputs) found |= stored_only(in->dtype);
+  return found;
+}
+
+/// Gives an operation what it can work on: inputs of types that are only stored are converted.
+void widen_inputs(Node& node) {
+  for (Ref<Node>& in : node.inputs) {
+    if (!stored_only(in->dtype)) continue;
+    in = Ref<Node>(&Tensor(in).to(compute_type(in->dtype)).node());
+    node.depth = std::max(node.depth, in->depth + 1);
+  }
+}
+
 Tensor finish(Ref<Node> node, const Op& op, const Shape& shape, DType dtype,
               const Attributes& attributes) {
+  DType computed = dtype;
+  if (has_stored_type(*node, dtype) && !op.takes_stored_types()) [[unlikely]] {
+    widen_inputs(*node);
+    computed = compute_type(dtype);
+  }
   node->op = &op;
   node->shape = shape;
-  node->dtype = dtype;
+  node->dtype = computed;
   node->attributes = attributes;
   node->requires_grad = node->requires_grad && t_grad_enabled && is_floating(dtype);
   const bool deep = node->depth > kMaxDepth;
   Tensor out(std::move(node));
   if (deep) out.eval();
-  return out;
+  // The one place where results are rounded, or wrapped, to the type they are stored in.
+  return computed == dtype ? out : out.to(dtype);
 }
 
 }  // namespace
@@ -238,11 +259,9 @@ Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
   if (!values.empty()) std::memcpy(t.node().data(), values.data(), values.size_bytes());
   return t;
 }
-template Tensor Tensor::from(std::span<const bool>, const Shape&);
-template Tensor Tensor::from(std::span<const uint8_t>, const Shape&);
-template Tensor Tensor::from(std::span<const int64_t>, const Shape&);
-template Tensor Tensor::from(std::span<const float>, const Shape&);
-template Tensor Tensor::from(std::span<const double>, const Shape&);
+#define BALLAST_INSTANTIATE(T) template Tensor Tensor::from(std::span<const T>, const Shape&);
+BALLAST_FOR_EACH_TYPE(BALLAST_INSTANTIATE)
+#undef BALLAST_INSTANTIATE
 
 Tensor& Tensor::set_requires_grad(bool value) {
   Node& n = node();

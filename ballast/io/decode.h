@@ -1,4 +1,4 @@
-// Element types that files have and arrays have not, turned into the nearest that arrays have.
+// Reading elements as files store them.
 #pragma once
 
 #include <bit>
@@ -6,33 +6,11 @@
 #include <cstdint>
 #include <cstring>
 
+#include "ballast/base/half.h"
+
 namespace ballast::io {
 
 static_assert(std::endian::native == std::endian::little, "files are little-endian, and so are we");
-
-/// IEEE 754 half precision, as stored. Converts exactly.
-struct Half {
-  uint16_t bits;
-  operator float() const {  // NOLINT(google-explicit-constructor): a number like any other
-    const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16;
-    const uint32_t exponent = (bits >> 10) & 31, mantissa = bits & 0x3ff;
-    if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000 | mantissa << 13);
-    if (exponent == 0) {
-      const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-      return sign ? -magnitude : magnitude;
-    }
-    // The exponents' biases are 15 and 127.
-    return std::bit_cast<float>(sign | (exponent + 112) << 23 | mantissa << 13);
-  }
-};
-
-/// The upper half of a float32, as stored. Converts exactly.
-struct BFloat16 {
-  uint16_t bits;
-  operator float() const {  // NOLINT(google-explicit-constructor): a number like any other
-    return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
-  }
-};
 
 /// A byte that is true unless it is zero (files may hold any byte; a C++ bool may not).
 struct BoolByte {

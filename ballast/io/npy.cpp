@@ -133,10 +133,10 @@ constexpr Stored stored(const char* code) {
 
 constexpr Stored kStored[] = {
     stored<BoolByte, bool>("b1"),   stored<uint8_t, uint8_t>("u1"),
-    stored<int8_t, int64_t>("i1"),  stored<uint16_t, int64_t>("u2"),
-    stored<int16_t, int64_t>("i2"), stored<uint32_t, int64_t>("u4"),
-    stored<int32_t, int64_t>("i4"), stored<int64_t, int64_t>("i8"),
-    stored<Half, float>("f2"),      stored<float, float>("f4"),
+    stored<int8_t, int8_t>("i1"),   stored<uint16_t, uint16_t>("u2"),
+    stored<int16_t, int16_t>("i2"), stored<uint32_t, int64_t>("u4"),
+    stored<int32_t, int32_t>("i4"), stored<int64_t, int64_t>("i8"),
+    stored<Half, Half>("f2"),       stored<float, float>("f4"),
     stored<double, double>("f8"),
 };
 
@@ -155,9 +155,9 @@ const Stored& find_stored(const std::string& descr, const std::string& file) {
 /// The elements of `a`, which lie in column-major order, in row-major order.
 Array rows_first(const Array& a) {
   Array out = Array::empty(a.dtype, a.shape);
-  dispatch(a.dtype, [&]<class T>(T) {
-    const std::span<const T> in = a.as<T>();
-    const std::span<T> to = out.as<T>();
+  dispatch_size(a.dtype, [&]<class T>(T) {
+    const T* in = reinterpret_cast<const T*>(a.data->data());
+    const std::span<T> to(reinterpret_cast<T*>(out.data->data()), a.numel());
     const int rank = a.shape.rank();
     int64_t index[Shape::kMaxRank] = {}, stride[Shape::kMaxRank];
     int64_t step = 1, from = 0;
@@ -178,20 +178,10 @@ Array rows_first(const Array& a) {
   return out;
 }
 
-const char* code_of(DType t) {
-  switch (t) {
-    case DType::kBool:
-      return "|b1";
-    case DType::kUint8:
-      return "|u1";
-    case DType::kInt64:
-      return "<i8";
-    case DType::kFloat32:
-      return "<f4";
-    case DType::kFloat64:
-      break;
-  }
-  return "<f8";
+std::string code_of(DType t) {
+  check<TypeError>(t != DType::kBFloat16, "NumPy's files cannot hold bfloat16: save float32");
+  const size_t bytes = size_of(t);
+  return fmt::format("{}{}{}", bytes == 1 ? '|' : '<', facts_of(t).kind, bytes);
 }
 
 }  // namespace

@@ -58,9 +58,21 @@ int64_t OnnxGraph::type_of(DType dtype) {
     case DType::kFloat32:
       return 1;
     case DType::kFloat64:
+      return 11;
+    case DType::kInt8:
+      return 3;
+    case DType::kUint16:
+      return 4;
+    case DType::kInt16:
+      return 5;
+    case DType::kInt32:
+      return 6;
+    case DType::kFloat16:
+      return 10;
+    case DType::kBFloat16:
       break;
   }
-  return 11;
+  return 16;
 }
 
 OnnxGraph::Value OnnxGraph::fresh(const std::string& wanted) {
@@ -93,10 +105,7 @@ OnnxGraph::Value OnnxGraph::number(double value, DType dtype) {
   Value& name = numbers_[{value, dtype}];
   if (!name.empty()) return name;
   const Array a = Array::empty(dtype, {});
-  dispatch(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    a.as<T>()[0] = static_cast<T>(value);
-  });
+  convert_elements(&value, DType::kFloat64, a.data->data(), dtype, 1);
   return name = constant(a);
 }
 

@@ -16,14 +16,14 @@ Tensor input_like(const Tensor& example, int64_t rows, bool other) {
     shape[0] = rows;
   }
   Array to = Array::empty(from.dtype, shape);
-  dispatch(from.dtype, [&](auto zero) {
+  dispatch_stored(from.dtype, [&](auto zero) {
     using T = decltype(zero);
     const auto in = from.as<T>();
     const auto out = to.as<T>();
     for (size_t i = 0; i < out.size(); ++i) {
       out[i] = in[i % in.size()];
-      if constexpr (std::is_floating_point_v<T>)
-        if (other) out[i] = T{0.5} * out[i] + T{0.25};
+      if constexpr (is_floating(dtype_of<T>))
+        if (other) out[i] = T(T(0.5) * out[i] + T(0.25));
     }
   });
   return to_tensor(to);

@@ -214,14 +214,16 @@ class Pickler {
     const Array a = to_array(t);
     const StoredType& type = stored_type(a.dtype);
     const std::string& key = storage_key(t, a);
-    global("torch._utils\n_rebuild_tensor_v2");
+    // Types that have no class of storages lie in one of bytes.
+    const bool bytes = !*type.storage;
+    global(bytes ? "torch._utils\n_rebuild_tensor_v3" : "torch._utils\n_rebuild_tensor_v2");
     op('(');
     op('(');
     text("storage");
-    global(std::string("torch\n") + type.storage);
+    global(bytes ? "torch.storage\nUntypedStorage" : std::string("torch\n") + type.storage);
     text(key);
     text("cpu");
-    integer(a.numel());
+    integer(bytes ? static_cast<int64_t>(a.bytes()) : a.numel());
     if (legacy_) op('N');
     op('t');
     op('Q');
@@ -231,6 +233,7 @@ class Pickler {
     sizes(std::span(strides).first(a.shape.rank()));
     boolean(requires_grad);
     no_hooks();
+    if (bytes) global(std::string("torch\n") + type.name);
     op('t');
     op('R');
   }

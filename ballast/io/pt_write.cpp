@@ -45,7 +45,10 @@ void write_legacy(FileSink& sink, const Object& value) {
   for (const auto& [key, tensor] : p.storages) keys.emplace_back(key);
   write(pickle(Object::list(std::move(keys)), true).bytes);
   for (const auto& [key, tensor] : p.storages) {
-    const int64_t elements = tensor.numel();
+    // A storage of bytes, which some types lie in, counts bytes.
+    const bool typed = *stored_type(tensor.dtype()).storage;
+    const auto elements =
+        tensor.numel() * (typed ? 1 : static_cast<int64_t>(size_of(tensor.dtype())));
     sink.write(&elements, sizeof elements);
     const auto bytes = elements_of(to_array(tensor));
     if (!bytes.empty()) sink.write(bytes.data(), bytes.size());

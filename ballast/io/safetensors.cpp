@@ -14,38 +14,23 @@ namespace {
 
 using nlohmann::json;
 
-enum class Stored { kBool, kU8, kI8, kU16, kI16, kU32, kI32, kI64, kF16, kBF16, kF32, kF64 };
-
 struct StoredType {
   const char* name;
-  Stored stored;
   size_t bytes;
-  DType dtype;
+  DType dtype;  // of the same bytes, but for U32
 };
 
 constexpr StoredType kTypes[] = {
-    {"BOOL", Stored::kBool, 1, DType::kBool},  {"U8", Stored::kU8, 1, DType::kUint8},
-    {"I8", Stored::kI8, 1, DType::kInt64},     {"U16", Stored::kU16, 2, DType::kInt64},
-    {"I16", Stored::kI16, 2, DType::kInt64},   {"U32", Stored::kU32, 4, DType::kInt64},
-    {"I32", Stored::kI32, 4, DType::kInt64},   {"I64", Stored::kI64, 8, DType::kInt64},
-    {"F16", Stored::kF16, 2, DType::kFloat32}, {"BF16", Stored::kBF16, 2, DType::kFloat32},
-    {"F32", Stored::kF32, 4, DType::kFloat32}, {"F64", Stored::kF64, 8, DType::kFloat64},
+    {"BOOL", 1, DType::kBool},     {"U8", 1, DType::kUint8},    {"I8", 1, DType::kInt8},
+    {"U16", 2, DType::kUint16},    {"I16", 2, DType::kInt16},   {"U32", 4, DType::kInt64},
+    {"I32", 4, DType::kInt32},     {"I64", 8, DType::kInt64},   {"F16", 2, DType::kFloat16},
+    {"BF16", 2, DType::kBFloat16}, {"F32", 4, DType::kFloat32}, {"F64", 8, DType::kFloat64},
 };
 
 const char* stored_name(DType t) {
-  switch (t) {
-    case DType::kBool:
-      return "BOOL";
-    case DType::kUint8:
-      return "U8";
-    case DType::kInt64:
-      return "I64";
-    case DType::kFloat32:
-      return "F32";
-    case DType::kFloat64:
-      break;
-  }
-  return "F64";
+  for (const StoredType& s : kTypes)
+    if (s.dtype == t && s.bytes == size_of(t)) return s.name;
+  fail<TypeError>("safetensors: files cannot hold {}", name_of(t));
 }
 
 struct Entry {
@@ -243,39 +228,12 @@ void check_layout(const std::vector<Entry>& entries, uint64_t data_bytes, const 
 Array load(const Entry& e, const std::byte* in) {
   Array a = Array::empty(e.type->dtype, *e.shape);
   const size_t n = a.numel();
-  auto to_int = [&]<class From>(From) { decode<From>(in, a.as<int64_t>().data(), n); };
-  switch (e.type->stored) {
-    case Stored::kBool:
-      decode<BoolByte>(in, a.as<bool>().data(), n);
-      break;
-    case Stored::kI8:
-      to_int(int8_t{});
-      break;
-    case Stored::kU16:
-      to_int(uint16_t{});
-      break;
-    case Stored::kI16:
-      to_int(int16_t{});
-      break;
-    case Stored::kU32:
-      to_int(uint32_t{});
-      break;
-    case Stored::kI32:
-      to_int(int32_t{});
-      break;
-    case Stored::kF16:
-      decode<Half>(in, a.as<float>().data(), n);
-      break;
-    case Stored::kBF16:
-      decode<BFloat16>(in, a.as<float>().data(), n);
-      break;
-    case Stored::kU8:
-    case Stored::kI64:
-    case Stored::kF32:
-    case Stored::kF64:
-      if (n > 0) std::memcpy(a.data->data(), in, a.bytes());
-      break;
-  }
+  if (a.dtype == DType::kBool)
+    decode<BoolByte>(in, a.as<bool>().data(), n);
+  else if (e.type->bytes != size_of(a.dtype))
+    decode<uint32_t>(in, a.as<int64_t>().data(), n);
+  else if (n > 0)
+    std::memcpy(a.data->data(), in, a.bytes());
   return a;
 }
 

@@ -39,7 +39,7 @@ Tensor to_tensor(const Array& array) {
 
 Array to_array(const Tensor& tensor) {
   // Looking at the elements brings them into row-major order.
-  dispatch(tensor.dtype(), [&](auto zero) { tensor.data<decltype(zero)>(); });
+  dispatch_stored(tensor.dtype(), [&](auto zero) { tensor.data<decltype(zero)>(); });
   return {tensor.dtype(), tensor.shape(), tensor.node().buffer};
 }
 

@@ -36,19 +36,20 @@ constexpr StoredType stored(const char* name, const char* storage) {
   return {name, storage, sizeof(From), dtype_of<To>, &gather<From, To>};
 }
 
+// In the order of DType, then those that tensors here cannot have, with the nearest that they can.
 constexpr StoredType kTypes[] = {
     stored<BoolByte, bool>("bool", "BoolStorage"),
     stored<uint8_t, uint8_t>("uint8", "ByteStorage"),
     stored<int64_t, int64_t>("int64", "LongStorage"),
     stored<float, float>("float32", "FloatStorage"),
     stored<double, double>("float64", "DoubleStorage"),
-    stored<int8_t, int64_t>("int8", "CharStorage"),
-    stored<int16_t, int64_t>("int16", "ShortStorage"),
-    stored<int32_t, int64_t>("int32", "IntStorage"),
-    stored<uint16_t, int64_t>("uint16", ""),
+    stored<int8_t, int8_t>("int8", "CharStorage"),
+    stored<int16_t, int16_t>("int16", "ShortStorage"),
+    stored<int32_t, int32_t>("int32", "IntStorage"),
+    stored<uint16_t, uint16_t>("uint16", ""),
+    stored<Half, Half>("float16", "HalfStorage"),
+    stored<BFloat16, BFloat16>("bfloat16", "BFloat16Storage"),
     stored<uint32_t, int64_t>("uint32", ""),
-    stored<Half, float>("float16", "HalfStorage"),
-    stored<BFloat16, float>("bfloat16", "BFloat16Storage"),
 };
 
 }  // namespace

@@ -3,25 +3,41 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ballast/ops/support.h"
+
 namespace ballast::nn::init {
 
 Tensor uniform_(Tensor t, double low, double high, Generator& generator) {
-  dispatch_floating(t.dtype(), "uniform_", [&](auto zero) {
-    uniform(t.mutable_data<decltype(zero)>(), low, high, generator);
+  dispatch_real(t.dtype(), "uniform_", [&](auto zero) {
+    using T = decltype(zero);
+    const std::span<T> out = t.mutable_data<T>();
+    if constexpr (is_half(dtype_of<T>)) {
+      std::vector<float> values(out.size());
+      uniform(std::span<float>(values), low, high, generator);
+      std::ranges::transform(values, out.begin(), [](float v) { return T(v); });
+    } else {
+      uniform(out, low, high, generator);
+    }
   });
   return t;
 }
 
 Tensor normal_(Tensor t, double mean, double std, Generator& generator) {
-  dispatch_floating(t.dtype(), "normal_", [&](auto zero) {
-    normal(t.mutable_data<decltype(zero)>(), mean, std, generator);
+  dispatch_real(t.dtype(), "normal_", [&](auto zero) {
+    using T = decltype(zero);
+    if constexpr (is_half(dtype_of<T>))
+      std::ranges::copy(ops::drawn_normal(t.shape(), t.dtype(), mean, std, generator).data<T>(),
+                        t.mutable_data<T>().begin());
+    else
+      normal(t.mutable_data<T>(), mean, std, generator);
   });
   return t;
 }
 
 Tensor constant_(Tensor t, double value) {
-  dispatch(t.dtype(), [&](auto zero) {
-    std::ranges::fill(t.mutable_data<decltype(zero)>(), static_cast<decltype(zero)>(value));
+  dispatch_stored(t.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    std::ranges::fill(t.mutable_data<T>(), static_cast<T>(value));
   });
   return t;
 }

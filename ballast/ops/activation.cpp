@@ -6,6 +6,7 @@
 
 #include "ballast/ops/function.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
 
 namespace ballast {
 namespace {
@@ -122,6 +123,11 @@ Tensor integer_power(const Tensor& x, int64_t exponent) {
 Tensor hardtanh(const Tensor& x, double low, double high) {
   check<ValueError>(low <= high, "min_val cannot be greater than max_val, got {} and {}", low,
                     high);
+  if (!is_floating(x.dtype())) {
+    check<NotImplementedError>(x.dtype() != DType::kBool,
+                               "\"hardtanh\" not implemented for 'Bool'");
+    return clamp(x, Scalar(static_cast<int64_t>(low)), Scalar(static_cast<int64_t>(high)));
+  }
   return apply<Clamp>(x, {low, high});
 }
 Tensor relu6(const Tensor& x) { return hardtanh(x, 0, 6); }
@@ -139,6 +145,7 @@ Tensor softplus(const Tensor& x, double beta, double threshold) {
 Tensor silu(const Tensor& x) {
   check(is_floating(x.dtype()), "silu: expected a floating-point tensor, got {}",
         name_of(x.dtype()));
+  if (is_half(x.dtype())) return cast(silu(ops::widened(x)), x.dtype());
   return x * sigmoid(x);
 }
 
@@ -146,11 +153,13 @@ Tensor gelu(const Tensor& x, GeluApproximation approximation) {
   if (approximation == GeluApproximation::kNone) return apply<Gelu>(x);
   check(is_floating(x.dtype()), "gelu: expected a floating-point tensor, got {}",
         name_of(x.dtype()));
+  if (is_half(x.dtype())) return cast(gelu(ops::widened(x), approximation), x.dtype());
   const double scale = std::sqrt(2 / std::numbers::pi);
   return (x * 0.5) * (tanh((x + (square(x) * x) * 0.044715) * scale) + 1.0);
 }
 
 Tensor pow(const Tensor& x, Scalar exponent) {
+  if (is_half(x.dtype())) return cast(pow(ops::widened(x), exponent), x.dtype());
   const double p = exponent.value();
   if (!is_floating(x.dtype())) {
     if (exponent.integral()) return integer_power(x, static_cast<int64_t>(p));

@@ -44,11 +44,13 @@ struct Mish {
 }  // namespace
 
 Tensor celu(const Tensor& x, double alpha) {
+  if (is_half(x.dtype())) return cast(celu(ops::widened(x), alpha), x.dtype());
   check(alpha != 0, "ZeroDivisionError: alpha cannot be 0 for CELU");
   return alpha == 1 ? elu(x) : elu(x / alpha) * alpha;
 }
 
 Tensor selu(const Tensor& x) {
+  if (is_half(x.dtype())) return cast(selu(ops::widened(x)), x.dtype());
   // Solutions of the fixed-point equations in the paper's appendix.
   constexpr double kAlpha = 1.6732632423543772848170429916717;
   constexpr double kScale = 1.0507009873554804934193349852946;
@@ -57,10 +59,17 @@ Tensor selu(const Tensor& x) {
 
 Tensor mish(const Tensor& x) { return ops::apply<Mish>(x); }
 Tensor logsigmoid(const Tensor& x) { return ops::apply<LogSigmoid>(x); }
-Tensor tanhshrink(const Tensor& x) { return x - tanh(x); }
-Tensor softsign(const Tensor& x) { return x / (abs(x) + 1); }
+Tensor tanhshrink(const Tensor& x) {
+  if (is_half(x.dtype())) return cast(tanhshrink(ops::widened(x)), x.dtype());
+  return x - tanh(x);
+}
+Tensor softsign(const Tensor& x) {
+  if (is_half(x.dtype())) return cast(softsign(ops::widened(x)), x.dtype());
+  return x / (abs(x) + 1);
+}
 
 Tensor softshrink(const Tensor& x, double lambd) {
+  if (is_half(x.dtype())) return cast(softshrink(ops::widened(x), lambd), x.dtype());
   check(lambd >= 0, "lambda must be greater or equal to 0, but found to be {}.", lambd);
   check_floating("softshrink_cpu", x);
   return where(gt(x, lambd), x - lambd, where(lt(x, -lambd), x + lambd, x * 0));
@@ -76,6 +85,7 @@ Tensor threshold(const Tensor& x, double threshold, double value) {
 }
 
 Tensor prelu(const Tensor& x, const Tensor& weight) {
+  if (is_half(x.dtype())) return cast(prelu(ops::widened(x), ops::widened(weight)), x.dtype());
   check(weight.dtype() == x.dtype(), "prelu: Type promoting not supported. Got {} and {}",
         name_of(x.dtype()), name_of(weight.dtype()));
   Tensor slope = weight;
@@ -96,6 +106,7 @@ Tensor prelu(const Tensor& x, const Tensor& weight) {
 }
 
 Tensor glu(const Tensor& x, int64_t dim) {
+  if (is_half(x.dtype())) return cast(glu(ops::widened(x), dim), x.dtype());
   check(x.dim() > 0, "glu does not support 0-dimensional tensors");
   const int64_t n = x.size(dim);
   check(n % 2 == 0, "Halving dimension must be even, but dimension {} is size {}",
@@ -107,6 +118,7 @@ Tensor rrelu(const Tensor& x, double lower, double upper, bool training) {
   check(lower <= upper, "Lower bound should be less than or equal to the upper bound");
   if (!training) return leaky_relu(x, (lower + upper) / 2);
   check_floating("rrelu_with_noise_out_cpu", x);
+  if (is_half(x.dtype())) return cast(rrelu(ops::widened(x), lower, upper, training), x.dtype());
   // A slope is drawn for the elements below or at 0 alone, one after the other, as in PyTorch.
   const Tensor slopes(make_leaf(x.shape(), x.dtype()));
   dispatch_floating(x.dtype(), "rrelu", [&](auto zero) {

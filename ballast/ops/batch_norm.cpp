@@ -381,7 +381,7 @@ void check_channels(const Tensor& t, const Tensor& x, const char* what) {
   if (!t.defined()) return;
   check(t.shape() == Shape{x.size(1)}, "{} should contain {} elements not {}", what, x.size(1),
         t.numel());
-  check(t.dtype() == x.dtype(),
+  check(t.dtype() == x.dtype() || (is_half(x.dtype()) && t.dtype() == DType::kFloat32),
         "mixed dtype (CPU): all inputs must share same datatype. The input is {}, {} is {}",
         name_of(x.dtype()), what, name_of(t.dtype()));
 }
@@ -463,9 +463,12 @@ Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& we
                   const Tensor& bias, bool training, double momentum, double eps) {
   check_batch_norm(x, state, weight, bias);
   check(training || state, "running_mean must be defined in evaluation mode");
+  const Tensor image = ops::widened(x);
   const Tensor moments =
-      training ? batch_moments(x, state, momentum) : state_moments(*state, x.dtype());
-  return channel_affine(x, norm_coefficients(moments, weight, bias, eps));
+      training ? batch_moments(image, state, momentum) : state_moments(*state, image.dtype());
+  const Tensor y = channel_affine(
+      image, norm_coefficients(moments, ops::widened(weight), ops::widened(bias), eps));
+  return cast(y, x.dtype());
 }
 
 }  // namespace ballast

@@ -50,7 +50,7 @@ class WhereOp final : public Op {
  public:
   WhereOp() : Op("where") {}
   void reference(const Call& c) const override {
-    dispatch(c.out.dtype, [&](auto zero) {
+    dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
       const bool* condition = c.input<bool>(0);
       const T *a = c.input<T>(1), *b = c.input<T>(2);
@@ -69,6 +69,7 @@ class WhereOp final : public Op {
     if (b.needs(2)) g[2] = ops::sum_to(where(condition, 0, b.grad()), b.input_shape(2));
     return g;
   }
+  bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 1; }
 };
 

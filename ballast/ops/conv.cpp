@@ -53,7 +53,7 @@ struct Products {
 };
 
 template <class T>
-void store(const std::vector<double>& sums, T* out) {
+void store(const std::vector<SumOf<T>>& sums, T* out) {
   for (size_t i = 0; i < sums.size(); ++i) out[i] = static_cast<T>(sums[i]);
 }
 
@@ -61,10 +61,10 @@ class Conv2dOp final : public Op {
  public:
   Conv2dOp() : Op("conv2d") {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+    dispatch_number(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
       const T *x = c.input<T>(0), *w = c.input<T>(1);
-      std::vector<double> sums(c.out.shape.numel());
+      std::vector<SumOf<T>> sums(c.out.shape.numel());
       if (c.in.size() > 2) {
         const int64_t channels = c.out.shape[1], pixels = c.out.shape.span_numel(2, 4);
         for (size_t i = 0; i < sums.size(); ++i)
@@ -73,7 +73,7 @@ class Conv2dOp final : public Op {
       Products{c.in[0].shape, c.in[1].shape, c.out.shape, c.attributes.as<Conv2dAttributes>()}
           .for_each_run([&](int64_t xi, int64_t step, int64_t wi, int64_t yi, int64_t count) {
             for (int64_t k = 0; k < count; ++k)
-              sums[yi + k] += static_cast<double>(w[wi]) * x[xi + k * step];
+              sums[yi + k] += static_cast<SumOf<T>>(w[wi]) * x[xi + k * step];
           });
       store(sums, c.output<T>());
     });
@@ -98,14 +98,14 @@ class Conv2dInputGradOp final : public Op {
  public:
   Conv2dInputGradOp() : Op("conv2d_input_grad") {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+    dispatch_number(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
       const T *g = c.input<T>(0), *w = c.input<T>(1);
-      std::vector<double> sums(c.out.shape.numel());
+      std::vector<SumOf<T>> sums(c.out.shape.numel());
       Products{c.out.shape, c.in[1].shape, c.in[0].shape, c.attributes.as<Conv2dAttributes>()}
           .for_each_run([&](int64_t xi, int64_t step, int64_t wi, int64_t yi, int64_t count) {
             for (int64_t k = 0; k < count; ++k)
-              sums[xi + k * step] += static_cast<double>(w[wi]) * g[yi + k];
+              sums[xi + k * step] += static_cast<SumOf<T>>(w[wi]) * g[yi + k];
           });
       store(sums, c.output<T>());
     });
@@ -126,15 +126,15 @@ class Conv2dWeightGradOp final : public Op {
  public:
   Conv2dWeightGradOp() : Op("conv2d_weight_grad") {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+    dispatch_number(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
       const T *g = c.input<T>(0), *x = c.input<T>(1);
-      std::vector<double> sums(c.out.shape.numel());
+      std::vector<SumOf<T>> sums(c.out.shape.numel());
       Products{c.in[1].shape, c.out.shape, c.in[0].shape, c.attributes.as<Conv2dAttributes>()}
           .for_each_run([&](int64_t xi, int64_t step, int64_t wi, int64_t yi, int64_t count) {
-            double s = 0;
+            SumOf<T> s = 0;
             for (int64_t k = 0; k < count; ++k)
-              s += static_cast<double>(g[yi + k]) * x[xi + k * step];
+              s += static_cast<SumOf<T>>(g[yi + k]) * x[xi + k * step];
             sums[wi] += s;
           });
       store(sums, c.output<T>());
@@ -162,14 +162,10 @@ void check_options(const Conv2dOptions& o) {
   check(o.groups > 0, "non-positive groups is not supported");
 }
 
-/// As PyTorch names types in one of its messages.
-const char* type_in_c(DType t) {
-  return t == DType::kFloat32 ? "float" : t == DType::kFloat64 ? "double" : name_of(t);
-}
-
 /// x is batched here.
 void check_operands(const Tensor& x, const Tensor& w, const Tensor& bias, int64_t groups) {
-  check<NotImplementedError>(is_floating(x.dtype()), "\"conv2d\" not implemented for '{}'",
+  check<NotImplementedError>(x.dtype() != DType::kBool && x.dtype() != DType::kUint16,
+                             "\"conv2d\" not implemented for '{}'",
                              ops::scalar_type_name(x.dtype()));
   check(w.dtype() == x.dtype(), "expected scalar type {} but found {}",
         ops::scalar_type_name(x.dtype()), ops::scalar_type_name(w.dtype()));
@@ -193,7 +189,7 @@ void check_operands(const Tensor& x, const Tensor& w, const Tensor& bias, int64_
         "of size {} instead",
         w.shape(), out, bias.shape());
   check(bias.dtype() == x.dtype(), "Input type ({}) and bias type ({}) should be the same",
-        type_in_c(x.dtype()), type_in_c(bias.dtype()));
+        facts_of(x.dtype()).c_name, facts_of(bias.dtype()).c_name);
 }
 
 Shape output_shape(const Shape& x, const Shape& w, const Conv2dOptions& o) {
@@ -238,6 +234,10 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
   }
   check_options(options);
   check_operands(x, weight, bias, options.groups);
+  if (x.dtype() == DType::kUint8) {
+    const auto wide = [](const Tensor& t) { return t.defined() ? cast(t, DType::kInt64) : t; };
+    return cast(conv2d(wide(x), wide(weight), wide(bias), options), DType::kUint8);
+  }
   const Shape out = output_shape(x.shape(), weight.shape(), options);
   const Conv2dAttributes at{{options.stride[0], options.stride[1]},
                             {options.padding[0], options.padding[1]},

@@ -68,6 +68,9 @@ Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias,
 
 Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias,
               const ConvOptions& options) {
+  if (is_half(x.dtype()))
+    return cast(conv3d(ops::widened(x), ops::widened(weight), ops::widened(bias), options),
+                x.dtype());
   check_rank("conv3d", x, 3);
   if (x.dim() == 4) return unbatched(conv3d(unsqueeze(x, 0), weight, bias, options));
   check(weight.dim() == 5, "conv3d: expected a weight (O, C/groups, kD, kH, kW), got shape {}",
@@ -204,6 +207,10 @@ void check_transposed(int rank, const Tensor& x, const Tensor& weight, const Ten
 
 Tensor conv_transpose(int rank, const Tensor& x, const Tensor& weight, const Tensor& bias,
                       const ConvTransposeOptions& options) {
+  if (is_half(x.dtype()))
+    return cast(
+        conv_transpose(rank, ops::widened(x), ops::widened(weight), ops::widened(bias), options),
+        x.dtype());
   const char* names[] = {"", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"};
   check_rank(names[rank], x, rank);
   if (x.dim() == rank + 1)
@@ -276,6 +283,8 @@ Tensor unfold(const Tensor& x, const std::vector<int64_t>& kernel, const UnfoldO
 
 Tensor fold(const Tensor& columns, const std::vector<int64_t>& output,
             const std::vector<int64_t>& kernel, const UnfoldOptions& options) {
+  if (is_half(columns.dtype()))
+    return cast(fold(ops::widened(columns), output, kernel, options), columns.dtype());
   check(columns.dim() == 2 || columns.dim() == 3,
         "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero "
         "dimensions for input, but got: {}",

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
 
 namespace ballast {
 namespace {
@@ -15,15 +16,40 @@ std::span<T> elements(const Tensor& x) {
   return {reinterpret_cast<T*>(x.node().data()), static_cast<size_t>(x.numel())};
 }
 
+/// A number as an element: whole numbers wrap around, half types are rounded.
+template <class T>
+T number(double v) {
+  T out;
+  convert_elements(&v, DType::kFloat64, &out, dtype_of<T>, 1);
+  return out;
+}
+
 /// A new tensor whose elements `f` fills: a span of float or double.
 template <class F>
 Tensor drawn(const Shape& shape, DType dtype, const char* who, F&& f) {
   const Tensor x = empty(shape, dtype);
-  dispatch_floating(dtype, who, [&](auto zero) { f(elements<decltype(zero)>(x)); });
+  ops::fill_floating(x, who, f);
   return x;
 }
 
 }  // namespace
+
+Tensor ops::drawn_normal(const Shape& shape, DType dtype, double mean, double std,
+                         Generator& generator) {
+  const Tensor x = empty(shape, dtype);
+  const int64_t n = x.numel();
+  constexpr int64_t kBlock = 16;
+  if (!is_half(dtype) || n < kBlock || n % kBlock == 0) {
+    ops::fill_floating(x, "normal_", [&](auto out) { normal(out, mean, std, generator); });
+    return x;
+  }
+  // PyTorch draws whole blocks for half types, and the last of them ends with the last element.
+  std::vector<float> values((n + kBlock - 1) / kBlock * kBlock);
+  normal(std::span<float>(values), mean, std, generator);
+  std::copy(values.end() - kBlock, values.end(), values.begin() + (n - kBlock));
+  convert_elements(values.data(), DType::kFloat32, x.node().data(), dtype, n);
+  return x;
+}
 
 Tensor empty(const Shape& shape, DType dtype) { return Tensor(make_leaf(shape, dtype)); }
 
@@ -37,9 +63,11 @@ Tensor ones(const Shape& shape, DType dtype) { return full(shape, 1, dtype); }
 
 Tensor full(const Shape& shape, Scalar value, std::optional<DType> dtype) {
   const Tensor x = empty(shape, dtype.value_or(value.integral() ? DType::kInt64 : DType::kFloat32));
-  dispatch(x.dtype(), [&](auto zero) {
+  check(in_range(x.dtype(), value.value()), "value cannot be converted to type {} without overflow",
+        facts_of(x.dtype()).c_name);
+  dispatch_stored(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    std::ranges::fill(elements<T>(x), static_cast<T>(value.value()));
+    std::ranges::fill(elements<T>(x), number<T>(value.value()));
   });
   return x;
 }
@@ -66,10 +94,10 @@ Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype)
   const bool whole = start.integral() && end.integral() && step.integral();
   const Tensor x = empty({static_cast<int64_t>(std::ceil((to - from) / by))},
                          dtype.value_or(whole ? DType::kInt64 : DType::kFloat32));
-  dispatch(x.dtype(), [&](auto zero) {
+  dispatch_stored(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     double i = 0;
-    for (T& v : elements<T>(x)) v = static_cast<T>(from + by * i++);
+    for (T& v : elements<T>(x)) v = number<T>(from + by * i++);
   });
   return x;
 }
@@ -96,9 +124,9 @@ Tensor eye(int64_t n, std::optional<int64_t> m, DType dtype) {
   const int64_t columns = m.value_or(n);
   check(columns >= 0, "m must be greater or equal to 0, got {}", columns);
   const Tensor x = zeros({n, columns}, dtype);
-  dispatch(dtype, [&](auto zero) {
+  dispatch_stored(dtype, [&](auto zero) {
     using T = decltype(zero);
-    for (int64_t i = 0; i < std::min(n, columns); ++i) elements<T>(x)[i * columns + i] = T{1};
+    for (int64_t i = 0; i < std::min(n, columns); ++i) elements<T>(x)[i * columns + i] = T(1);
   });
   return x;
 }
@@ -107,7 +135,7 @@ Tensor rand(const Shape& shape, DType dtype, Generator& generator) {
   return drawn(shape, dtype, "rand", [&](auto out) { uniform(out, 0, 1, generator); });
 }
 Tensor randn(const Shape& shape, DType dtype, Generator& generator) {
-  return drawn(shape, dtype, "randn", [&](auto out) { normal(out, 0, 1, generator); });
+  return ops::drawn_normal(shape, dtype, 0, 1, generator);
 }
 Tensor randint(int64_t low, int64_t high, const Shape& shape, Generator& generator) {
   const Tensor x = empty(shape, DType::kInt64);
@@ -129,8 +157,7 @@ Tensor uniform_(Tensor x, double low, double high, Generator& generator) {
   return x;
 }
 Tensor normal_(Tensor x, double mean, double std, Generator& generator) {
-  x.copy_(
-      drawn(x.shape(), x.dtype(), "normal_", [&](auto out) { normal(out, mean, std, generator); }));
+  x.copy_(ops::drawn_normal(x.shape(), x.dtype(), mean, std, generator));
   return x;
 }
 Tensor fill_(Tensor x, Scalar value) {

@@ -15,11 +15,7 @@ namespace {
 /// PyTorch's next draws: 0 with probability p, else 1/(1 - p).
 Tensor draw_mask(const Shape& shape, DType dtype, double p, Generator& generator) {
   const Tensor out(make_leaf(shape, dtype));
-  dispatch_floating(dtype, "dropout", [&](auto zero) {
-    using T = decltype(zero);
-    T* values = reinterpret_cast<T*>(out.node().data());
-    dropout_mask(std::span<T>(values, static_cast<size_t>(shape.numel())), p, generator);
-  });
+  ops::fill_floating(out, "dropout", [&](auto values) { dropout_mask(values, p, generator); });
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
 
 namespace ballast {
 namespace {
@@ -97,6 +98,10 @@ Tensor embedding(const Tensor& indices, const Tensor& weight, const EmbeddingOpt
 
 Tensor embedding_bag(const Tensor& indices, const Tensor& weight, const Tensor& offsets,
                      const EmbeddingBagOptions& o) {
+  if (is_half(indices.dtype()))
+    return cast(
+        embedding_bag(ops::widened(indices), ops::widened(weight), ops::widened(offsets), o),
+        indices.dtype());
   check<NotImplementedError>(
       !o.per_sample_weights.defined() || o.mode == BagMode::kSum,
       "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "

@@ -77,6 +77,7 @@ class IndexSelectOp final : public Op {
     return {index_sum(b.grad(), dim, b.input(1), b.input_shape(0)[static_cast<int>(dim)]),
             Tensor()};
   }
+  bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 2; }
 };
 
@@ -121,7 +122,7 @@ class ScatterOp final : public Op {
  public:
   ScatterOp() : Op("scatter") {}
   void reference(const Call& c) const override {
-    dispatch(c.out.dtype, [&](auto zero) {
+    dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
       const T* src = c.input<T>(2);
       T* out = c.output<T>();
@@ -138,6 +139,7 @@ class ScatterOp final : public Op {
     if (b.needs(2)) g[2] = gather(b.grad(), dim, b.input(1));
     return g;
   }
+  bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 2; }
 };
 
@@ -145,7 +147,7 @@ class GatherOp final : public Op {
  public:
   GatherOp() : Op("gather") {}
   void reference(const Call& c) const override {
-    dispatch(c.out.dtype, [&](auto zero) {
+    dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
       const T* in = c.input<T>(0);
       T* out = c.output<T>();
@@ -159,8 +161,14 @@ class GatherOp final : public Op {
                         b.input(1), g),
             Tensor()};
   }
+  bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 2; }
 };
+
+/// Positions may be int32; kernels read int64.
+Tensor positions(const Tensor& index) {
+  return index.dtype() == DType::kInt32 ? cast(index, DType::kInt64) : index;
+}
 
 /// Checks what gather and scatter_add ask of their index.
 int check_gather(const char* who, const Tensor& x, int64_t dim, const Tensor& index) {
@@ -180,6 +188,7 @@ int check_gather(const char* who, const Tensor& x, int64_t dim, const Tensor& in
 /// Records scatter or scatter_add. Of a source larger than the index, the part under it is read.
 Tensor scattered(const Op& op, const Tensor& x, int64_t dim, const Tensor& index,
                  const Tensor& src) {
+  if (index.dtype() == DType::kInt32) return scattered(op, x, dim, positions(index), src);
   const int at = check_gather(op.name(), x, dim, index);
   check(src.dtype() == x.dtype(), "scatter(): Expected self.dtype to be equal to src.dtype");
   check(src.dim() == x.dim(),
@@ -199,6 +208,7 @@ Tensor scattered(const Op& op, const Tensor& x, int64_t dim, const Tensor& index
 }  // namespace
 
 Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
+  if (index.dtype() == DType::kInt32) return index_select(x, dim, positions(index));
   check<IndexError>(index.dim() <= 1,
                     "index_select(): Index is supposed to be a vector, but got "
                     "dim: {}",
@@ -219,6 +229,7 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
 }
 
 Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
+  if (index.dtype() == DType::kInt32) return gather(x, dim, positions(index));
   static const GatherOp op;
   const int at = check_gather("gather", x, dim, index);
   if (x.dim() == 0)
@@ -232,6 +243,7 @@ Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Tens
 }
 
 Tensor index_sum(const Tensor& x, int64_t dim, const Tensor& index, int64_t size) {
+  if (index.dtype() == DType::kInt32) return index_sum(x, dim, positions(index), size);
   static const IndexAddOp op;
   if (x.dim() == 0) return index_sum(reshape(x, Shape{1}), dim, reshape(index, Shape{1}), size);
   check(index.dtype() == DType::kInt64, "index_add(): Expected dtype int64 for index but got: {}",

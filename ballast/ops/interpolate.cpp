@@ -6,6 +6,8 @@
 
 #include "ballast/ops/pool.h"
 #include "ballast/ops/resample.h"
+#include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
 
 namespace ballast {
 namespace {
@@ -57,6 +59,7 @@ std::vector<T> spread(const Tensor& x, const std::vector<T>& given, const char* 
 }  // namespace
 
 Tensor interpolate(const Tensor& x, const InterpolateOptions& o) {
+  if (is_half(x.dtype())) return cast(interpolate(ops::widened(x), o), x.dtype());
   const Mode& mode = checked_mode(x, o);
   check<ValueError>(o.size.empty() || o.scale_factor.empty(),
                     "only one of size or scale_factor should be defined");

@@ -13,6 +13,7 @@
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
 
 namespace ballast {
 namespace {
@@ -30,12 +31,16 @@ void check_vectors(const char* who, const Tensor& a, const Tensor& b) {
 }  // namespace
 
 Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  if (is_half(c.dtype()))
+    return cast(addmm(ops::widened(c), ops::widened(a), ops::widened(b), beta, alpha), c.dtype());
   const Tensor product = times(mm(a, b), alpha);
   const Tensor bias = expand(c, product.shape());
   return beta == 0 ? product : times(bias, beta) + product;
 }
 
 Tensor baddbmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  if (is_half(c.dtype()))
+    return cast(baddbmm(ops::widened(c), ops::widened(a), ops::widened(b), beta, alpha), c.dtype());
   const Tensor product = times(bmm(a, b), alpha);
   const Tensor bias = expand(c, product.shape());
   return beta == 0 ? product : times(bias, beta) + product;
@@ -63,6 +68,10 @@ Tensor outer(const Tensor& a, const Tensor& b) {
 }
 
 Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& bias) {
+  if (is_half(a.dtype()))
+    return cast(
+        bilinear(ops::widened(a), ops::widened(b), ops::widened(weight), ops::widened(bias)),
+        a.dtype());
   check(
       weight.dim() == 3 && a.dim() > 0 && b.dim() > 0,
       "bilinear(): expected inputs (..., I) and (..., J) and a weight (O, I, J), got {}, {} and {}",
@@ -126,6 +135,7 @@ Tensor trace(const Tensor& x) {
 }
 
 Tensor cdist(const Tensor& a, const Tensor& b, double p) {
+  if (is_half(a.dtype())) return cast(cdist(ops::widened(a), ops::widened(b), p), a.dtype());
   check(a.dim() >= 2 && b.dim() >= 2, "cdist only supports at least 2D tensors, X1 got: {}D",
         std::min(a.dim(), b.dim()));
   check(a.size(-1) == b.size(-1), "X1 and X2 must have the same number of columns. X1: {} X2: {}",

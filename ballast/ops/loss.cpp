@@ -236,6 +236,8 @@ const Op& cross_entropy_grad_op() {
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOptions options) {
+  if (is_half(logits.dtype()))
+    return cast(cross_entropy(ops::widened(logits), ops::widened(target), options), logits.dtype());
   check(is_floating(logits.dtype()) && logits.dim() >= 1,
         "cross_entropy: expected floating-point logits (N, C, ...), got {} of shape {}",
         name_of(logits.dtype()), logits.shape());
@@ -267,6 +269,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
 
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target,
                 CrossEntropyOptions options) {
+  if (is_half(log_probabilities.dtype()))
+    return cast(nll_loss(ops::widened(log_probabilities), ops::widened(target), options),
+                log_probabilities.dtype());
   check(is_floating(log_probabilities.dtype()) && log_probabilities.dim() >= 1,
         "nll_loss: expected floating-point log-probabilities (N, C, ...), got {} of shape {}",
         name_of(log_probabilities.dtype()), log_probabilities.shape());

@@ -7,6 +7,7 @@
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
 
 namespace ballast {
 namespace {
@@ -62,14 +63,23 @@ Tensor reduce_loss(const Tensor& loss, Reduction reduction) {
 }
 
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  if (is_half(ops::result_type(input, target)))
+    return cast(mse_loss(ops::widened(input), ops::widened(target), reduction),
+                ops::result_type(input, target));
   return reduce_loss(square(input - target), reduction);
 }
 
 Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  if (is_half(ops::result_type(input, target)))
+    return cast(l1_loss(ops::widened(input), ops::widened(target), reduction),
+                ops::result_type(input, target));
   return reduce_loss(abs(input - target), reduction);
 }
 
 Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduction, double beta) {
+  if (is_half(ops::result_type(input, target)))
+    return cast(smooth_l1_loss(ops::widened(input), ops::widened(target), reduction, beta),
+                ops::result_type(input, target));
   check(beta >= 0, "smooth_l1_loss does not support negative values for beta, got {}", beta);
   if (beta == 0) return l1_loss(input, target, reduction);
   const Tensor distance = abs(input - target);
@@ -78,6 +88,9 @@ Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduc
 }
 
 Tensor huber_loss(const Tensor& input, const Tensor& target, Reduction reduction, double delta) {
+  if (is_half(ops::result_type(input, target)))
+    return cast(huber_loss(ops::widened(input), ops::widened(target), reduction, delta),
+                ops::result_type(input, target));
   check(delta > 0, "huber_loss does not support non-positive values for delta, got {}", delta);
   const Tensor distance = abs(input - target);
   const Tensor near = minimum(distance, Scalar(delta).beside(distance));
@@ -86,6 +99,10 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, Reduction reduction
 
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,
                                         BinaryCrossEntropyOptions options) {
+  if (is_half(ops::result_type(input, target)))
+    return cast(
+        binary_cross_entropy_with_logits(ops::widened(input), ops::widened(target), options),
+        ops::result_type(input, target));
   check_sizes(input, target);
   // log(1 + exp(-x)) needs no cut-off for accuracy's sake before exp overflows, at 709.
   Tensor miss = softplus(neg(input), 1, 700);
@@ -97,6 +114,9 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
 
 Tensor binary_cross_entropy(const Tensor& input, const Tensor& target,
                             BinaryCrossEntropyOptions options) {
+  if (is_half(input.dtype()))
+    return cast(binary_cross_entropy(ops::widened(input), ops::widened(target), options),
+                input.dtype());
   check<ValueError>(input.shape() == target.shape(),
                     "Using a target size ({}) that is different to the input size ({}) is "
                     "deprecated. Please ensure they have the same size.",
@@ -113,6 +133,9 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target,
 }
 
 Tensor kl_div(const Tensor& input, const Tensor& target, Reduction reduction, bool log_target) {
+  if (is_half(ops::result_type(input, target)))
+    return cast(kl_div(ops::widened(input), ops::widened(target), reduction, log_target),
+                ops::result_type(input, target));
   if (log_target) return reduce_loss(exp(target) * (target - input), reduction);
   // 0 log(0) = 0; negative targets give NaN.
   const Tensor counts = ne(target, 0);

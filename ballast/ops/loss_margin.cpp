@@ -32,6 +32,7 @@ void check_same(const char* who, const Tensor& x, const Tensor& target) {
 }  // namespace
 
 Tensor vector_norm(const Tensor& x, double p, const std::vector<int64_t>& dims, bool keepdim) {
+  if (is_half(x.dtype())) return cast(vector_norm(ops::widened(x), p, dims, keepdim), x.dtype());
   check(is_floating(x.dtype()),
         "linalg.vector_norm: Expected a floating point or complex tensor as input. Got {}",
         ops::scalar_type_name(x.dtype()));
@@ -47,6 +48,9 @@ Tensor vector_norm(const Tensor& x, double p, const std::vector<int64_t>& dims, 
 }
 
 Tensor cosine_similarity(const Tensor& x, const Tensor& y, int64_t dim, double eps) {
+  if (is_half(ops::result_type(x, y)))
+    return cast(cosine_similarity(ops::widened(x), ops::widened(y), dim, eps),
+                ops::result_type(x, y));
   check(is_floating(ops::result_type(x, y)),
         "expected common dtype to be floating point, yet common dtype is {}",
         ops::scalar_type_name(ops::result_type(x, y)));
@@ -59,11 +63,18 @@ Tensor cosine_similarity(const Tensor& x, const Tensor& y, int64_t dim, double e
 }
 
 Tensor pairwise_distance(const Tensor& x, const Tensor& y, double p, double eps, bool keepdim) {
+  if (is_half(ops::result_type(x, y)))
+    return cast(pairwise_distance(ops::widened(x), ops::widened(y), p, eps, keepdim),
+                ops::result_type(x, y));
   return vector_norm(x - y + eps, p, {-1}, keepdim);
 }
 
 Tensor cosine_embedding_loss(const Tensor& x, const Tensor& y, const Tensor& target, double margin,
                              Reduction reduction) {
+  if (is_half(ops::result_type(x, y)))
+    return cast(cosine_embedding_loss(ops::widened(x), ops::widened(y), ops::widened(target),
+                                      margin, reduction),
+                ops::result_type(x, y));
   check(target.dim() == 0 || target.dim() == 1,
         "0D or 1D target tensor expected, multi-target not supported");
   if (target.dim() == 0)
@@ -86,6 +97,10 @@ Tensor cosine_embedding_loss(const Tensor& x, const Tensor& y, const Tensor& tar
 
 Tensor margin_ranking_loss(const Tensor& x, const Tensor& y, const Tensor& target, double margin,
                            Reduction reduction) {
+  if (is_half(ops::result_type(x, y)))
+    return cast(margin_ranking_loss(ops::widened(x), ops::widened(y), ops::widened(target), margin,
+                                    reduction),
+                ops::result_type(x, y));
   check(x.dim() == y.dim() && x.dim() == target.dim(),
         "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
         "{}, input2: {}, target: {} ",
@@ -95,6 +110,9 @@ Tensor margin_ranking_loss(const Tensor& x, const Tensor& y, const Tensor& targe
 
 Tensor hinge_embedding_loss(const Tensor& x, const Tensor& target, double margin,
                             Reduction reduction) {
+  if (is_half(x.dtype()))
+    return cast(hinge_embedding_loss(ops::widened(x), ops::widened(target), margin, reduction),
+                x.dtype());
   const Tensor zero = x * 0.0;
   const Tensor loss =
       where(ne(target, 1), hinge(margin - x), zero) + where(ne(target, -1), x, zero);
@@ -102,12 +120,18 @@ Tensor hinge_embedding_loss(const Tensor& x, const Tensor& target, double margin
 }
 
 Tensor soft_margin_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+  if (is_half(x.dtype()))
+    return cast(soft_margin_loss(ops::widened(x), ops::widened(target), reduction), x.dtype());
   check_same("soft_margin_loss", x, target);
   return reduce_loss(neg(logsigmoid(target.to(x.dtype()) * x)), reduction);
 }
 
 Tensor multilabel_soft_margin_loss(const Tensor& x, const Tensor& target, const Tensor& weight,
                                    Reduction reduction) {
+  if (is_half(x.dtype()))
+    return cast(multilabel_soft_margin_loss(ops::widened(x), ops::widened(target),
+                                            ops::widened(weight), reduction),
+                x.dtype());
   Tensor loss = neg(target * logsigmoid(x) + (1 - target) * logsigmoid(neg(x)));
   if (weight.defined()) loss = loss * weight;
   return reduce_loss(sum(loss, {-1}) / static_cast<double>(x.size(-1)), reduction);
@@ -115,6 +139,10 @@ Tensor multilabel_soft_margin_loss(const Tensor& x, const Tensor& target, const 
 
 Tensor multi_margin_loss(const Tensor& x, const Tensor& target, int64_t p, double margin,
                          const Tensor& weight, Reduction reduction) {
+  if (is_half(x.dtype()))
+    return cast(multi_margin_loss(ops::widened(x), ops::widened(target), p, margin,
+                                  ops::widened(weight), reduction),
+                x.dtype());
   check<ValueError>(p == 1 || p == 2, "only p == 1 and p == 2 supported");
   check(x.dim() <= 2 && x.numel() > 0,
         "Expected non-empty vector or matrix with optional 0-dim batch size, but got: {}",
@@ -138,6 +166,9 @@ Tensor multi_margin_loss(const Tensor& x, const Tensor& target, int64_t p, doubl
 }
 
 Tensor multilabel_margin_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+  if (is_half(x.dtype()))
+    return cast(multilabel_margin_loss(ops::widened(x), ops::widened(target), reduction),
+                x.dtype());
   check(x.dim() <= 2 && x.numel() > 0,
         "Expected non-empty vector or matrix with optional 0-dim batch size, but got: {}",
         x.shape());
@@ -163,6 +194,10 @@ Tensor multilabel_margin_loss(const Tensor& x, const Tensor& target, Reduction r
 
 Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
                            double margin, double p, double eps, bool swap, Reduction reduction) {
+  if (is_half(anchor.dtype()))
+    return cast(triplet_margin_loss(ops::widened(anchor), ops::widened(positive),
+                                    ops::widened(negative), margin, p, eps, swap, reduction),
+                anchor.dtype());
   check(anchor.dim() == positive.dim() && positive.dim() == negative.dim(),
         "The anchor, positive, and negative tensors are expected to have the same number of "
         "dimensions, but got: anchor {}D, positive {}D, and negative {}D inputs",
@@ -176,6 +211,10 @@ Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const T
 
 Tensor gaussian_nll_loss(const Tensor& x, const Tensor& target, const Tensor& var, bool full,
                          double eps, Reduction reduction) {
+  if (is_half(ops::result_type(x, target)))
+    return cast(gaussian_nll_loss(ops::widened(x), ops::widened(target), ops::widened(var), full,
+                                  eps, reduction),
+                ops::result_type(x, target));
   Tensor spread = var;
   if (var.shape() != x.shape()) {
     const Shape &v = var.shape(), &s = x.shape();
@@ -195,6 +234,10 @@ Tensor gaussian_nll_loss(const Tensor& x, const Tensor& target, const Tensor& va
 
 Tensor poisson_nll_loss(const Tensor& x, const Tensor& target, bool log_input, bool full,
                         double eps, Reduction reduction) {
+  if (is_half(ops::result_type(x, target)))
+    return cast(
+        poisson_nll_loss(ops::widened(x), ops::widened(target), log_input, full, eps, reduction),
+        ops::result_type(x, target));
   Tensor loss = log_input ? exp(x) - target * x : x - target * log(x + eps);
   if (full) {
     const Tensor large = gt(target, 1), t = where(large, target, like(1, target));

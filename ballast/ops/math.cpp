@@ -293,6 +293,8 @@ Tensor pow(const Tensor& a, const Tensor& b) {
 }
 
 Tensor logaddexp(const Tensor& a, const Tensor& b) {
+  if (is_half(ops::result_type(a, b)))
+    return cast(logaddexp(ops::widened(a), ops::widened(b)), ops::result_type(a, b));
   const Tensor larger = maximum(a, b);
   const Tensor away = neg(abs(a - b));
   // Equal infinities have no distance.
@@ -301,6 +303,9 @@ Tensor logaddexp(const Tensor& a, const Tensor& b) {
 }
 
 Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight) {
+  if (is_half(ops::result_type(start, end)))
+    return cast(lerp(ops::widened(start), ops::widened(end), ops::widened(weight)),
+                ops::result_type(start, end));
   return start + weight * (end - start);
 }
 
@@ -322,6 +327,7 @@ Tensor bitwise_not(const Tensor& x) {
 Tensor prod(const Tensor& x) { return prod(reshape(x, Shape{x.numel()}), 0); }
 
 Tensor prod(const Tensor& x, int64_t dim, bool keepdim) {
+  if (is_half(x.dtype())) return cast(prod(ops::widened(x), dim, keepdim), x.dtype());
   const int at = x.shape().normalize(dim);
   const Tensor y = is_floating(x.dtype()) ? x : cast(x, DType::kInt64);
   if (x.dim() == 0) return y;
@@ -340,6 +346,7 @@ Tensor prod(const Tensor& x, int64_t dim, bool keepdim) {
 }
 
 Tensor cumprod(const Tensor& x, int64_t dim) {
+  if (is_half(x.dtype())) return cast(cumprod(ops::widened(x), dim), x.dtype());
   const int at = x.shape().normalize(dim);
   Tensor p = is_floating(x.dtype()) ? x : cast(x, DType::kInt64);
   if (x.dim() == 0) return p;

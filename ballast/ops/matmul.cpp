@@ -15,9 +15,9 @@ void multiply(const T* a, const T* b, const T* bias, T* out, int64_t m, int64_t 
   const int64_t bk = at.transpose_b ? 1 : n, bn = at.transpose_b ? k : 1;
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) {
-      double sum = bias ? bias[j] : 0;
+      SumOf<T> sum = bias ? bias[j] : 0;
       for (int64_t l = 0; l < k; ++l)
-        sum += static_cast<double>(a[i * am + l * ak]) * b[l * bk + j * bn];
+        sum += static_cast<SumOf<T>>(a[i * am + l * ak]) * b[l * bk + j * bn];
       out[i * n + j] = static_cast<T>(sum);
     }
 }
@@ -27,7 +27,7 @@ class MatmulOp final : public Op {
   MatmulOp() : Op("matmul") {}
 
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, "matmul", [&](auto zero) {
+    dispatch_number(c.out.dtype, "matmul", [&](auto zero) {
       using T = decltype(zero);
       const auto& at = c.attributes.as<MatmulAttributes>();
       multiply(c.input<T>(0), c.input<T>(1), c.in.size() > 2 ? c.input<T>(2) : nullptr,
@@ -62,7 +62,7 @@ class BmmOp final : public Op {
   BmmOp() : Op("bmm") {}
 
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, "bmm", [&](auto zero) {
+    dispatch_number(c.out.dtype, "bmm", [&](auto zero) {
       using T = decltype(zero);
       const auto& at = c.attributes.as<MatmulAttributes>();
       const int64_t m = c.out.shape[1], n = c.out.shape[2];
@@ -87,6 +87,12 @@ class BmmOp final : public Op {
     return (needed & 1) << 1 | (needed >> 1 & 1);
   }
 };
+
+void check_multiplied(const char* who, const Tensor& x) {
+  check<NotImplementedError>(x.dtype() != DType::kBool && x.dtype() != DType::kUint16,
+                             "\"{}\" not implemented for '{}'", who,
+                             ops::scalar_type_name(x.dtype()));
+}
 
 /// The matrices of `x` with the batch dimensions `batch` (broadcast), as one list of matrices.
 Tensor as_batch(const Tensor& x, const Shape& batch) {
@@ -131,11 +137,16 @@ Tensor mm(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
   check(a.dim() == 2 && b.dim() == 2, "mm expects matrices, got shapes {} and {}", a.shape(),
         b.shape());
   check(a.dtype() == b.dtype(), "expected m1 and m2 to have the same dtype, but got: {} != {}",
-        name_of(a.dtype()), name_of(b.dtype()));
-  check(is_floating(a.dtype()), "mm expects floating-point tensors, got {}", name_of(a.dtype()));
+        facts_of(a.dtype()).c_name, facts_of(b.dtype()).c_name);
+  check_multiplied("addmm_impl_cpu_", a);
   const int64_t m = a.shape()[transpose_a ? 1 : 0], k = a.shape()[transpose_a ? 0 : 1];
   const int64_t kb = b.shape()[transpose_b ? 1 : 0], n = b.shape()[transpose_b ? 0 : 1];
   check(k == kb, "mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})", m, k, kb, n);
+  // Products of uint8 are added up, and wrapped around, as those of other whole numbers.
+  if (a.dtype() == DType::kUint8)
+    return cast(mm(cast(a, DType::kInt64), cast(b, DType::kInt64), transpose_a, transpose_b,
+                   bias.defined() ? cast(bias, DType::kInt64) : bias),
+                DType::kUint8);
   const MatmulAttributes at{transpose_a, transpose_b};
   if (!bias.defined()) return record(matmul_op(), Shape{m, n}, a.dtype(), {a, b}, at);
   check(bias.shape() == Shape{n}, "mm: bias of shape {} does not fit {} columns", bias.shape(), n);
@@ -161,13 +172,16 @@ Tensor bmm(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b)
   check(b.dim() == 3, "batch2 must be a 3D tensor");
   check(a.dtype() == b.dtype(), "expected scalar type {} but found {}",
         ops::scalar_type_name(a.dtype()), ops::scalar_type_name(b.dtype()));
-  check(is_floating(a.dtype()), "bmm expects floating-point tensors, got {}", name_of(a.dtype()));
+  check_multiplied("bmm", a);
   const int64_t m = a.shape()[transpose_a ? 2 : 1], k = a.shape()[transpose_a ? 1 : 2];
   const int64_t kb = b.shape()[transpose_b ? 2 : 1], n = b.shape()[transpose_b ? 1 : 2];
   check(a.size(0) == b.size(0) && k == kb,
         "Expected size for first two dimensions of batch2 tensor to be: [{}, {}] but got: [{}, "
         "{}].",
         a.size(0), k, b.size(0), kb);
+  if (a.dtype() == DType::kUint8)
+    return cast(bmm(cast(a, DType::kInt64), cast(b, DType::kInt64), transpose_a, transpose_b),
+                DType::kUint8);
   return record(bmm_op(), Shape{a.size(0), m, n}, a.dtype(), {a, b},
                 MatmulAttributes{transpose_a, transpose_b});
 }
@@ -177,7 +191,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
         "both arguments to matmul need to be at least 1D, but they are {}D and {}D", a.dim(),
         b.dim());
   check(a.dtype() == b.dtype(), "expected m1 and m2 to have the same dtype, but got: {} != {}",
-        name_of(a.dtype()), name_of(b.dtype()));
+        facts_of(a.dtype()).c_name, facts_of(b.dtype()).c_name);
   const bool row = a.dim() == 1, column = b.dim() == 1;
   if (row && column)
     check(a.numel() == b.numel(),

@@ -64,6 +64,10 @@ void check_channels(const char* what, const Tensor& t, const Tensor& x) {
 
 Tensor layer_norm(const Tensor& x, const std::vector<int64_t>& normalized_shape,
                   const Tensor& weight, const Tensor& bias, double eps) {
+  if (is_half(x.dtype()))
+    return cast(layer_norm(ops::widened(x), normalized_shape, ops::widened(weight),
+                           ops::widened(bias), eps),
+                x.dtype());
   const int64_t rows = check_normalized("LayerNormKernelImpl", x, normalized_shape, weight, bias);
   if (x.numel() == 0) return affine(x, weight, bias);
   return affine(reshape(normalize_rows(x, rows, eps), x.shape()), weight, bias);
@@ -71,6 +75,8 @@ Tensor layer_norm(const Tensor& x, const std::vector<int64_t>& normalized_shape,
 
 Tensor rms_norm(const Tensor& x, const std::vector<int64_t>& normalized_shape, const Tensor& weight,
                 std::optional<double> eps) {
+  if (is_half(x.dtype()))
+    return cast(rms_norm(ops::widened(x), normalized_shape, ops::widened(weight), eps), x.dtype());
   check_normalized("rms_norm", x, normalized_shape, weight, {});
   std::vector<int64_t> dims;
   for (int d = x.dim() - static_cast<int>(normalized_shape.size()); d < x.dim(); ++d)
@@ -83,6 +89,9 @@ Tensor rms_norm(const Tensor& x, const std::vector<int64_t>& normalized_shape, c
 
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias,
                   double eps) {
+  if (is_half(x.dtype()))
+    return cast(group_norm(ops::widened(x), groups, ops::widened(weight), ops::widened(bias), eps),
+                x.dtype());
   check(x.dim() >= 2, "Expected at least 2 dimensions for input tensor but received {}", x.dim());
   check(groups > 0 && x.size(1) % groups == 0,
         "Expected number of channels in input to be divisible by num_groups, but got input of "
@@ -100,6 +109,10 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const T
 
 Tensor instance_norm(const Tensor& x, const BatchNormState* state, const Tensor& weight,
                      const Tensor& bias, bool use_input_stats, double momentum, double eps) {
+  if (use_input_stats && is_half(x.dtype()))
+    return cast(instance_norm(ops::widened(x), state, ops::widened(weight), ops::widened(bias),
+                              use_input_stats, momentum, eps),
+                x.dtype());
   check(x.dim() >= 2, "instance_norm: expected an input (N, C, ...), got shape {}", x.shape());
   if (!use_input_stats) {
     check(state != nullptr,

@@ -308,7 +308,8 @@ template <class F>
 Tensor binary(const Tensor& a, const Tensor& b, bool floating = false) {
   DType t = ops::result_type(a, b);
   if (floating && !is_floating(t)) t = DType::kFloat32;
-  return record(PointwiseOp<F, 2>::get(), broadcast(a.shape(), b.shape()), t, {a.to(t), b.to(t)});
+  return record(PointwiseOp<F, 2>::get(), broadcast(a.shape(), b.shape()), t,
+                {ops::operand(a, t), ops::operand(b, t)});
 }
 
 template <class F>
@@ -322,12 +323,13 @@ Tensor unary(const Tensor& x, bool floating = false) {
 Tensor Scalar::beside(const Tensor& other) const {
   DType t = other.dtype();
   if (!is_floating(t) && !integral_) t = DType::kFloat32;
-  if (t == DType::kBool) t = DType::kInt64;
-  Tensor s(make_leaf({}, t));
-  dispatch(t, [&](auto zero) {
+  if (t == DType::kBool && !boolean_) t = DType::kInt64;
+  Tensor s(make_leaf({}, compute_type(t)));
+  dispatch(s.dtype(), [&](auto zero) {
     using T = decltype(zero);
     *reinterpret_cast<T*>(s.node().data()) = static_cast<T>(value_);
   });
+  s.node().number = true;
   return s;
 }
 

@@ -12,18 +12,21 @@ namespace ballast {
 class Scalar {
  public:
   template <std::integral T>
-  Scalar(T v) : value_(static_cast<double>(v)), integral_(true) {}  // NOLINT
+  Scalar(T v)  // NOLINT
+      : value_(static_cast<double>(v)), integral_(true), boolean_(std::same_as<T, bool>) {}
   template <std::floating_point T>
   Scalar(T v) : value_(v), integral_(false) {}  // NOLINT
 
   double value() const { return value_; }
   bool integral() const { return integral_; }
+  /// True or False, which does not turn bool tensors into whole numbers.
+  bool boolean() const { return boolean_; }
   /// A rank-0 tensor to be combined with `other`.
   Tensor beside(const Tensor& other) const;
 
  private:
   double value_;
-  bool integral_;
+  bool integral_, boolean_ = false;
 };
 
 /// Both operands broadcast; the result has the later of both types (see DType). Shapes that do not

@@ -23,16 +23,20 @@ PoolWindow max_window(const MaxPool2dAttributes& a, int d, int64_t i, int64_t si
   return {begin, end, a.dilation[d], 1};
 }
 
+template <class T>
+constexpr T kLeast = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
+                                                 : std::numeric_limits<T>::lowest();
+
 /// Position of the first maximum in a plane of `width` columns; NaN is the largest. -1 where the
 /// window holds nothing but padding (a dilated kernel can step over a small image).
 template <class T>
 int64_t argmax(const T* x, int64_t width, const PoolWindow& rows, const PoolWindow& columns) {
   if (rows.begin >= rows.end || columns.begin >= columns.end) return -1;
   int64_t best = rows.begin * width + columns.begin;
-  T largest = -std::numeric_limits<T>::infinity();
+  T largest = kLeast<T>;
   for (int64_t r = rows.begin; r < rows.end; r += rows.step)
     for (int64_t c = columns.begin; c < columns.end; c += columns.step)
-      if (const T v = x[r * width + c]; v > largest || std::isnan(v)) {
+      if (const T v = x[r * width + c]; v > largest || v != v) {
         largest = v;
         best = r * width + c;
       }
@@ -59,14 +63,12 @@ class MaxPool2dOp final : public Op {
  public:
   MaxPool2dOp() : Op("max_pool2d") {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+    dispatch_number(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
       const T* x = c.input<T>(0);
       T* out = c.output<T>();
       for_each_maximum(x, c.in[0].shape, c.out.shape, c.attributes.as<MaxPool2dAttributes>(),
-                       [&](int64_t y, int64_t at) {
-                         out[y] = at < 0 ? -std::numeric_limits<T>::infinity() : x[at];
-                       });
+                       [&](int64_t y, int64_t at) { out[y] = at < 0 ? kLeast<T> : x[at]; });
     });
   }
   Gradients gradient(const Backward& b) const override {
@@ -82,7 +84,7 @@ class MaxPool2dGradOp final : public Op {
  public:
   MaxPool2dGradOp() : Op("max_pool2d_grad") {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+    dispatch_number(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
       const T* g = c.input<T>(0);
       std::vector<double> sums(c.out.shape.numel());
@@ -110,7 +112,7 @@ class MaxPool2dGatherOp final : public Op {
  public:
   MaxPool2dGatherOp() : Op("max_pool2d_gather") {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+    dispatch_number(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
       const T* values = c.input<T>(0);
       T* out = c.output<T>();
@@ -180,10 +182,11 @@ class MeanPoolOp final : public Op {
  public:
   MeanPoolOp() : Op(Transposed ? Windows::kGradName : Windows::kName) {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+    dispatch_number(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
       const T* in = c.input<T>(0);
       const Shape &from = c.in[0].shape, &to = c.out.shape;
+      if constexpr (!Transposed && std::is_integral_v<T>) return whole_means(c);
       std::vector<double> sums(to.numel());
       for_each_element<Windows>(Transposed ? to : from, Transposed ? from : to,
                                 c.attributes.as<typename Windows::Attributes>(),
@@ -193,6 +196,18 @@ class MeanPoolOp final : public Op {
                                 });
       for (size_t i = 0; i < sums.size(); ++i) c.output<T>()[i] = static_cast<T>(sums[i]);
     });
+  }
+  /// Means of whole numbers are rounded towards zero.
+  static void whole_means(const Call& c) {
+    std::vector<int64_t> sums(c.out.shape.numel()), counts(sums.size());
+    for_each_element<Windows>(c.in[0].shape, c.out.shape,
+                              c.attributes.as<typename Windows::Attributes>(),
+                              [&](int64_t x, int64_t y, double divisor) {
+                                sums[y] += c.input<int64_t>(0)[x];
+                                counts[y] = static_cast<int64_t>(divisor);
+                              });
+    for (size_t i = 0; i < sums.size(); ++i)
+      c.output<int64_t>()[i] = counts[i] ? sums[i] / counts[i] : 0;
   }
   Gradients gradient(const Backward& b) const override {
     return {record(MeanPoolOp<Windows, !Transposed>::get(), b.input_shape(0), b.grad().dtype(),
@@ -236,8 +251,8 @@ void check_window(const Window& w) {
   }
 }
 
-void check_image(const char* name, const Tensor& x) {
-  check<NotImplementedError>(is_floating(x.dtype()), "\"{}\" not implemented for '{}'", name,
+void check_image(const char* name, const Tensor& x, bool type_is_supported) {
+  check<NotImplementedError>(type_is_supported, "\"{}\" not implemented for '{}'", name,
                              ops::scalar_type_name(x.dtype()));
   const int rank = x.dim();
   bool full = rank == 3 || rank == 4;
@@ -323,7 +338,9 @@ Tensor max_pool2d(const Tensor& x, Pair kernel, const MaxPool2dOptions& o) {
   const Window w{"max_pool2d", kernel,     o.stride.value_or(kernel),
                  o.padding,    o.dilation, o.ceil_mode};
   check_window(w);
-  check_image(w.name, x);
+  check_image(w.name, x, x.dtype() != DType::kBool && x.dtype() != DType::kUint16);
+  if (x.dtype() == DType::kUint8)
+    return cast(max_pool2d(cast(x, DType::kInt64), kernel, o), DType::kUint8);
   return batched(x, [&](const Tensor& image) {
     const MaxPool2dAttributes a{{kernel[0], kernel[1]},
                                 {w.stride[0], w.stride[1]},
@@ -336,7 +353,7 @@ Tensor max_pool2d(const Tensor& x, Pair kernel, const MaxPool2dOptions& o) {
 Tensor avg_pool2d(const Tensor& x, Pair kernel, const AvgPool2dOptions& o) {
   const Window w{"avg_pool2d", kernel, o.stride.value_or(kernel), o.padding, {1, 1}, o.ceil_mode};
   check_window(w);
-  check_image(w.name, x);
+  check_image(w.name, x, is_floating(x.dtype()) || x.dtype() == DType::kInt64);
   return batched(x, [&](const Tensor& image) {
     const AvgPool2dAttributes a{{kernel[0], kernel[1]},
                                 {w.stride[0], w.stride[1]},
@@ -358,7 +375,7 @@ Tensor adaptive_avg_pool2d(const Tensor& x, Pair output) {
           "adaptive_avg_pool2d(): Expected input to have non-zero size for non-batch dimensions, "
           "but input has sizes {} with dimension {} being empty",
           x.shape().str(), d);
-  check_image("adaptive_avg_pool2d", x);
+  check_image("adaptive_avg_pool2d", x, is_floating(x.dtype()));
   if (output == Pair{1, 1}) return mean(x, {-2, -1}, true);
   return batched(x, [&](const Tensor& image) {
     return record(adaptive_avg_pool2d_op(),

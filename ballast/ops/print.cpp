@@ -11,15 +11,18 @@
 namespace ballast {
 namespace {
 
+template <class T>
+constexpr bool kFloating = is_floating(dtype_of<T>);
+
 /// Writes every element of one tensor with the same width and precision, chosen from those shown.
 template <class T>
 class Formatter {
  public:
   Formatter(const std::vector<T>& shown, const PrintOptions& options)
       : precision_(options.precision) {
-    if constexpr (std::is_floating_point_v<T>) choose(shown);
+    if constexpr (kFloating<T>) choose(shown);
     for (T v : shown)
-      if (!std::is_floating_point_v<T> || (std::isfinite(double(v)) && v != 0))
+      if (!kFloating<T> || (std::isfinite(double(v)) && v != 0))
         width_ = std::max(width_, bare(v).size());
     scientific_ = options.scientific.value_or(scientific_);
   }
@@ -42,8 +45,8 @@ class Formatter {
   std::string bare(T v) const {
     if constexpr (std::is_same_v<T, bool>) {
       return v ? "True" : "False";
-    } else if constexpr (!std::is_floating_point_v<T>) {
-      return fmt::format("{}", v);
+    } else if constexpr (!kFloating<T>) {
+      return fmt::format("{}", static_cast<int64_t>(v));
     } else {
       const double x = v;
       if (std::isnan(x)) return "nan";
@@ -139,8 +142,8 @@ std::string to_string(const Tensor& x, const PrintOptions& options, const std::s
     if (x.dim() != 1)
       suffixes.push_back("size=(" + fmt::format("{}", fmt::join(x.shape(), ", ")) + ")");
   } else {
-    out += dispatch(x.dtype(),
-                    [&](auto zero) { return Printer<decltype(zero)>(value, options).text(); });
+    out += dispatch_stored(
+        x.dtype(), [&](auto zero) { return Printer<decltype(zero)>(value, options).text(); });
   }
   const bool shows = x.dtype() == DType::kFloat32 ||
                      (!empty && (x.dtype() == DType::kInt64 || x.dtype() == DType::kBool));

@@ -29,6 +29,8 @@ void copy_strided(std::byte* to, const std::byte* from, int64_t n, int64_t strid
     run(uint64_t{});
   else if (size == 4)
     run(uint32_t{});
+  else if (size == 2)
+    run(uint16_t{});
   else
     run(uint8_t{});
 }
@@ -72,6 +74,7 @@ class PermuteOp final : public Op {
     for (size_t d = 0; d < back.size(); ++d) back[a[static_cast<int>(d)]] = static_cast<int64_t>(d);
     return {permute(b.grad(), back)};
   }
+  bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 0; }
 };
 
@@ -111,6 +114,7 @@ class CatOp final : public Op {
   bool follows_layout(const Attributes& a, int rank) const override {
     return rank >= 3 && a.as<DimAttributes>().dim == 1;
   }
+  bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 0; }
 };
 
@@ -131,7 +135,7 @@ class FlipOp final : public Op {
       start += (shape[d] - 1) * strides[d];
       strides[d] = -strides[d];
     }
-    dispatch(c.out.dtype, [&](auto zero) {
+    dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
       const T* in = c.input<T>(0);
       T* out = c.output<T>();
@@ -143,6 +147,7 @@ class FlipOp final : public Op {
     return {
         record(op, b.grad().shape(), b.grad().dtype(), {b.grad()}, b.attributes<FlipAttributes>())};
   }
+  bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 0; }
 };
 
@@ -240,7 +245,7 @@ Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& x = tensors[i];
     check(x.dim() > 0, "zero-dimensional tensor (at position {}) cannot be concatenated", i);
-    type = std::max(type, x.dtype());
+    type = i == 0 ? x.dtype() : promote(type, x.dtype());
     if (x.shape() == Shape{0}) continue;
     if (!parts.empty()) {
       const Shape& first = parts[0].shape();

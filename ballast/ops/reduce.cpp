@@ -60,6 +60,7 @@ Tensor sum(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
 }
 
 Tensor mean(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
+  if (is_half(x.dtype())) return cast(mean(ops::widened(x), dims, keepdim), x.dtype());
   check<NotImplementedError>(is_floating(x.dtype()),
                              "mean(): could not infer output dtype. Input dtype must be either a "
                              "floating point or complex "

@@ -5,6 +5,8 @@
 
 #include "ballast/ops/activation.h"
 #include "ballast/ops/pointwise.h"
+#include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
 #include "ballast/ops/window.h"
 
 namespace ballast {
@@ -106,6 +108,7 @@ Taps adaptive_taps(int64_t n, int64_t output) {
 
 Tensor avg_pool(int rank, const Tensor& x, const std::vector<int64_t>& kernel,
                 const AvgPoolOptions& o) {
+  if (is_half(x.dtype())) return cast(avg_pool(rank, ops::widened(x), kernel, o), x.dtype());
   const ops::Windows w("avg_pool", rank, kernel, o.stride, o.padding, {1}, o.ceil_mode);
   check_floating("avg_pool", x);
   w.check_image(x);
@@ -120,6 +123,7 @@ Tensor avg_pool(int rank, const Tensor& x, const std::vector<int64_t>& kernel,
 }
 
 Tensor adaptive_avg_pool(int rank, const Tensor& x, const std::vector<int64_t>& output) {
+  if (is_half(x.dtype())) return cast(adaptive_avg_pool(rank, ops::widened(x), output), x.dtype());
   check_floating("adaptive_avg_pool", x);
   check(x.dim() == rank + 1 || x.dim() == rank + 2,
         "adaptive_avg_pool{}d(): Expected {}D or {}D tensor, but got {}", rank, rank + 1, rank + 2,
@@ -143,6 +147,8 @@ Tensor adaptive_avg_pool(int rank, const Tensor& x, const std::vector<int64_t>& 
 
 Tensor lp_pool(int rank, const Tensor& x, double p, const std::vector<int64_t>& kernel,
                const std::vector<int64_t>& stride, bool ceil_mode) {
+  if (is_half(x.dtype()))
+    return cast(lp_pool(rank, ops::widened(x), p, kernel, stride, ceil_mode), x.dtype());
   // Windows that reach over the end count as whole ones.
   const Tensor means =
       avg_pool(rank, pow(x, p), kernel, {.stride = stride, .ceil_mode = ceil_mode});
@@ -226,6 +232,7 @@ Taps resize_taps(int64_t n, int64_t count, std::optional<double> factor, const R
 }  // namespace
 
 Tensor resize(const Tensor& x, const std::vector<int64_t>& size, const ResizeOptions& o) {
+  if (is_half(x.dtype())) return cast(resize(ops::widened(x), size, o), x.dtype());
   check(x.dim() == static_cast<int>(size.size()) + 2,
         "Input and output must have the same number of spatial dimensions, but got input with "
         "spatial dimensions of {} and output size of {} dimensions",
@@ -245,6 +252,8 @@ Tensor resize(const Tensor& x, const std::vector<int64_t>& size, const ResizeOpt
 }
 
 Tensor local_response_norm(const Tensor& x, int64_t size, double alpha, double beta, double k) {
+  if (is_half(x.dtype()))
+    return cast(local_response_norm(ops::widened(x), size, alpha, beta, k), x.dtype());
   check<ValueError>(x.dim() >= 3, "Expected 3D or higher dimensionality input (got {} dimensions)",
                     x.dim());
   if (x.numel() == 0) return x;

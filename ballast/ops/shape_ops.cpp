@@ -22,6 +22,7 @@ class ReshapeOp final : public Op {
     return {reshape(b.grad(), b.input_shape(0))};
   }
   Traits traits() const override { return {.kind = Traits::Kind::kView}; }
+  bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 0; }
 };
 const ReshapeOp& reshape_op() {
@@ -33,15 +34,9 @@ class CastOp final : public Op {
  public:
   CastOp() : Op("cast") {}
   void reference(const Call& c) const override {
-    dispatch(c.in[0].dtype, [&](auto from) {
-      dispatch(c.out.dtype, [&](auto to) {
-        const auto* in = c.input<decltype(from)>(0);
-        auto* out = c.output<decltype(to)>();
-        for (int64_t i = 0, n = c.out.shape.numel(); i < n; ++i)
-          out[i] = static_cast<decltype(to)>(in[i]);
-      });
-    });
+    convert_elements(c.in[0].data, c.in[0].dtype, c.out.data, c.out.dtype, c.out.shape.numel());
   }
+  bool takes_stored_types() const override { return true; }
   Gradients gradient(const Backward& b) const override {
     return {cast(b.grad(), b.input(0).dtype())};
   }
@@ -74,6 +69,7 @@ class SliceGradOp final : public Op {
     const int64_t n = b.input_shape(0)[a.dim];
     return {slice(b.grad(), a.dim, a.start, a.start + n * a.step, a.step)};
   }
+  bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 0; }
 };
 
@@ -98,6 +94,7 @@ class SliceOp final : public Op {
                    b.attributes<SliceAttributes>())};
   }
   Traits traits() const override { return {.kind = Traits::Kind::kSlice}; }
+  bool takes_stored_types() const override { return true; }
   bool follows_layout(const Attributes& a, int rank) const override {
     return rank >= 3 && a.as<SliceAttributes>().dim == 1 && a.as<SliceAttributes>().step == 1;
   }
@@ -109,7 +106,7 @@ class ExpandOp final : public Op {
   /// `pixels`: one value per sample and channel, repeated over the pixels.
   explicit ExpandOp(bool pixels) : Op(pixels ? "expand_pixels" : "expand"), pixels_(pixels) {}
   void reference(const Call& c) const override {
-    dispatch(c.out.dtype, [&](auto zero) {
+    dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
       const T* in = c.input<T>(0);
       T* out = c.output<T>();
@@ -120,6 +117,7 @@ class ExpandOp final : public Op {
   Gradients gradient(const Backward& b) const override {
     return {ops::sum_to(b.grad(), b.input_shape(0))};
   }
+  bool takes_stored_types() const override { return true; }
   Traits traits() const override {
     return pixels_ ? Traits{.kind = Traits::Kind::kRepeat, .channels_last = Traits::kOutput}
                    : Traits{};

@@ -7,6 +7,7 @@
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
 
 namespace ballast {
 namespace {
@@ -179,6 +180,7 @@ Tensor log_softmax(const Tensor& x, int64_t dim) {
 }
 
 Tensor logsumexp(const Tensor& x, int64_t dim, bool keepdim) {
+  if (is_half(x.dtype())) return cast(logsumexp(ops::widened(x), dim, keepdim), x.dtype());
   const SoftmaxAttributes a = dim_of(x, dim, "logsumexp");
   Shape kept = x.shape(), reduced;
   if (x.dim() > 0) kept[static_cast<int>(a.dim)] = 1;

@@ -6,6 +6,7 @@
 #include "ballast/ops/compare.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
 
 namespace ballast {
 namespace {
@@ -74,6 +75,7 @@ class CumsumOp final : public Op {
 }  // namespace
 
 Tensor var(const Tensor& x, const std::vector<int64_t>& dims, bool unbiased, bool keepdim) {
+  if (is_half(x.dtype())) return cast(var(ops::widened(x), dims, unbiased, keepdim), x.dtype());
   check(is_floating(x.dtype()), "std and var only support floating point and complex dtypes");
   // Corrected for the rounding of the mean, which is then a mere shift: no gradient through it.
   const Tensor centred = x - mean(x, dims, true).detach();
@@ -84,10 +86,12 @@ Tensor var(const Tensor& x, const std::vector<int64_t>& dims, bool unbiased, boo
 }
 
 Tensor std(const Tensor& x, const std::vector<int64_t>& dims, bool unbiased, bool keepdim) {
+  if (is_half(x.dtype())) return cast(std(ops::widened(x), dims, unbiased, keepdim), x.dtype());
   return length(var(x, dims, unbiased, keepdim));
 }
 
 Tensor norm(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
+  if (is_half(x.dtype())) return cast(norm(ops::widened(x), dims, keepdim), x.dtype());
   check(is_floating(x.dtype()),
         "linalg.vector_norm: Expected a floating point or complex tensor as input. Got {}",
         name_of(x.dtype()));
@@ -95,10 +99,12 @@ Tensor norm(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
 }
 
 Tensor all(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
-  return eq(sum(logical_not(x), dims, keepdim), 0);
+  const Tensor held = eq(sum(logical_not(x), dims, keepdim), 0);
+  return x.dtype() == DType::kUint8 ? cast(held, DType::kUint8) : held;
 }
 Tensor any(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
-  return ne(sum(cast(x, DType::kBool), dims, keepdim), 0);
+  const Tensor found = ne(sum(cast(x, DType::kBool), dims, keepdim), 0);
+  return x.dtype() == DType::kUint8 ? cast(found, DType::kUint8) : found;
 }
 Tensor count_nonzero(const Tensor& x, const std::vector<int64_t>& dims) {
   return sum(cast(x, DType::kBool), dims);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ballast/base/random.h"
 #include "ballast/graph/tensor.h"
 
 namespace ballast::ops {
@@ -47,21 +48,7 @@ void for_each_offset(const Shape& shape, const std::array<int64_t, Shape::kMaxRa
 }
 
 /// "Float", "Long", ...: the names PyTorch's error messages give to types.
-inline const char* scalar_type_name(DType t) {
-  switch (t) {
-    case DType::kBool:
-      return "Bool";
-    case DType::kUint8:
-      return "Byte";
-    case DType::kInt64:
-      return "Long";
-    case DType::kFloat32:
-      return "Float";
-    case DType::kFloat64:
-      break;
-  }
-  return "Double";
-}
+inline const char* scalar_type_name(DType t) { return facts_of(t).scalar_name; }
 
 /// What reducing dimensions leaves of a shape.
 struct Reduced {
@@ -83,14 +70,51 @@ inline std::array<int64_t, Shape::kMaxRank> reduced_strides(const Shape& in, con
   return to;
 }
 
-/// The type in which an operation on both is computed: the wider one, except that a tensor without
-/// dimensions widens another only into another kind (integers become floating-point numbers).
+/// The type of an operation's result on both: what both promote to, except that a tensor without
+/// dimensions, and more so a number, widens another only into another kind (whole numbers become
+/// floating-point numbers).
 inline DType result_type(const Tensor& a, const Tensor& b) {
-  if ((a.dim() == 0) == (b.dim() == 0)) return std::max(a.dtype(), b.dtype());
-  const DType wide = a.dim() ? a.dtype() : b.dtype(), scalar = a.dim() ? b.dtype() : a.dtype();
-  const bool other_kind = wide == DType::kBool || (!is_floating(wide) && is_floating(scalar));
-  return other_kind ? std::max(wide, scalar) : wide;
+  const auto weight = [](const Tensor& t) { return t.node().number ? 0 : t.dim() == 0 ? 1 : 2; };
+  const int of_a = weight(a), of_b = weight(b);
+  if (of_a == of_b) return promote(a.dtype(), b.dtype());
+  const DType strong = of_a > of_b ? a.dtype() : b.dtype();
+  const DType weak = of_a > of_b ? b.dtype() : a.dtype();
+  const bool other_kind = strong == DType::kBool || (!is_floating(strong) && is_floating(weak));
+  return other_kind ? promote(strong, weak) : strong;
 }
+
+/// `x` as an operand of arithmetic whose result is of type `t`: converted, but where it is one
+/// floating-point number and t a half type. Such a number is not rounded before it is computed
+/// with.
+inline Tensor operand(const Tensor& x, DType t) {
+  return is_half(t) && x.dim() == 0 && is_floating(x.dtype()) ? x.to(compute_type(t)) : x.to(t);
+}
+
+/// Half tensors as float32, others (also undefined ones) as they are. A function that is made of
+/// several operations rounds once where it begins with `if (is_half(x.dtype())) return
+/// cast(f(widened(x), ...), x.dtype());`.
+inline Tensor widened(const Tensor& x) {
+  return x.defined() && is_half(x.dtype()) ? x.to(DType::kFloat32) : x;
+}
+
+/// Calls `f` with the elements of `x`, which was just made, as a span of float or double; of a half
+/// type with floats, which are then rounded.
+template <class F>
+void fill_floating(const Tensor& x, const char* who, F&& f) {
+  const auto n = static_cast<size_t>(x.numel());
+  if (is_half(x.dtype())) {
+    std::vector<float> values(n);
+    f(std::span<float>(values));
+    convert_elements(values.data(), DType::kFloat32, x.node().data(), x.dtype(), x.numel());
+    return;
+  }
+  dispatch_floating(x.dtype(), who, [&](auto zero) {
+    f(std::span<decltype(zero)>(reinterpret_cast<decltype(zero)*>(x.node().data()), n));
+  });
+}
+
+/// A new tensor of normal numbers, those that PyTorch draws for its type.
+Tensor drawn_normal(const Shape& shape, DType dtype, double mean, double std, Generator& generator);
 
 /// Sums `g` over the dimensions along which `shape` was broadcast to get g's shape.
 Tensor sum_to(const Tensor& g, const Shape& shape);

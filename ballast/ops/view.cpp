@@ -41,7 +41,7 @@ class WriteRegionOp final : public Op {
   WriteRegionOp() : Op("copy_slices") {}
   void reference(const Call& c) const override {
     const auto& a = c.attributes.as<RegionAttributes>();
-    dispatch(c.out.dtype, [&](auto zero) {
+    dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
       T* out = c.output<T>();
       std::memcpy(out, c.in[0].data, c.out.shape.numel() * sizeof(T));
@@ -51,6 +51,7 @@ class WriteRegionOp final : public Op {
     });
   }
   Gradients gradient(const Backward& b) const override;
+  bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 0; }
 };
 
@@ -60,7 +61,7 @@ class ReadRegionOp final : public Op {
   ReadRegionOp() : Op("as_strided") {}
   void reference(const Call& c) const override {
     const auto& a = c.attributes.as<RegionAttributes>();
-    dispatch(c.out.dtype, [&](auto zero) {
+    dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
       const T* in = c.input<T>(0);
       T* out = c.output<T>();
@@ -69,6 +70,7 @@ class ReadRegionOp final : public Op {
     });
   }
   Gradients gradient(const Backward& b) const override;
+  bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 0; }
 };
 
@@ -161,7 +163,7 @@ bool shows_all(const View& v, const Shape& base) {
 void write_memory(TensorImpl& base, const View& v, const Tensor& value) {
   value.eval();
   Tensor whole{Ref<TensorImpl>(&base)};
-  dispatch(value.dtype(), [&](auto zero) {
+  dispatch_stored(value.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = value.data<T>().data();
     whole.eval();

@@ -11,7 +11,7 @@ class ConvertLayoutOp final : public Op {
     const Shape& s = c.out.shape;
     int64_t rows = s[1], columns = s.span_numel(2, s.rank());
     if (!c.attributes.as<ConvertAttributes>().to_channels_last) std::swap(rows, columns);
-    dispatch(c.out.dtype, [&](auto zero) {
+    dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
       const T* in = c.input<T>(0);
       T* out = c.output<T>();

@@ -148,7 +148,8 @@ class Needed {
     const bool cheap =
         n.dtype == DType::kFloat32 &&
         ((kind == Traits::Kind::kPointwise && full == 1) || kind == Traits::Kind::kConcatenate ||
-         kind == Traits::Kind::kSlice || kind == Traits::Kind::kRepeat);
+         (n.inputs.size() == 1 && is_half(n.inputs[0]->dtype)) || kind == Traits::Kind::kSlice ||
+         kind == Traits::Kind::kRepeat);
     keep_[n.index] = cheap ? Keep::kMadeAgain : Keep::kInMemory;
     if (!cheap) return;
     for (const auto& in : n.inputs) keep(*in);

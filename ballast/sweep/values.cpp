@@ -72,7 +72,7 @@ std::span<T> Tensor::mutable_data() {
 }
 
 void Tensor::unshare() {
-  dispatch(dtype(), [&](auto zero) { data<decltype(zero)>(); });
+  dispatch_stored(dtype(), [&](auto zero) { data<decltype(zero)>(); });
   leave_shared(*impl_);
 }
 
@@ -80,7 +80,7 @@ template <class T>
 T Tensor::item() const {
   check(numel() == 1, "a Tensor with {} elements cannot be converted to Scalar", numel());
   eval();
-  return dispatch(dtype(), [&](auto zero) {
+  return dispatch_stored(dtype(), [&](auto zero) {
     return static_cast<T>(*reinterpret_cast<const decltype(zero)*>(node().data()));
   });
 }
@@ -89,11 +89,7 @@ T Tensor::item() const {
   template std::span<const T> Tensor::data() const; \
   template std::span<T> Tensor::mutable_data();     \
   template T Tensor::item() const;
-BALLAST_INSTANTIATE(bool)
-BALLAST_INSTANTIATE(uint8_t)
-BALLAST_INSTANTIATE(int64_t)
-BALLAST_INSTANTIATE(float)
-BALLAST_INSTANTIATE(double)
+BALLAST_FOR_EACH_TYPE(BALLAST_INSTANTIATE)
 #undef BALLAST_INSTANTIATE
 
 }  // namespace ballast

@@ -10,6 +10,7 @@ int64_t correct_count(const Tensor& logits, const Tensor& labels) {
   check<ValueError>(logits.dim() == 2 && labels.dim() == 1 && logits.size(0) == labels.size(0),
                     "accuracy: expected logits (N, C) and labels (N), got shapes {} and {}",
                     logits.shape(), labels.shape());
+  if (is_half(logits.dtype())) return correct_count(logits.to(DType::kFloat32), labels);
   const auto label = labels.data<int64_t>();
   const int64_t n = logits.size(0), classes = logits.size(1);
   return dispatch_floating(logits.dtype(), "accuracy", [&](auto zero) {

@@ -37,41 +37,54 @@ T* part(void* array, int64_t begin) {
   return array ? static_cast<T*>(array) + begin : nullptr;
 }
 
+/// In which a step on parameters of type T computes: float for half types.
+template <class T>
+using Computed = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+/// A number as an element of type T holds it: PyTorch rounds half types after each operation.
+template <class T>
+Computed<T> as_stored(Computed<T> v) {
+  return static_cast<Computed<T>>(static_cast<T>(v));
+}
+
 template <class T>
 struct SgdStep {
-  T lr, momentum, undamped, weight_decay;
+  using C = Computed<T>;
+  C lr, momentum, undamped, weight_decay;
   bool first, nesterov, maximize;
 
   void run(T* __restrict p, const T* __restrict grad, T* __restrict buffer, int64_t n) const {
-    const T sign = maximize ? T(-1) : T(1);
+    const C sign = maximize ? C(-1) : C(1);
     if (weight_decay == 0 && momentum == 0) {
-      for (int64_t i = 0; i < n; ++i) p[i] -= lr * (sign * grad[i]);
+      for (int64_t i = 0; i < n; ++i) p[i] = T(p[i] - lr * (sign * grad[i]));
       return;
     }
     if (momentum == 0) {
-      for (int64_t i = 0; i < n; ++i) p[i] -= lr * (sign * grad[i] + weight_decay * p[i]);
+      for (int64_t i = 0; i < n; ++i)
+        p[i] = T(p[i] - lr * as_stored<T>(sign * grad[i] + weight_decay * p[i]));
       return;
     }
     for (int64_t i = 0; i < n; ++i) {
-      T g = sign * grad[i];
-      if (weight_decay != 0) g += weight_decay * p[i];
-      const T b = first ? g : momentum * buffer[i] + undamped * g;
-      buffer[i] = b;
-      p[i] -= lr * (nesterov ? g + momentum * b : b);
+      C g = sign * grad[i];
+      if (weight_decay != 0) g = as_stored<T>(g + weight_decay * p[i]);
+      const C b = first ? g : as_stored<T>(as_stored<T>(momentum * buffer[i]) + undamped * g);
+      buffer[i] = T(b);
+      p[i] = T(p[i] - lr * (nesterov ? as_stored<T>(g + momentum * b) : b));
     }
   }
 };
 
 template <class T>
 struct AdamStep {
-  T weight_decay, shrink;  // added to the gradient; factor of the parameter
-  T rest1, beta2, rest2;   // 1 - b1, b2, 1 - b2
-  T step_size, correction, eps;
+  using C = Computed<T>;
+  C weight_decay, shrink;  // added to the gradient; factor of the parameter
+  C rest1, beta2, rest2;   // 1 - b1, b2, 1 - b2
+  C step_size, correction, eps;
   bool lerp_from_end, maximize;
 
   void run(T* __restrict p, const T* __restrict grad, T* __restrict m, T* __restrict v,
            T* __restrict largest, int64_t n) const {
-    const T sign = maximize ? T(-1) : T(1);
+    const C sign = maximize ? C(-1) : C(1);
     if constexpr (std::is_same_v<T, float>)
       return kernels::adam_update({.sign = sign,
                                    .weight_decay = weight_decay,
@@ -85,19 +98,22 @@ struct AdamStep {
                                    .lerp_from_end = lerp_from_end},
                                   p, grad, m, v, largest, n);
     for (int64_t i = 0; i < n; ++i) {
-      T g = sign * grad[i];
-      if (weight_decay != 0) g += weight_decay * p[i];
+      C g = sign * grad[i];
+      if (weight_decay != 0) g = as_stored<T>(g + weight_decay * p[i]);
       // As torch.lerp: from the end that is nearer.
-      const T d = g - m[i];
-      m[i] = lerp_from_end ? g - d * (T(1) - rest1) : m[i] + rest1 * d;
-      v[i] = v[i] * beta2 + rest2 * g * g;
+      const C d = g - m[i];
+      m[i] = T(lerp_from_end ? g - d * (C(1) - rest1) : m[i] + rest1 * d);
+      v[i] = T(as_stored<T>(v[i] * beta2) + rest2 * g * g);
     }
     if (largest)
       for (int64_t i = 0; i < n; ++i)
-        largest[i] = v[i] > largest[i] || std::isnan(v[i]) ? v[i] : largest[i];
+        largest[i] = v[i] > largest[i] || std::isnan(static_cast<C>(v[i])) ? v[i] : largest[i];
     const T* second = largest ? largest : v;
-    for (int64_t i = 0; i < n; ++i)
-      p[i] = shrink * p[i] - step_size * m[i] / (std::sqrt(second[i]) / correction + eps);
+    for (int64_t i = 0; i < n; ++i) {
+      const C root = as_stored<T>(std::sqrt(static_cast<C>(second[i])));
+      const C denominator = as_stored<T>(as_stored<T>(root / correction) + eps);
+      p[i] = T(as_stored<T>(shrink * p[i]) - step_size * m[i] / denominator);
+    }
   }
 };
 
@@ -152,7 +168,7 @@ void Optimizer::step() {
 void Optimizer::prepare(Arrays& at, const Tensor& grad) const {
   Slot& slot = *at.slot;
   at.first = !slot.state[0].defined();
-  dispatch_floating(slot.param.dtype(), name(), [&](auto zero) {
+  dispatch_real(slot.param.dtype(), name(), [&](auto zero) {
     using T = decltype(zero);
     at.grad = grad.data<T>().data();
     at.param = slot.param.mutable_data<T>().data();
@@ -269,13 +285,14 @@ SGD::SGD(const std::vector<Group>& groups) {
 }
 
 void SGD::update(const Arrays& at, int64_t begin, int64_t end) const {
-  dispatch_floating(at.slot->param.dtype(), "SGD", [&](auto zero) {
+  dispatch_real(at.slot->param.dtype(), "SGD", [&](auto zero) {
     using T = decltype(zero);
+    using C = Computed<T>;
     const SGDOptions& o = options_[at.slot->group];
-    const SgdStep<T> step{static_cast<T>(o.lr),
-                          static_cast<T>(o.momentum),
-                          static_cast<T>(1 - o.dampening),
-                          static_cast<T>(o.weight_decay),
+    const SgdStep<T> step{static_cast<C>(o.lr),
+                          static_cast<C>(o.momentum),
+                          static_cast<C>(1 - o.dampening),
+                          static_cast<C>(o.weight_decay),
                           at.first,
                           o.nesterov,
                           o.maximize};
@@ -326,19 +343,20 @@ Adam::Adam(const std::vector<Group>& groups, bool decoupled_weight_decay)
 }
 
 void Adam::update(const Arrays& at, int64_t begin, int64_t end) const {
-  dispatch_floating(at.slot->param.dtype(), "Adam", [&](auto zero) {
+  dispatch_real(at.slot->param.dtype(), "Adam", [&](auto zero) {
     using T = decltype(zero);
+    using C = Computed<T>;
     const AdamOptions& o = options_[at.slot->group];
     const auto t = static_cast<double>(at.slot->step);
     const double rest1 = 1 - o.betas[0];
-    const AdamStep<T> step{.weight_decay = static_cast<T>(decoupled_ ? 0.0 : o.weight_decay),
-                           .shrink = static_cast<T>(decoupled_ ? 1 - o.lr * o.weight_decay : 1.0),
-                           .rest1 = static_cast<T>(rest1),
-                           .beta2 = static_cast<T>(o.betas[1]),
-                           .rest2 = static_cast<T>(1 - o.betas[1]),
-                           .step_size = static_cast<T>(o.lr / (1 - std::pow(o.betas[0], t))),
-                           .correction = static_cast<T>(std::sqrt(1 - std::pow(o.betas[1], t))),
-                           .eps = static_cast<T>(o.eps),
+    const AdamStep<T> step{.weight_decay = static_cast<C>(decoupled_ ? 0.0 : o.weight_decay),
+                           .shrink = static_cast<C>(decoupled_ ? 1 - o.lr * o.weight_decay : 1.0),
+                           .rest1 = static_cast<C>(rest1),
+                           .beta2 = static_cast<C>(o.betas[1]),
+                           .rest2 = static_cast<C>(1 - o.betas[1]),
+                           .step_size = static_cast<C>(o.lr / (1 - std::pow(o.betas[0], t))),
+                           .correction = static_cast<C>(std::sqrt(1 - std::pow(o.betas[1], t))),
+                           .eps = static_cast<C>(o.eps),
                            .lerp_from_end = rest1 >= 0.5,
                            .maximize = o.maximize};
     step.run(part<T>(at.param, begin), static_cast<const T*>(at.grad) + begin,

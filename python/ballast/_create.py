@@ -10,12 +10,13 @@ from ._core import Tensor
 if TYPE_CHECKING:
     import numpy as np
 
+# NumPy's types that are types of tensors, by name.
 _DTYPES = {
-    "float32": _core.float32,
-    "float64": _core.float64,
-    "int64": _core.int64,
-    "bool": _core.bool,
-    "uint8": _core.uint8,
+    name: getattr(_core, name)
+    for name in (
+        *("bool", "uint8", "int8", "int16", "int32", "int64", "uint16"),
+        *("float16", "float32", "float64"),
+    )
 }
 
 
@@ -25,8 +26,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     Parameters
     ----------
     array : numpy.ndarray
-        float32, float64, int64, bool and uint8 share memory. Other integers become int64, float16
-        becomes float32, by a copy.
+        Of float64, float32, float16, int64, int32, int16, int8, uint16, uint8 or bool.
 
     Returns
     -------
@@ -39,15 +39,10 @@ def from_numpy(array: np.ndarray) -> Tensor:
         raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
     dtype = _DTYPES.get(array.dtype.name)
     if dtype is None:
-        if array.dtype.kind in "iu" and array.dtype.itemsize < 8:
-            array, dtype = array.astype(np.int64), _core.int64
-        elif array.dtype.kind == "f" and array.dtype.itemsize < 4:
-            array, dtype = array.astype(np.float32), _core.float32
-        else:
-            raise TypeError(
-                f"can't convert np.ndarray of type {array.dtype}. The supported types are: "
-                "float64, float32, float16, int64, int32, int16, int8, uint8, and bool."
-            )
+        raise TypeError(
+            f"can't convert np.ndarray of type {array.dtype}. The supported types are: "
+            f"{', '.join(reversed(_DTYPES))}."
+        )
     if not (array.flags.c_contiguous and array.dtype.isnative and array.flags.aligned):
         array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
     return _core._from_memory(array.ctypes.data, array.shape, dtype, array)
@@ -68,11 +63,27 @@ def _convert(data: Any, dtype) -> Tensor:
             raise TypeError(f"could not make a tensor of {type(data).__name__}")
         if not is_array and array.dtype == np.float64:
             # Python's floats are PyTorch's default type.
+            _check_range(array, dtype)
             array = array.astype(np.float64 if dtype is _core.float64 else np.float32)
+        elif not is_array:
+            _check_range(array, dtype)
         if array.size == 0 and not is_array:
             array = array.astype(np.float32)
         out = from_numpy(array)
     return out if dtype is None or out.dtype is dtype else out._cast(dtype)
+
+
+def _check_range(array: np.ndarray, dtype) -> None:
+    """Refuse Python's numbers that a type of whole numbers does not hold."""
+    if dtype is None or dtype.is_floating_point or dtype is _core.bool or array.size == 0:
+        return
+    most = 2 ** (8 * dtype.itemsize - dtype.is_signed) - 1
+    # As in PyTorch an unsigned type takes negative numbers, too, and wraps them around.
+    least = -most - 1 if dtype.is_signed else -most
+    if not (array.min() >= least and array.max() <= most):
+        raise RuntimeError(
+            f"value cannot be converted to type {str(dtype)[6:]} without overflow"
+        )
 
 
 def _first(data):
@@ -136,8 +147,7 @@ def from_dlpack(data: Any) -> Tensor:
     Parameters
     ----------
     data : object
-        With ``__dlpack__``, on the CPU. float32, float64, int64, bool and uint8 share memory; other
-        types are copied into the nearest, as by `from_numpy`.
+        With ``__dlpack__``, on the CPU, of one of the types that tensors have.
 
     Returns
     -------
@@ -146,11 +156,6 @@ def from_dlpack(data: Any) -> Tensor:
     """
     if not hasattr(data, "__dlpack__"):
         raise TypeError(f"from_dlpack: {type(data).__name__} has no __dlpack__")
-    dtype = str(getattr(data, "dtype", "")).rpartition(".")[2]
-    if dtype and dtype not in _DTYPES:
-        import numpy as np
-
-        return from_numpy(np.from_dlpack(data))
     return _core._from_dlpack(data)
 
 

@@ -140,24 +140,22 @@ class iinfo:
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
 
 
-def _small(value: Any, *, rank: Any = 1) -> Any:
-    if isinstance(value, Tensor):
-        return _core.ones((1,) * min(rank, value.dim()), dtype=value.dtype)
-    return value
-
-
 def result_type(tensor: Any, other: Any) -> dtype:
     """The type of ``tensor + other``."""
     from ._create import as_tensor
 
-    a, b = _small(tensor), _small(other)
-    out = a + b
-    return out.dtype if isinstance(out, Tensor) else as_tensor(out).dtype
+    def small(value: Any) -> Any:
+        return _core.ones((1,) * min(1, value.dim()), dtype=value.dtype)
+
+    a, b = (small(x) if isinstance(x, Tensor) else x for x in (tensor, other))
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
+        a, b = as_tensor(a), as_tensor(b)
+    return (a + b).dtype
 
 
 def promote_types(type1: dtype, type2: dtype) -> dtype:
     """The type of the sum of tensors of two types."""
-    return (_core.ones(1, dtype=type1) + _core.ones(1, dtype=type2)).dtype
+    return _core._promote_types(type1, type2)
 
 
 def can_cast(from_: dtype, to: dtype) -> bool:

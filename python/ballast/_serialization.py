@@ -87,7 +87,7 @@ def load(
     Returns
     -------
     object
-        What was saved. float16 and bfloat16 tensors become float32, short integers int64.
+        What was saved.
 
     Raises
     ------

@@ -81,6 +81,8 @@ def _numpy(self: Tensor, *, force: bool = False):
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
+    if self.dtype is _core.bfloat16:
+        raise TypeError("Got unsupported ScalarType BFloat16")
     return self._numpy()
 
 
@@ -218,7 +220,13 @@ def _index(self: Tensor) -> int:
 _TYPE_NAMES = {
     _core.float32: "torch.FloatTensor",
     _core.float64: "torch.DoubleTensor",
+    _core.float16: "torch.HalfTensor",
+    _core.bfloat16: "torch.BFloat16Tensor",
     _core.int64: "torch.LongTensor",
+    _core.int32: "torch.IntTensor",
+    _core.int16: "torch.ShortTensor",
+    _core.int8: "torch.CharTensor",
+    _core.uint16: "torch.UInt16Tensor",
     _core.uint8: "torch.ByteTensor",
     _core.bool: "torch.BoolTensor",
 }
@@ -329,11 +337,6 @@ def _no_gpu(self: Tensor, device=None, **kwargs) -> Tensor:
 
 # Methods named after a dtype, of those that raise NotImplementedError.
 _CONVERSIONS = {
-    "half": _core.float16,
-    "bfloat16": _core.bfloat16,
-    "char": _core.int8,
-    "short": _core.int16,
-    "int": _core.int32,
     "cfloat": _core.complex64,
     "cdouble": _core.complex128,
 }

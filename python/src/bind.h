@@ -176,7 +176,9 @@ struct type_caster<ballast::Scalar> {
       value = PyFloat_AS_DOUBLE(p);
       return true;
     }
-    if (PyLong_Check(p)) {
+    if (PyBool_Check(p)) {
+      value = p == Py_True;
+    } else if (PyLong_Check(p)) {
       value = static_cast<int64_t>(PyLong_AsLongLong(p));
     } else if (PyIndex_Check(p)) {
       PyObject* i = PyNumber_Index(p);

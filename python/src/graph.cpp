@@ -11,22 +11,28 @@
 #include "ballast/sweep/eval.h"
 #include "results.h"
 
+// How DLPack and NumPy call the half types.
+template <>
+struct nanobind::detail::dtype_traits<ballast::Half> {
+  static constexpr dlpack::dtype value{static_cast<uint8_t>(dlpack::dtype_code::Float), 16, 1};
+  static constexpr auto name = const_name("float16");
+};
+template <>
+struct nanobind::detail::dtype_traits<ballast::BFloat16> {
+  static constexpr dlpack::dtype value{static_cast<uint8_t>(dlpack::dtype_code::Bfloat), 16, 1};
+  static constexpr auto name = const_name("bfloat16");
+};
+
 namespace ballast::python {
 namespace {
 
-constexpr DType kTypes[] = {DType::kBool, DType::kUint8, DType::kInt64, DType::kFloat32,
-                            DType::kFloat64};
-
 // PyTorch's types that tensors here cannot have.
 constexpr DTypeObject kNamesOnly[] = {
-    {"float16", 2, 'f'},     {"bfloat16", 2, 'f'},  {"float8_e4m3fn", 1, 'f'},
-    {"float8_e5m2", 1, 'f'}, {"int8", 1, 'i'},      {"int16", 2, 'i'},
-    {"int32", 4, 'i'},       {"uint16", 2, 'u'},    {"uint32", 4, 'u'},
-    {"uint64", 8, 'u'},      {"complex32", 4, 'c'}, {"complex64", 8, 'c'},
-    {"complex128", 16, 'c'}};
+    {"float8_e4m3fn", 1, 'f'}, {"float8_e5m2", 1, 'f'}, {"uint32", 4, 'u'},     {"uint64", 8, 'u'},
+    {"complex32", 4, 'c'},     {"complex64", 8, 'c'},   {"complex128", 16, 'c'}};
 
 // Python objects that C++ hands out; they live as long as the process.
-PyObject* g_dtypes[5];
+PyObject* g_dtypes[kDTypes];
 PyObject* g_size_type;
 PyObject* g_device;
 
@@ -89,7 +95,7 @@ nb::object to_array(Tensor& t) {
   nb::capsule owner(keep, [](void* p) noexcept { delete static_cast<Ref<Buffer>*>(p); });
   std::vector<size_t> shape(t.shape().begin(), t.shape().end());
   const std::vector<int64_t> steps = strides(t);
-  return dispatch(t.dtype(), [&](auto zero) {
+  return dispatch_stored(t.dtype(), [&](auto zero) {
     using T = decltype(zero);
     return nb::cast(nb::ndarray<Framework..., T>((*keep)->data() + (v ? v->offset : 0) * sizeof(T),
                                                  shape.size(), shape.data(), owner,
@@ -108,14 +114,14 @@ Tensor from_memory(uintptr_t address, const Dims& sizes, DType dtype, nb::object
 Tensor from_dlpack(nb::ndarray<nb::c_contig, nb::device::cpu> a) {
   std::vector<int64_t> sizes;
   for (size_t i = 0; i < a.ndim(); ++i) sizes.push_back(static_cast<int64_t>(a.shape(i)));
-  for (DType t : kTypes) {
+  for (DType t : kAllDTypes) {
     const nb::dlpack::dtype same =
-        dispatch(t, [](auto zero) { return nb::dtype<decltype(zero)>(); });
+        dispatch_stored(t, [](auto zero) { return nb::dtype<decltype(zero)>(); });
     if (a.dtype() != same) continue;
     void* data = a.data();
     return leaf_of(wrap_memory(data, a.nbytes(), nb::cast(std::move(a))), shape_from(sizes), t);
   }
-  fail<TypeError>("from_dlpack: float32, float64, int64, uint8 and bool arrays can be shared");
+  fail<TypeError>("from_dlpack: arrays of this type cannot be shared");
 }
 
 void bind_types(nb::module_& m) {
@@ -127,10 +133,9 @@ void bind_types(nb::module_& m) {
       .def_prop_ro("is_complex", [](D t) { return t.kind == 'c'; })
       .def_prop_ro("is_signed", [](D t) { return t.kind != 'u' && t.kind != 'b'; })
       .def_prop_ro("itemsize", [](D t) { return t.itemsize; });
-  for (DType t : kTypes) {
-    const char kind = is_floating(t) ? 'f' : *name_of(t);
+  for (DType t : kAllDTypes) {
     g_dtypes[static_cast<int>(t)] =
-        nb::cast(DTypeObject{name_of(t), size_of(t), kind, t}).release().ptr();
+        nb::cast(DTypeObject{name_of(t), size_of(t), facts_of(t).kind, t}).release().ptr();
     m.attr(name_of(t)) = nb::handle(g_dtypes[static_cast<int>(t)]);
   }
   for (const DTypeObject& t : kNamesOnly) m.attr(t.name) = nb::cast(t);
@@ -199,22 +204,24 @@ Tensor from_arguments(const nb::args& args) {
   return empty(sizes.empty() ? Shape{0} : shape_from(sizes));
 }
 
+/// An element of row-major memory, as Python's bool, int or float.
+nb::object number_at(const Tensor& t, int64_t at) {
+  return dispatch_stored(t.dtype(), [&](auto zero) -> nb::object {
+    using T = decltype(zero);
+    const T v = reinterpret_cast<const T*>(t.node().data())[at];
+    if constexpr (std::is_same_v<T, bool>)
+      return nb::bool_(v);
+    else if constexpr (is_floating(dtype_of<T>))
+      return nb::float_(static_cast<double>(v));
+    else
+      return nb::int_(static_cast<int64_t>(v));
+  });
+}
+
 nb::object item(const Tensor& t) {
   check(t.numel() == 1, "a Tensor with {} elements cannot be converted to Scalar", t.numel());
   eval_released(t);
-  const std::byte* p = t.node().data();
-  switch (t.dtype()) {
-    case DType::kBool:
-      return nb::bool_(*reinterpret_cast<const bool*>(p));
-    case DType::kUint8:
-      return nb::int_(static_cast<int>(*reinterpret_cast<const uint8_t*>(p)));
-    case DType::kInt64:
-      return nb::int_(*reinterpret_cast<const int64_t*>(p));
-    case DType::kFloat32:
-      return nb::float_(*reinterpret_cast<const float*>(p));
-    default:
-      return nb::float_(*reinterpret_cast<const double*>(p));
-  }
+  return number_at(t, 0);
 }
 
 /// The tensor gets a value of another place, and of another shape and type perhaps.
@@ -234,16 +241,7 @@ nb::list nested_list(const Tensor& t, int dim, int64_t& at) {
       out.append(nested_list(t, dim + 1, at));
       continue;
     }
-    dispatch(t.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      const T v = reinterpret_cast<const T*>(t.node().data())[at++];
-      if constexpr (std::is_same_v<T, bool>)
-        out.append(nb::bool_(v));
-      else if constexpr (std::is_integral_v<T>)
-        out.append(nb::int_(static_cast<int64_t>(v)));
-      else
-        out.append(nb::float_(v));
-    });
+    out.append(number_at(t, at++));
   }
   return out;
 }
@@ -293,9 +291,9 @@ DType dtype_from(nb::handle h) {
                                                                   : DType::kBool;
   if (t->value) return *t->value;
   fail<NotImplementedError>("torch.{} is not supported: {}", t->name,
-                            t->kind == 'f'   ? "use torch.float32 or torch.float64"
+                            t->kind == 'f'   ? "use torch.bfloat16, torch.float16 or torch.float32"
                             : t->kind == 'c' ? "Ballast computes with real numbers"
-                                             : "use torch.int64 or torch.uint8");
+                                             : "use torch.int64");
 }
 
 static bool load_int(PyObject* p, int64_t& out) {
@@ -352,7 +350,7 @@ nb::object size_object(const Shape& shape) {
 
 std::byte* row_major(const Tensor& t) {
   nb::gil_scoped_release release;
-  dispatch(t.dtype(), [&](auto zero) { t.data<decltype(zero)>(); });
+  dispatch_stored(t.dtype(), [&](auto zero) { t.data<decltype(zero)>(); });
   return t.node().data();
 }
 

@@ -129,7 +129,8 @@ class Key {
       for (Tensor& i : nonzero(t)) parts_.push_back({Part::Kind::kTensor, 0, 0, 1, i});
       return;
     }
-    check<IndexError>(!is_floating(t.dtype()),
+    const DType type = t.dtype();
+    check<IndexError>(type == DType::kInt64 || type == DType::kInt32 || type == DType::kUint8,
                       "tensors used as indices must be long, int, byte or bool tensors");
     const int64_t dim = dim_, size = next_size();
     parts_.push_back(
@@ -212,7 +213,7 @@ Tensor read_region(const Tensor& t, const Region& r) {
   v.shape = r.shape;
   if (v.contiguous()) return ops::as_view(ops::part_of_memory(t.node().buffer, t.dtype(), v), t, v);
   Tensor out = empty(r.shape, t.dtype());
-  dispatch(t.dtype(), [&](auto zero) {
+  dispatch_size(t.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = reinterpret_cast<const T*>(t.node().data());
     T* to = reinterpret_cast<T*>(out.node().data());
@@ -309,7 +310,7 @@ void write_places(Tensor& t, const Tensor& value, ForEach&& for_each) {
   row_major(t);
   row_major(value);
   t.impl()->forget_views();
-  dispatch(t.dtype(), [&](auto zero) {
+  dispatch_stored(t.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = reinterpret_cast<const T*>(value.node().data());
     const bool external = t.node().buffer->external();

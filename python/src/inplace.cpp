@@ -133,7 +133,7 @@ Generator& generator_or_default(Generator* g) { return g ? *g : default_generato
 template <class F>
 Tensor drawn_like(T x, const char* name, F&& draw) {
   Tensor out = empty_like(x);
-  dispatch_floating(x.dtype(), name, [&](auto zero) { draw(out.mutable_data<decltype(zero)>()); });
+  ops::fill_floating(out, name, draw);
   return out;
 }
 
@@ -171,8 +171,7 @@ void bind_filling(Class& c) {
       c, "normal_",
       +[](T x, double mean, double std, Generator* g) {
         check(std >= 0, "normal_ expects std >= 0.0, but found std {}", std);
-        return drawn_like(x, "normal_",
-                          [&](auto out) { normal(out, mean, std, generator_or_default(g)); });
+        return ops::drawn_normal(x.shape(), x.dtype(), mean, std, generator_or_default(g));
       },
       "mean"_a = 0.0, "std"_a = 1.0, nb::kw_only(), none_default("generator"));
   in_place(

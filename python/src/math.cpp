@@ -13,6 +13,7 @@
 #include "ballast/ops/loss_margin.h"
 #include "ballast/ops/matmul.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/support.h"
 #include "bind.h"
 
 namespace ballast::python {
@@ -111,7 +112,14 @@ void bind_pairs(nb::module_& m, Class& c) {
   both(
       m, c, "lerp", [](T a, T b, T w) { return lerp(a, b, w); }, "end"_a, "weight"_a);
   both(
-      m, c, "lerp", [](T a, T b, double w) { return a + (b - a) * w; }, "end"_a, "weight"_a);
+      m, c, "lerp",
+      [](T a, T b, double w) {
+        const DType t = a.dtype();
+        const Tensor x = ops::widened(a), y = ops::widened(b);
+        const Tensor z = x + (y - x) * w;
+        return is_half(t) ? cast(z, t) : z;
+      },
+      "end"_a, "weight"_a);
   const auto kw = nb::kw_only();
   const auto one = ("value"_a = 1);
   both(

@@ -348,8 +348,9 @@ void bind_shapes(nb::module_& m, Class& c) {
       "index"_a, "src"_a);
 }
 
-void bind_types(Class& c) {
+void bind_types(nb::module_& m, Class& c) {
   using T = const Tensor&;
+  m.def("_promote_types", &promote);
   c.def("_cast", [](T x, DType t) { return cast(x, t); })
       .def("type_as", [](T x, T o) { return cast(x, o.dtype()); })
       .def(
@@ -366,10 +367,12 @@ void bind_types(Class& c) {
                              note);
           },
           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
-  for (DType t : {DType::kFloat32, DType::kFloat64, DType::kInt64, DType::kBool, DType::kUint8}) {
-    const char* names[] = {"bool", "byte", "long", "float", "double"};
-    c.def(names[static_cast<int>(t)], [t](T x) { return cast(x, t); });
-  }
+  static constexpr std::pair<const char*, DType> kConversions[] = {
+      {"bool", DType::kBool},     {"byte", DType::kUint8},        {"char", DType::kInt8},
+      {"short", DType::kInt16},   {"int", DType::kInt32},         {"long", DType::kInt64},
+      {"half", DType::kFloat16},  {"bfloat16", DType::kBFloat16}, {"float", DType::kFloat32},
+      {"double", DType::kFloat64}};
+  for (const auto& [name, type] : kConversions) c.def(name, [t = type](T x) { return cast(x, t); });
 }
 
 }  // namespace
@@ -381,7 +384,7 @@ void bind_ops(nb::module_& m, nb::class_<Tensor>& c) {
   bind_reductions(m, c);
   bind_extremes(m, c);
   bind_shapes(m, c);
-  bind_types(c);
+  bind_types(m, c);
 }
 
 }  // namespace ballast::python

@@ -38,7 +38,7 @@ def test_arrays_of_other_layouts_and_types_are_copied():
     a = np.arange(6, dtype=np.float32).reshape(2, 3).T
     assert torch.from_dlpack(a).tolist() == a.tolist()
     b = np.arange(3, dtype=np.int32)
-    assert torch.from_dlpack(b).dtype is torch.int64 and torch.from_dlpack(b).tolist() == [0, 1, 2]
+    assert torch.from_dlpack(b).dtype is torch.int32 and torch.from_dlpack(b).tolist() == [0, 1, 2]
     c = np.ones(3, np.float32)
     c.flags.writeable = False
     assert torch.tensor(c).tolist() == [1, 1, 1]

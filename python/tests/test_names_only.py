@@ -7,8 +7,8 @@ import ballast as torch
 import ballast.nn as nn
 
 NAMES = [
-    *("float16", "half", "bfloat16", "int8", "int16", "short", "int32", "int", "uint16", "uint32"),
-    *("uint64", "complex32", "complex64", "cfloat", "complex128", "float8_e4m3fn", "float8_e5m2"),
+    *("uint32", "uint64", "complex32", "complex64", "cfloat", "complex128"),
+    *("float8_e4m3fn", "float8_e5m2"),
 ]
 USES = {
     "zeros": lambda t: torch.zeros(2, dtype=t),
@@ -42,13 +42,8 @@ def test_a_type_that_is_not_supported_says_so(name, use):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: torch.ones(1).half(),
-        lambda: torch.ones(1).int(),
         lambda: torch.ones(1).cfloat(),
-        lambda: nn.Linear(1, 1).half(),
-        lambda: nn.Linear(1, 1).bfloat16(),
-        lambda: torch.HalfTensor([1]),
-        lambda: torch.IntTensor(2),
+        lambda: torch.ones(1).cdouble(),
         lambda: torch.set_default_dtype(torch.float64),
         lambda: torch.autocast("cpu"),
         lambda: torch.amp.autocast("cpu", dtype=torch.bfloat16),
@@ -62,7 +57,8 @@ def test_other_ways_to_them_are_refused_too(call):
 def test_names_compare_by_identity():
     assert torch.ones(1).dtype is torch.float32
     assert torch.float32 not in (torch.float16, torch.bfloat16)
-    assert len({getattr(torch, n) for n in NAMES}) == 13
+    assert torch.half is torch.float16 and torch.int is torch.int32
+    assert len({getattr(torch, n) for n in NAMES}) == 7
 
 
 def test_compiling_changes_nothing():

@@ -198,7 +198,7 @@ def test_the_old_constructor():
 def test_numpy_layouts_that_cannot_be_shared_are_copied():
     a = np.arange(6.0).reshape(2, 3).T
     assert torch.from_numpy(a).tolist() == a.tolist()
-    assert torch.from_numpy(np.arange(3, dtype=np.int32)).dtype is torch.int64
+    assert torch.from_numpy(np.arange(3, dtype=np.int32)).dtype is torch.int32
     with pytest.raises(TypeError, match="complex"):
         torch.from_numpy(np.zeros(2, dtype=np.complex64))
     with pytest.raises(RuntimeError, match="Use tensor.detach"):

@@ -4,6 +4,7 @@
 
 #include "ballast/base/file.h"
 #include "ballast/io/npy_format.h"
+#include "ballast/io/state.h"
 #include "tests/support/files.h"
 #include "tests/support/zip_bytes.h"
 
@@ -134,10 +135,15 @@ TEST(Npz, FilesOfNumPyAreRead) {
   EXPECT_EQ(values<float>(*find(f, "f4_big")), f4);
   EXPECT_EQ(values<double>(*find(f, "f8_big")), f8);
   for (const char* name : {"i8_big", "i4", "i2", "i1"})
-    EXPECT_EQ(values<int64_t>(*find(f, name)), ints) << name;
+    EXPECT_EQ(to_tensor(*find(f, name)).to(DType::kInt64).values<int64_t>(), ints) << name;
+  EXPECT_EQ(find(f, "i4")->dtype, DType::kInt32);
+  EXPECT_EQ(find(f, "i2")->dtype, DType::kInt16);
+  EXPECT_EQ(find(f, "i1")->dtype, DType::kInt8);
   EXPECT_EQ(values<uint8_t>(*find(f, "u1")), (std::vector<uint8_t>{0, 1, 2, 3, 4, 5}));
   EXPECT_EQ(values<bool>(*find(f, "b1")), (std::vector<bool>{0, 0, 0, 1, 1, 1}));
-  EXPECT_EQ(values<float>(*find(f, "f2")), (std::vector<float>{1.5, -0.25}));
+  EXPECT_EQ(to_tensor(*find(f, "f2")).dtype(), DType::kFloat16);
+  EXPECT_EQ(to_tensor(*find(f, "f2")).to(DType::kFloat32).values<float>(),
+            (std::vector<float>{1.5, -0.25}));
   EXPECT_EQ(find(f, "scalar")->shape, Shape{});
   EXPECT_EQ(values<int64_t>(*find(f, "scalar")), std::vector<int64_t>{7});
   EXPECT_EQ(find(f, "empty")->shape, (Shape{0, 3}));

@@ -80,9 +80,14 @@ TEST_P(PtFormats, TensorsOfAllTypesAreRead) {
   EXPECT_EQ(tensor("float32").shape(), (Shape{2, 3, 4}));
   EXPECT_EQ(tensor("float32").values<float>(), counted(0, 24));
   EXPECT_EQ(tensor("float64").values<double>(), (std::vector<double>{0.1, -1e300}));
-  EXPECT_EQ(tensor("float16").values<float>(), (std::vector<float>{1.5, -0x1p-24f, 65504, inf, 0}));
-  EXPECT_TRUE(std::signbit(tensor("float16").values<float>()[4]));
-  EXPECT_EQ(tensor("bfloat16").values<float>(), (std::vector<float>{1.5, -3.140625, 0x1p127f}));
+  const auto floats = [&](const char* name) {
+    return tensor(name).to(DType::kFloat32).values<float>();
+  };
+  EXPECT_EQ(tensor("float16").dtype(), DType::kFloat16);
+  EXPECT_EQ(floats("float16"), (std::vector<float>{1.5, -0x1p-24f, 65504, inf, 0}));
+  EXPECT_TRUE(std::signbit(floats("float16")[4]));
+  EXPECT_EQ(tensor("bfloat16").dtype(), DType::kBFloat16);
+  EXPECT_EQ(floats("bfloat16"), (std::vector<float>{1.5, -3.140625, 0x1p127f}));
   const std::pair<const char*, std::vector<int64_t>> whole[] = {
       {"int64", {-(int64_t{1} << 62), int64_t{1} << 62}},
       {"int32", {INT32_MIN, INT32_MAX}},
@@ -90,7 +95,9 @@ TEST_P(PtFormats, TensorsOfAllTypesAreRead) {
       {"int8", {INT8_MIN, INT8_MAX}},
       {"scalar", {7}}};
   for (const auto& [name, values] : whole)
-    EXPECT_EQ(tensor(name).values<int64_t>(), values) << name;
+    EXPECT_EQ(tensor(name).to(DType::kInt64).values<int64_t>(), values) << name;
+  for (const DType t : {DType::kInt8, DType::kInt16, DType::kInt32, DType::kInt64})
+    EXPECT_EQ(tensor(name_of(t)).dtype(), t);
   EXPECT_EQ(tensor("scalar").shape(), Shape{});
   EXPECT_EQ(tensor("uint8").values<uint8_t>(), (std::vector<uint8_t>{0, 255}));
   EXPECT_EQ(tensor("bool").values<bool>(), (std::vector<bool>{true, false}));
@@ -157,8 +164,8 @@ TEST_P(PtFormats, ParametersAreReadAsWhatTheyAre) {
 
 TEST(Pt, ProtocolFourAndTypesWithoutAStorageClassAreRead) {
   expect_same(read_golden("values_protocol4.pt"), read_golden("values.pt"), "");
-  EXPECT_EQ(read_golden("uint16.pt")["uint16"].as_tensor().values<int64_t>(),
-            (std::vector<int64_t>{1, 65535}));
+  EXPECT_EQ(read_golden("uint16.pt")["uint16"].as_tensor().values<uint16_t>(),
+            (std::vector<uint16_t>{1, 65535}));
 }
 
 TEST(Pt, WhatIsWrittenIsReadTheSameInBothFormats) {

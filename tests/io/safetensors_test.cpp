@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "ballast/base/file.h"
+#include "ballast/io/state.h"
 #include "tests/support/files.h"
 
 namespace ballast::io {
@@ -84,13 +85,17 @@ TEST(SafeTensors, FilesOfTheReferenceImplementationAreRead) {
   EXPECT_EQ(f.metadata, (std::map<std::string, std::string>{{"format", "pt"}, {"note", "größe"}}));
   EXPECT_EQ(f.tensors.size(), 11u);
   const auto floats = [&](const char* name) {
-    const auto s = find(f.tensors, name)->as<float>();
-    return std::vector<float>(s.begin(), s.end());
+    return to_tensor(*find(f.tensors, name)).to(DType::kFloat32).values<float>();
   };
   const auto ints = [&](const char* name) {
-    const auto s = find(f.tensors, name)->as<int64_t>();
-    return std::vector<int64_t>(s.begin(), s.end());
+    return to_tensor(*find(f.tensors, name)).to(DType::kInt64).values<int64_t>();
   };
+  for (const auto& [name, type] : {std::pair{"i8", DType::kInt8},
+                                   {"i16", DType::kInt16},
+                                   {"i32", DType::kInt32},
+                                   {"f16", DType::kFloat16},
+                                   {"bf16", DType::kBFloat16}})
+    EXPECT_EQ(find(f.tensors, name)->dtype, type) << name;
   EXPECT_EQ(find(f.tensors, "f32")->shape, (Shape{2, 3}));
   EXPECT_EQ(floats("f32"), (std::vector<float>{0, 1, 2, 3, 4, 5}));
   EXPECT_EQ(find(f.tensors, "f64")->as<double>()[0], 0.1);

@@ -34,7 +34,7 @@ std::vector<double> numbers(const json& data) {
 Tensor stored(const json& value) {
   const auto dims = value.at("shape").get<std::vector<int64_t>>();
   const Tensor t = Tensor::from(numbers(value.at("data")), Shape(std::span(dims)));
-  for (DType d : {DType::kBool, DType::kUint8, DType::kInt64, DType::kFloat32})
+  for (DType d : kAllDTypes)
     if (value.at("dtype") == name_of(d)) return t.to(d);
   return t;
 }

@@ -359,10 +359,12 @@ class Module(Hooks, State):
         return self.to(_core.float64)
 
     def half(self):
-        """Not supported: Ballast computes in float32 and float64."""
-        _core.empty(0).half()
+        """Convert to float16."""
+        return self.to(_core.float16)
 
-    bfloat16 = half
+    def bfloat16(self):
+        """Convert to bfloat16."""
+        return self.to(_core.bfloat16)
 
     def cpu(self):
         """Return the module: it is on the CPU."""
