@@ -19,6 +19,7 @@ std::span<T> elements(const Tensor& x) {
 /// A number as an element: whole numbers wrap around, half types are rounded.
 template <class T>
 T number(double v) {
+  if constexpr (std::is_floating_point_v<T> || std::is_same_v<T, int64_t>) return static_cast<T>(v);
   T out;
   convert_elements(&v, DType::kFloat64, &out, dtype_of<T>, 1);
   return out;

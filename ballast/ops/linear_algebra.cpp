@@ -192,6 +192,11 @@ Tensor median(const Tensor& x) {
 }
 
 Unique unique(const Tensor& x) {
+  if (stored_only(x.dtype())) {
+    Unique u = unique(cast(x, compute_type(x.dtype())));
+    u.values = cast(u.values, x.dtype());
+    return u;
+  }
   return dispatch(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const auto data = x.data<T>();

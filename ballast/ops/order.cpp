@@ -237,6 +237,11 @@ Tensor quantile(const Tensor& x, const Tensor& q, std::optional<int64_t> dim, bo
 }
 
 Unique unique_slices(const Tensor& x, int64_t dim, bool consecutive) {
+  if (stored_only(x.dtype())) {
+    Unique u = unique_slices(cast(x, compute_type(x.dtype())), dim, consecutive);
+    u.values = cast(u.values, x.dtype());
+    return u;
+  }
   const int at = x.shape().normalize(dim);
   check(x.dim() > 0, "unique_dim: expected a tensor with at least one dimension");
   const int64_t n = x.size(at), width = n == 0 ? 0 : x.numel() / n;

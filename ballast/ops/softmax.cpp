@@ -181,6 +181,7 @@ Tensor log_softmax(const Tensor& x, int64_t dim) {
 
 Tensor logsumexp(const Tensor& x, int64_t dim, bool keepdim) {
   if (is_half(x.dtype())) return cast(logsumexp(ops::widened(x), dim, keepdim), x.dtype());
+  if (!is_floating(x.dtype())) return logsumexp(cast(x, DType::kFloat32), dim, keepdim);
   const SoftmaxAttributes a = dim_of(x, dim, "logsumexp");
   Shape kept = x.shape(), reduced;
   if (x.dim() > 0) kept[static_cast<int>(a.dim)] = 1;

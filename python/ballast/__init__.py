@@ -42,7 +42,15 @@ from ._assertions import (
     _check_type,
     _check_value,
 )
-from ._create import as_tensor, from_dlpack, from_numpy, normal, scalar_tensor, tensor
+from ._create import (
+    _numpy_values,
+    as_tensor,
+    from_dlpack,
+    from_numpy,
+    normal,
+    scalar_tensor,
+    tensor,
+)
 from ._einsum import einsum
 from ._operations import *
 from ._printing import set_printoptions
@@ -115,7 +123,8 @@ def allclose(
     """Whether ``|input - other| <= atol + rtol*|other|`` everywhere."""
     import numpy as np
 
-    return np.allclose(input.detach().numpy(), other.detach().numpy(), rtol, atol, equal_nan)
+    a, b = (_numpy_values(t) for t in (input, other))
+    return np.allclose(a, b, rtol, atol, equal_nan)
 
 
 _operations.spellings.install(_core, Tensor, linalg, nn.functional, _sys.modules[__name__])

@@ -48,6 +48,12 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return _core._from_memory(array.ctypes.data, array.shape, dtype, array)
 
 
+def _numpy_values(t: Tensor) -> np.ndarray:
+    """Read the elements as an array of a type that NumPy has."""
+    t = t.detach()
+    return (t.float() if t.dtype is _core.bfloat16 else t).numpy()
+
+
 def _convert(data: Any, dtype) -> Tensor:
     """Copy `data` into a new tensor."""
     if isinstance(data, Tensor):
@@ -81,9 +87,7 @@ def _check_range(array: np.ndarray, dtype) -> None:
     # As in PyTorch an unsigned type takes negative numbers, too, and wraps them around.
     least = -most - 1 if dtype.is_signed else -most
     if not (array.min() >= least and array.max() <= most):
-        raise RuntimeError(
-            f"value cannot be converted to type {str(dtype)[6:]} without overflow"
-        )
+        raise RuntimeError(f"value cannot be converted to type {str(dtype)[6:]} without overflow")
 
 
 def _first(data):

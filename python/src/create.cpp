@@ -124,8 +124,11 @@ void bind_create(nb::module_& m) {
   m.def("randint", whole, "low"_a, "high"_a, "size"_a, kw, none_default("generator"), dtype,
         device);
   m.def(
-      "randperm", [generator](int64_t n, G g, nb::object) { return randperm(n, generator(g)); },
-      "n"_a, kw, none_default("generator"), device);
+      "randperm",
+      [generator](int64_t n, G g, Type t, nb::object) {
+        return cast(randperm(n, generator(g)), t.value_or(DType::kInt64));
+      },
+      "n"_a, kw, none_default("generator"), dtype, device);
   m.def(
       "_uniform",
       [generator](const Tensor& x, double low, double high, G g) {

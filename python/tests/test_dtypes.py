@@ -122,7 +122,9 @@ ONCE = {
     "mse_loss": lambda x: F.mse_loss(x, x.flip(0)),
     "smooth_l1_loss": lambda x: F.smooth_l1_loss(x, x.flip(0)),
     "cross_entropy": lambda x: F.cross_entropy(x, torch.tensor([1, 0, 5])),
-    "bce_with_logits": lambda x: F.binary_cross_entropy_with_logits(x, (x.detach() > 0).to(x.dtype)),
+    "bce_with_logits": lambda x: F.binary_cross_entropy_with_logits(
+        x, (x.detach() > 0).to(x.dtype)
+    ),
     "linear": lambda x: F.linear(x, x.detach(), x.detach()[:, 0]),
     "conv2d": lambda x: F.conv2d(x.reshape(1, 2, 3, 4), x.detach()[:2].reshape(2, 2, 2, 2)),
     "avg_pool": lambda x: F.avg_pool2d(x.reshape(1, 2, 3, 4), 2),

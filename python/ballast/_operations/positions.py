@@ -269,7 +269,7 @@ def searchsorted(
     """
     import numpy as np
 
-    from .._create import as_tensor
+    from .._create import _numpy_values, as_tensor
 
     if side not in (None, "left", "right"):
         raise RuntimeError(
@@ -289,7 +289,7 @@ def searchsorted(
             )
         sorted_sequence = sorted_sequence.gather(-1, sorter)
     values = as_tensor(input)
-    rows, wanted = sorted_sequence.detach().numpy(), values.detach().numpy()
+    rows, wanted = _numpy_values(sorted_sequence), _numpy_values(values)
     where = side or ("right" if right else "left")
     if rows.ndim == 1:
         found = np.searchsorted(rows, wanted, where)
@@ -324,9 +324,9 @@ def isin(
     """Whether each element is one of `test_elements`."""
     import numpy as np
 
-    from .._create import as_tensor
+    from .._create import _numpy_values, as_tensor
 
-    arrays = (as_tensor(t).detach().numpy() for t in (elements, test_elements))
+    arrays = (_numpy_values(as_tensor(t)) for t in (elements, test_elements))
     return as_tensor(np.isin(*arrays, assume_unique=assume_unique, invert=invert))
 
 
