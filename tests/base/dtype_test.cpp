@@ -46,10 +46,9 @@ TYPED_TEST(HalfTypes, NumbersBetweenAreRoundedToTheNearestEven) {
     const float even = i % 2 ? high : low;
     for (float sign : {1.0f, -1.0f}) {
       EXPECT_EQ(static_cast<float>(TypeParam(sign * middle)), sign * even) << middle;
-      if (std::nextafter(middle, low) > low)
-        EXPECT_EQ(static_cast<float>(TypeParam(sign * std::nextafter(middle, low))), sign * low);
-      if (std::nextafter(middle, high) < high)
-        EXPECT_EQ(static_cast<float>(TypeParam(sign * std::nextafter(middle, high))), sign * high);
+      const float below = std::nextafter(middle, low), above = std::nextafter(middle, high);
+      EXPECT_EQ(static_cast<float>(TypeParam(sign * below)), sign * low);
+      EXPECT_EQ(static_cast<float>(TypeParam(sign * above)), sign * high);
     }
   }
 }
