@@ -81,7 +81,7 @@ TEST(Matmul, MixedTypesThrowPyTorchsErrors) {
   EXPECT_EQ(error_of<Error>([&] {
               matmul(a.to(DType::kFloat32), uniform({3, 3}, 2));
             }),
-            "expected m1 and m2 to have the same dtype, but got: float32 != float64");
+            "expected m1 and m2 to have the same dtype, but got: float != double");
   EXPECT_EQ(error_of<Error>([&] { bmm(a.to(DType::kFloat32), a); }),
             "expected scalar type Float but found Double");
 }
