@@ -51,8 +51,8 @@ io::NamedArrays read_marked(const std::string& path, const std::string& mark) {
   io::SafeTensors file = io::read_safetensors(path);
   check<FileError>(file.metadata["checksum"] == io::checksum_of(file.tensors),
                    "{}: damaged: its checksum does not fit its content", path);
-  check<FileError>(file.metadata["run"] == mark, "{}: it belongs to a run with other settings",
-                   path);
+  check<FileError>(file.metadata["run"] == mark,
+                   "{}: it belongs to a run with other settings than those in settings.json", path);
   return std::move(file.tensors);
 }
 

@@ -247,7 +247,8 @@ TEST_F(Train, FilesOfAnotherRunAreNoticed) {
     EXPECT_EQ(message, run + "/" + name +
                            (resumes ? ": cannot be continued with another setting: seed was 1, now "
                                       "it is 0"
-                                    : ": it belongs to a run with other settings"));
+                                    : ": it belongs to a run with other settings than those in "
+                                      "settings.json"));
     file(std::string("run/") + name, mine);
   }
   output_of({"train", "--resume", run, "--quiet"});
