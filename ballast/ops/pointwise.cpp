@@ -308,8 +308,10 @@ template <class F>
 Tensor binary(const Tensor& a, const Tensor& b, bool floating = false) {
   DType t = ops::result_type(a, b);
   if (floating && !is_floating(t)) t = DType::kFloat32;
-  return record(PointwiseOp<F, 2>::get(), broadcast(a.shape(), b.shape()), t,
-                {ops::operand(a, t), ops::operand(b, t)});
+  // PyTorch rounds a number that is added to a half tensor, and not one that scales it.
+  constexpr bool kScales = std::is_same_v<F, Mul> || std::is_same_v<F, Div>;
+  const auto in = [&](const Tensor& x) { return kScales ? ops::operand(x, t) : x.to(t); };
+  return record(PointwiseOp<F, 2>::get(), broadcast(a.shape(), b.shape()), t, {in(a), in(b)});
 }
 
 template <class F>

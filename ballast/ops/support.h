@@ -83,7 +83,7 @@ inline DType result_type(const Tensor& a, const Tensor& b) {
   return other_kind ? promote(strong, weak) : strong;
 }
 
-/// `x` as an operand of arithmetic whose result is of type `t`: converted, but where it is one
+/// `x` as a factor or divisor of a result of type `t`: converted, but where it is one
 /// floating-point number and t a half type. Such a number is not rounded before it is computed
 /// with.
 inline Tensor operand(const Tensor& x, DType t) {

@@ -114,7 +114,7 @@ ONCE = {
     "cumprod": lambda x: x.cumprod(1),
     "pow": lambda x: x**3,
     "scaled": lambda x: x * 0.1,
-    "shifted": lambda x: x + 0.3,
+    "shifted": lambda x: x + 0.25,
     "layer_norm": lambda x: F.layer_norm(x, [8]),
     "group_norm": lambda x: F.group_norm(x, 2),
     "batch_norm": lambda x: F.batch_norm(x, None, None, training=True),
