@@ -1,5 +1,6 @@
 #include "ballast/ops/matmul.h"
 
+#include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
@@ -156,6 +157,10 @@ Tensor mm(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (weight.dim() == 1 && x.dim() >= 1) {  // one output, without a dimension of its own
+    const Tensor y = matmul(x, weight);
+    return bias.defined() ? y + bias : y;
+  }
   check(x.dim() >= 1 && weight.dim() == 2,
         "linear expects an input (..., in) and a weight (out, in), got {} and {}", x.shape(),
         weight.shape());

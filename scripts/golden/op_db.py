@@ -83,6 +83,8 @@ LARGEST = 20_000  # elements of a sample's tensors
 SECONDS = 90  # for an operator
 # Both sides round each operation once or a few times, and add in another order: the difference is
 # relative to the element, or to the largest element of a sum.
+# PyTorch computes some derivatives in float64 with numbers of float32.
+ROUNDED = {"nn.functional.hardsigmoid"}
 RELATIVE = {"float64": 1e-9, "float32": 1e-5, "float16": 2e-3, "bfloat16": 1.6e-2}
 ABSOLUTE = {"float64": 1e-11, "float32": 2e-6, "float16": 1e-3, "bfloat16": 8e-3}
 
@@ -308,7 +310,7 @@ def form_out(side, f, sample):
 # --- Comparison
 
 
-def differs(a, b, undefined=False) -> str | None:
+def differs(a, b, op=None) -> str | None:
     """How `b` of Ballast differs from `a` of PyTorch."""
     if type(a) is not type(b):
         return f"{a} and {b}"
@@ -320,10 +322,11 @@ def differs(a, b, undefined=False) -> str | None:
                 return f"type {a[1]} and {b[1]}"
             if a[2] != b[2]:
                 return f"shape {a[2]} and {b[2]}"
-            if undefined or close(a[1], a[3], b[3]):
+            kind = "float32" if a[1] == "float64" and op in ROUNDED else a[1]
+            if op in UNDEFINED or close(kind, a[3], b[3]):
                 return None
             return f"values {_show(a[3])} and {_show(b[3])}"
-        return next(filter(None, (differs(v, w, undefined) for v, w in zip(a, b))), None)
+        return next(filter(None, (differs(v, w, op) for v, w in zip(a, b))), None)
     if isinstance(a, float):
         return None if close("float32", np.array(a), np.array(b)) else f"{a} and {b}"
     return None if a == b else f"{a} and {b}"
@@ -358,7 +361,7 @@ def compare(form, f, sample, op) -> tuple[str, str]:
     """The outcome (ok, wrong, raises, accepts, kind or skipped) and its story."""
     (fine, a), (fine_too, b) = (attempt(form, side, f, sample) for side in BOTH)
     if fine and fine_too:
-        story = differs(a, b, op.name in UNDEFINED)
+        story = differs(a, b, op.name)
         return ("wrong", story) if story else ("ok", "")
     if fine:
         return "raises", " ".join(f"{type(b).__name__}: {b}".split())
@@ -451,11 +454,11 @@ def examine(op) -> dict:
 
     def note(where, form, f, sample):
         outcome, story = compare(form, f, sample, op)
-        counts[outcome] += 1
         if where == "errors":
             counts["wrong calls accepted"] += outcome == "accepts"
-            outcome = "ok"
-        counts["ran"] += outcome in ("ok", "wrong") and where != "errors"
+            return
+        counts[outcome] += 1
+        counts["ran"] += outcome in ("ok", "wrong")
         if outcome not in ("ok", "kind"):
             counts[where] += 1
             stories.setdefault(

@@ -7,6 +7,7 @@ from .._core import Tensor
 __all__ = [
     "adaptive_max_pool1d",
     "alpha_dropout",
+    "avg_pool1d",
     "batch_norm",
     "bilinear",
     "channel_shuffle",
@@ -39,6 +40,7 @@ def _functional(name: str, **options):
 
 adaptive_max_pool1d = _functional("adaptive_max_pool1d", return_indices=True)
 alpha_dropout = _functional("alpha_dropout")
+avg_pool1d = _functional("avg_pool1d")
 bilinear = _functional("bilinear")
 channel_shuffle = _functional("channel_shuffle")
 conv1d = _functional("conv1d")

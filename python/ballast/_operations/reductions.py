@@ -165,7 +165,7 @@ def cov(
         centred = x - (x * weights).sum(1, keepdim=True) / total
         scaled = centred * weights
     out = scaled.matmul(centred.t()) / (max(free, 0) if isinstance(free, int) else free)
-    return out.reshape(()) if input.dim() < 2 else out
+    return out.squeeze()
 
 
 def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> Tensor | None:

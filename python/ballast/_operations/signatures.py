@@ -88,7 +88,7 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 @full
 def squeeze(input: Tensor, dim: Dims) -> Tensor:
     if not isinstance(dim, int) and not dim:
-        return _core.squeeze(input)
+        return input[...]
     for d in sorted(_positive(dim, input.dim()), reverse=True):
         input = _core.squeeze(input, d)
     return input

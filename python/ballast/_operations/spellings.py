@@ -50,7 +50,7 @@ WITHOUT_OUT = frozenset(
     item layer_norm logdet masked_fill masked_scatter matrix_exp meshgrid moveaxis movedim
     narrow numel pairwise_distance pdist permute pinverse pixel_shuffle pixel_unshuffle prelu
     ravel relu repeat repeat_interleave reshape result_type roll rot90 rrelu rsub
-    scalar_tensor select select_scatter selu slice_scatter split squeeze swapaxes swapdims t
+    scalar_tensor select select_scatter selu split squeeze swapaxes swapdims t
     tensor tensor_split tile trace transpose trapezoid trapz unbind unflatten unfold unique
     unique_consecutive unravel_index unsqueeze vander view view_as vsplit
     """.split()
