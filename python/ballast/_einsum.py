@@ -34,6 +34,11 @@ def _diagonals(x: Tensor, labels: list) -> tuple[Tensor, list]:
         while labels.count(label) > 1:
             first = labels.index(label)
             second = labels.index(label, first + 1)
+            if x.shape[first] != x.shape[second]:
+                raise RuntimeError(
+                    f"einsum(): subscript {label} is repeated for one operand, but the sizes do "
+                    f"not match: {x.shape[second]} != {x.shape[first]}"
+                )
             x = x.diagonal(0, first, second)
             labels = [n for i, n in enumerate(labels) if i not in (first, second)] + [label]
     return x, labels
@@ -105,8 +110,13 @@ def einsum(equation: str, *operands) -> Tensor:
     Tensor
         Without ``->``, the result has the labels that occur once, in the alphabet's order.
     """
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum(): equation must be a string, got {type(equation).__name__}")
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
+    wrong = [type(x).__name__ for x in operands if not isinstance(x, Tensor)]
+    if wrong:
+        raise TypeError(f"einsum(): operands must be tensors, got {wrong[0]}")
     left, arrow, result = equation.replace(" ", "").partition("->")
     texts = left.split(",")
     if len(texts) != len(operands):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -64,7 +65,7 @@ class Optimizer:
                 defaults["lr"] = defaults["lr"].item()
             check_option("learning rate", defaults["lr"])
         self.defaults = defaults
-        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         self._pre_hooks: dict[int, Callable] = {}
         self._post_hooks: dict[int, Callable] = {}
@@ -78,6 +79,8 @@ class Optimizer:
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with options of their own."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         group = {**param_group, "params": _tensors(param_group["params"])}
         for name, value in self.defaults.items():
             group.setdefault(name, value)
@@ -170,7 +173,7 @@ class Optimizer:
                 "optimizer's group"
             )
         numbers = [n for group in saved for n in group["params"]]
-        loaded = {}
+        loaded: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         for number, p in zip(numbers, self._parameters(), strict=True):
             kept = state_dict["state"].get(number)
             if kept is not None:
@@ -200,7 +203,7 @@ class NativeOptimizer(Optimizer):
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]):
         self._native_groups: list[Any] = []
-        self._state: dict[Tensor, dict[str, Any]] = {}
+        self._state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -245,14 +248,15 @@ class NativeOptimizer(Optimizer):
         self._state = value
 
     def _pull_state(self) -> None:
-        self._state = {}
+        # What a caller put beside the native entries stays.
         for native, group in zip(self._native_groups, self.param_groups, strict=True):
             for name, value in native.state_dict():
                 kind, number, key = name.split(".", 2)
                 if kind != "state" or (key == "step" and not self._counts_steps):
                     continue
-                kept = self._state.setdefault(group["params"][int(number)], {})
-                kept[key] = value.float() if key == "step" else value
+                self._state[group["params"][int(number)]][key] = (
+                    value.float() if key == "step" else value
+                )
 
     def _push_state(self) -> None:
         for native, group in zip(self._native_groups, self.param_groups, strict=True):
