@@ -3,7 +3,10 @@
 Run with a Python that has PyTorch; --ballast names a Python in which `import ballast` works (of
 this repository's .venv unless given):
 
-    python scripts/coverage.py [--ballast .venv/bin/python]
+    python scripts/coverage.py [--ballast .venv/bin/python] [--operators FILE]
+
+FILE is what `scripts/golden/op_db.py --json FILE` wrote: the operators that do not compute in full
+what PyTorch computes on its own samples are listed by it.
 """
 
 import argparse
@@ -102,9 +105,35 @@ def wanted(path: str) -> list[str]:
     return out
 
 
+STATUSES = {
+    "full": "every sample agrees in every form",
+    "partly": "some calls raise that PyTorch takes",
+    "wrong": "a value, type, shape, gradient or alias differs",
+    "missing": "not there",
+}
+
+
+def operators(table: dict) -> str:
+    """Count PyTorch's operators by how their samples fare, and list those that are not in full."""
+    names = {s: sorted(n for n, e in table.items() if e["status"] == s) for s in STATUSES}
+    total = sum(e["samples"] for e in table.values())
+    text = (
+        "\n## Operators, by PyTorch's own samples\n\n"
+        f"`scripts/golden/op_db.py` makes {total} calls out of PyTorch's operator database as "
+        "functions, methods, operators, in place, with `out=`, on strided tensors, with gradients, "
+        "and writes to their results.\n\n| operators | of them |\n|---|---|\n"
+    )
+    text += "".join(f"| {len(names[s])} | {s}: {meaning} |\n" for s, meaning in STATUSES.items())
+    for status in list(STATUSES)[1:]:
+        listed = ", ".join(f"`{n}`" for n in names[status]) or "none"
+        text += f"\n{status.capitalize()}: {listed}.\n"
+    return text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--ballast", default=str(ROOT / ".venv" / "bin" / "python"))
+    parser.add_argument("--operators", type=pathlib.Path, help="the table of op_db.py, as JSON")
     options = parser.parse_args()
     command = [options.ballast, "-c", LIST, json.dumps(list(PARTS.values()))]
     ours = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -132,7 +161,8 @@ def main() -> None:
         "samples in `python/tests/test_module_db.py`.\n\n"
         "| module | names | share |\n|---|---|---|\n"
     )
-    OUTPUT.write_text(head + "\n".join(rows) + "\n" + "".join(lists))
+    samples = operators(json.loads(options.operators.read_text())) if options.operators else ""
+    OUTPUT.write_text(head + "\n".join(rows) + "\n" + samples + "".join(lists))
     print("\n".join(rows))
 
 
