@@ -29,6 +29,10 @@ class Counted {
 
   static void destroy(Derived* self) { delete self; }
 
+ protected:
+  /// Takes one reference away, without an end; returns how many are left.
+  int64_t drop_one() const { return refs_.fetch_sub(1, std::memory_order_acq_rel) - 1; }
+
  private:
   mutable std::atomic<int64_t> refs_{0};
 };

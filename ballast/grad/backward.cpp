@@ -2,6 +2,7 @@
 
 #include "ballast/grad/grad.h"
 #include "ballast/ops/create.h"
+#include "ballast/graph/pending.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/view.h"
 
@@ -103,6 +104,8 @@ class ReverseWalk {
       if (n->evaluated()) {
         n->inputs.clear();
         n->op = nullptr;
+      } else {
+        Pending::here().add(*n);  // nobody differentiates through it any more
       }
     }
   }
@@ -209,6 +212,7 @@ void backward(const Tensor& output, const Tensor& gradient, bool retain_graph, b
   NoGrad off(!create_graph);
   const Tensor seed = seed_for(output, gradient);
   std::lock_guard lock(graph_mutex());
+  const Pending::InBackward in_backward;
   ReverseWalk walk({&output, 1});
   walk.run({&seed, 1});
   walk.accumulate_into_leaves();
@@ -225,6 +229,7 @@ std::vector<Tensor> grads(const std::vector<Tensor>& outputs, const std::vector<
   for (size_t i = 0; i < outputs.size(); ++i)
     seeds.push_back(seed_for(outputs[i], grad_outputs[i]));
   std::lock_guard lock(graph_mutex());
+  const Pending::InBackward in_backward;
   ReverseWalk walk(outputs);
   std::vector<std::vector<int32_t>> found;
   for (const Tensor& in : inputs) {

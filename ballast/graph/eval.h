@@ -8,7 +8,8 @@
 
 namespace ballast {
 
-/// Computes the tensors' values, and the state scheduled on this thread, in one plan. Everything
+/// Computes the tensors' values, the state scheduled on this thread, and what would otherwise keep
+/// memory alive (graph/pending.h) in one plan. Everything
 /// reached that somebody still holds, or that a later backward() will read, is kept; the rest lives
 /// in an arena for the time of the run. If a kernel throws (a label out of range), no tensor
 /// changes.

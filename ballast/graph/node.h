@@ -13,6 +13,7 @@ namespace ballast {
 
 class TensorImpl;
 class Tensor;
+class Pending;
 
 /// Called with the gradient of a value when all of it has arrived; may replace it.
 class GradHook : public Counted<GradHook> {
@@ -52,6 +53,15 @@ class Node : public Counted<Node>, public Recycled<Node> {
   Ref<GradSlot> slot;  // null unless this is a gradient leaf, or somebody asked for its gradient
   int depth = 0;       // longest chain of unevaluated nodes below this one
 
+  // The place of this node among the pending ones of a thread; see graph/pending.h. Only that
+  // thread reads and writes it.
+  Pending* pending = nullptr;  // its list, once it has been on one: the same from then on
+  Node *older = nullptr, *newer = nullptr;
+  int64_t evaluations = 0;     // of that thread, before the node was put on the list
+  bool listed = false;         // the node is on the list now
+  bool from_backward = false;  // the node was put there by backward()
+  bool failed = false;         // its evaluation threw: it is left to whoever looks at its value
+
   // Scratch of the graph walk that runs now (under the graph lock); see sweep/eval.cpp.
   union {
     uint64_t walk = 0;
@@ -89,6 +99,7 @@ class Node : public Counted<Node>, public Recycled<Node> {
   static void destroy(Node* self);
 
  private:
+  friend class Pending;
   std::atomic_ref<Layout> atomic_layout() const {
     return std::atomic_ref<Layout>(const_cast<Layout&>(layout));
   }

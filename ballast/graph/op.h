@@ -127,20 +127,55 @@ class Backward {
   const Tensor& grad_;
 };
 
+/// The elements of an operand that an operation checks as it is recorded, where they are there: in
+/// any order, each at least once (those of an expanded tensor come once).
+struct Known {
+  const void* data = nullptr;  // null where the operand is not evaluated
+  int64_t count = 0;
+
+  template <class T>
+  std::span<const T> as() const {
+    return {static_cast<const T*>(data), static_cast<size_t>(count)};
+  }
+};
+
+/// What `Op::check_values` is called with: the operands that the operation checks are known, if
+/// they are evaluated.
+struct CheckCall {
+  std::span<const Known> known;
+  std::span<const Shape> shapes;  // of the operands
+  Shape out;
+  DType dtype;  // of the result
+  const Attributes& attributes;
+};
+
 /// A primitive. One static instance each; a node points at it.
 class Op {
  public:
-  explicit constexpr Op(const char* name) : name_(name) {}
+  /// `checks`: the operands (`has_input`) whose values may make the operation impossible, which
+  /// `check_values` finds out; kAtOnce: only the kernel does.
+  explicit constexpr Op(const char* name, uint32_t checks = 0) : name_(name), checks_(checks) {}
   Op(const Op&) = delete;
   virtual ~Op() = default;
 
   const char* name() const { return name_; }
+  uint32_t checks() const { return checks_; }
+  /// Where all operands are evaluated, the operation runs as it is recorded.
+  static constexpr uint32_t kAtOnce = 1u << 31;
 
   /// The plain loops that define the operation: the oracle of every fast path and the fallback.
   virtual void reference(const Call& call) const = 0;
+  /// Throws as the kernels do where values make the operation impossible (an index out of range).
+  /// Called as the operation is recorded, which must stay cheap: for indices, labels, divisors.
+  virtual void check_values(const CheckCall& /*call*/) const {}
   /// One gradient per input, as graph expressions. Throws NotImplementedError where there is none.
   virtual Gradients gradient(const Backward& b) const;
   virtual Traits traits() const { return {}; }
+  /// Whether each element of the result is made of the operands' elements at its place: operands
+  /// that broadcast may be given as they are.
+  virtual bool elementwise() const { return traits().kind == Traits::Kind::kPointwise; }
+  /// Whether the result has the elements of the first input and no others, in some order.
+  virtual bool repeats_input() const { return traits().kind == Traits::Kind::kView; }
   /// Whether this call computes the same from either layout of its inputs, its output then having
   /// theirs.
   virtual bool follows_layout(const Attributes&, int /*rank*/) const {
@@ -163,6 +198,7 @@ class Op {
 
  private:
   const char* name_;
+  uint32_t checks_;
 };
 
 }  // namespace ballast

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ballast/graph/pending.h"
+
 namespace ballast {
 namespace {
 
@@ -12,11 +14,8 @@ thread_local bool t_grad_enabled = true;
 // bounded, and so is the depth of every walk over them.
 constexpr int kMaxDepth = 4096;
 
-// State that is updated again and again while nobody looks at a result (statistics are
-// recalibrated) is computed after so many updates: what they are computed from is kept until then.
-constexpr int kMostUpdates = 8;
-
-void add_input(Node& node, const Tensor& t) {
+/// Adds an input; returns the bytes of memory that the node keeps alive by it.
+int64_t add_input(Node& node, const Tensor& t) {
   Node& in = t.node();
   // Memory that someone else may change is read as it is now.
   if (in.external()) {
@@ -25,13 +24,15 @@ void add_input(Node& node, const Tensor& t) {
     copy->layout = in.layout;
     if (!in.requires_grad) {
       node.inputs.push_back(std::move(copy));
-      return;
+      return static_cast<int64_t>(node.inputs[node.inputs.size() - 1]->buffer->bytes());
     }
     in.buffer = copy->buffer;
   }
   node.inputs.push_back(Ref<Node>(&in));
-  if (!in.evaluated()) node.depth = std::max(node.depth, in.depth + 1);
   node.requires_grad |= in.requires_grad;
+  if (in.evaluated()) return static_cast<int64_t>(in.buffer->bytes());
+  node.depth = std::max(node.depth, in.depth + 1);
+  return 0;
 }
 
 bool has_stored_type(const Node& node, DType dtype) {
@@ -49,21 +50,70 @@ void widen_inputs(Node& node) {
   }
 }
 
-Tensor finish(Ref<Node> node, const Op& op, const Shape& shape, DType dtype,
+/// Whether a node can be made in few operations from what is evaluated.
+bool nearly_there(const Node& n, int operations) {
+  return n.evaluated() ||
+         (operations > 0 && std::all_of(n.inputs.begin(), n.inputs.end(), [&](const auto& in) {
+            return nearly_there(*in, operations - 1);
+          }));
+}
+
+/// The elements of an operand where they are there, or nearly so and whole numbers (labels that
+/// were cast, indices counted from the end).
+Known known(Node& n) {
+  constexpr int kFew = 3;
+  if (n.numel() == 0 || stored_only(n.dtype)) return {};
+  Node* from = &n;
+  while (!from->evaluated() && from->op->repeats_input()) from = from->inputs[0].get();
+  if (!from->evaluated() && !is_floating(from->dtype) && nearly_there(*from, kFew))
+    Tensor(Ref<Node>(from)).eval();
+  return from->evaluated() ? Known{from->data(), from->numel()} : Known{};
+}
+
+/// Raises the errors of values that can be seen already. (Backward() reads what has been checked;
+/// and where the graph itself is what matters, it must not be evaluated.)
+void check_values(const Node& node, const Op& op, const Shape& shape, DType dtype,
+                  const Attributes& attributes) {
+  const Pending& pending = Pending::here();
+  if (pending.in_backward() || pending.paused()) return;
+  InlineVector<Known, 4> values;
+  InlineVector<Shape, 4> shapes;
+  for (int i = 0; i < node.inputs.size(); ++i) {
+    values.push_back(has_input(op.checks(), i) ? known(*node.inputs[i]) : Known{});
+    shapes.push_back(node.inputs[i]->shape);
+  }
+  const auto count = static_cast<size_t>(values.size());
+  op.check_values({{values.data(), count}, {shapes.data(), count}, shape, dtype, attributes});
+}
+
+bool all_evaluated(const Node& node) {
+  return std::all_of(node.inputs.begin(), node.inputs.end(),
+                     [](const auto& in) { return in->evaluated(); });
+}
+
+Tensor finish(Ref<Node> node, int64_t held, const Op& op, const Shape& shape, DType dtype,
               const Attributes& attributes) {
   DType computed = dtype;
   if (has_stored_type(*node, dtype) && !op.takes_stored_types()) [[unlikely]] {
     widen_inputs(*node);
     computed = compute_type(dtype);
   }
+  if (op.checks() & ~Op::kAtOnce) [[unlikely]]
+    check_values(*node, op, shape, computed, attributes);
   node->op = &op;
   node->shape = shape;
   node->dtype = computed;
   node->attributes = attributes;
   node->requires_grad = node->requires_grad && t_grad_enabled && is_floating(dtype);
-  const bool deep = node->depth > kMaxDepth;
+  Pending& pending = Pending::here();
+  pending.weigh(held);
+  if (!node->requires_grad) pending.add(*node);
+  const bool now = node->depth > kMaxDepth || (op.checks() == Op::kAtOnce && all_evaluated(*node));
   Tensor out(std::move(node));
-  if (deep) out.eval();
+  if (now) [[unlikely]]
+    out.eval();
+  else if (pending.heavy()) [[unlikely]]
+    relieve_pending();
   // The one place where results are rounded, or wrapped, to the type they are stored in.
   return computed == dtype ? out : out.to(dtype);
 }
@@ -82,6 +132,7 @@ const Shape& Backward::input_shape(int i) const { return node_.inputs[i]->shape;
 // Chains of nodes can be long: they are taken apart in a loop, not by recursion. (The list has no
 // destructor: other things of a thread, such as its pending state, may free nodes when it ends.)
 void Node::destroy(Node* self) {
+  if (self->pending && !self->pending->leave(*self)) return;
   constinit thread_local Node* first = nullptr;
   constinit thread_local bool running = false;
   self->next_dead = first;
@@ -284,15 +335,17 @@ void set_grad_enabled(bool on) { t_grad_enabled = on; }
 Tensor record(const Op& op, const Shape& shape, DType dtype, std::initializer_list<TensorIn> inputs,
               const Attributes& attributes) {
   Ref<Node> node = make_ref<Node>();
-  for (const TensorIn& t : inputs) add_input(*node, *t.tensor);
-  return finish(std::move(node), op, shape, dtype, attributes);
+  int64_t held = 0;
+  for (const TensorIn& t : inputs) held += add_input(*node, *t.tensor);
+  return finish(std::move(node), held, op, shape, dtype, attributes);
 }
 
 Tensor record(const Op& op, const Shape& shape, DType dtype, std::span<const Tensor> inputs,
               const Attributes& attributes) {
   Ref<Node> node = make_ref<Node>();
-  for (const Tensor& t : inputs) add_input(*node, t);
-  return finish(std::move(node), op, shape, dtype, attributes);
+  int64_t held = 0;
+  for (const Tensor& t : inputs) held += add_input(*node, t);
+  return finish(std::move(node), held, op, shape, dtype, attributes);
 }
 
 std::vector<PendingState>& pending_state() {
@@ -301,18 +354,8 @@ std::vector<PendingState>& pending_state() {
 }
 
 void update_state(const Tensor& state, const Tensor& value) {
-  auto& pending = pending_state();
-  Ref<Node> before = state.impl()->node();
-  int updates = 1;
-  if (!before->evaluated()) {
-    const auto last = std::find_if(pending.rbegin(), pending.rend(), [&](const PendingState& p) {
-      return p.state.get() == state.impl();
-    });
-    if (last != pending.rend()) updates += last->updates;
-  }
-  pending.push_back({Ref<TensorImpl>(state.impl()), std::move(before), updates});
+  pending_state().push_back({Ref<TensorImpl>(state.impl()), state.impl()->node()});
   state.impl()->assign(Ref<Node>(&value.node()));
-  if (updates >= kMostUpdates) state.eval();
 }
 
 }  // namespace ballast

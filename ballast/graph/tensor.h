@@ -235,7 +235,6 @@ void update_state(const Tensor& state, const Tensor& value);
 struct PendingState {
   Ref<TensorImpl> state;
   Ref<Node> before;  // its value until then
-  int updates;       // of this state that wait, with this one
 };
 std::vector<PendingState>& pending_state();
 

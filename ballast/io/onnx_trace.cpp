@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "ballast/graph/pending.h"
 #include "ballast/io/state.h"
 
 namespace ballast::io {
@@ -65,7 +66,8 @@ void list_nodes(Trace& t) {
 Trace record(const OnnxFunction& f, std::span<const Tensor> examples, int64_t rows, bool other) {
   Trace t;
   for (const Tensor& x : examples) t.inputs.push_back(input_like(x, rows, other));
-  NoGrad off;
+  const NoGrad off;
+  const Pending::Pause pause;
   t.outputs = f(t.inputs);
   list_nodes(t);
   return t;

@@ -30,6 +30,7 @@ template <class F>
 class CompareOp final : public Op {
  public:
   using Op::Op;
+  bool elementwise() const override { return true; }
   void reference(const Call& c) const override {
     dispatch(c.in[0].dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -49,6 +50,7 @@ Tensor compare(const Op& op, const Tensor& a, const Tensor& b) {
 class WhereOp final : public Op {
  public:
   WhereOp() : Op("where") {}
+  bool elementwise() const override { return true; }
   void reference(const Call& c) const override {
     dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);

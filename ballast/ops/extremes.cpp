@@ -6,6 +6,7 @@
 #include "ballast/ops/compare.h"
 #include "ballast/ops/index.h"
 #include "ballast/ops/reduce.h"
+#include "ballast/ops/repeat.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
 
@@ -57,8 +58,14 @@ class ExtremeOp final : public Op {
 };
 
 template <bool Largest>
-Tensor extreme(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
+const Op& extreme_op() {
   static const ExtremeOp<Largest> op;
+  return op;
+}
+
+template <bool Largest>
+Tensor extreme(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
+  const Op& op = extreme_op<Largest>();
   const ops::Reduced r = ops::reduce_dims(x.shape(), dims);
   for (int d = 0; d < x.dim(); ++d)
     check<IndexError>(!(r.mask >> d & 1) || x.shape()[d] > 0,
@@ -169,6 +176,10 @@ class ArgsortOp final : public Op {
 };
 
 }  // namespace
+
+bool ops::counts_once(const Op& reduction) {
+  return &reduction == &extreme_op<true>() || &reduction == &extreme_op<false>();
+}
 
 Tensor amax(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
   return extreme<true>(x, dims, keepdim);

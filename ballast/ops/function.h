@@ -17,6 +17,7 @@ template <class F, int K>
 class FunctionOp final : public Op {
  public:
   FunctionOp() : Op(F::kNames[K]) {}
+  bool elementwise() const override { return true; }
 
   void reference(const Call& c) const override {
     dispatch_floating(c.out.dtype, name(), [&](auto zero) {

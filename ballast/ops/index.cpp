@@ -21,6 +21,16 @@ void check_index(int64_t i, int64_t n) {
                     n);
 }
 
+/// Checks the indices along a dimension of `shape`, where they are there.
+void check_indices(const CheckCall& c, const Shape& shape) {
+  const int64_t n = shape[static_cast<int>(c.attributes.as<DimAttributes>().dim)];
+  const auto index = c.known[1].as<int64_t>();
+  bool wrong = false;
+  for (int64_t i : index) wrong |= static_cast<uint64_t>(i) >= static_cast<uint64_t>(n);
+  if (wrong)
+    for (int64_t i : index) check_index(i, n);
+}
+
 /// A tensor as outer x n x inner around the attribute's dimension.
 struct Around {
   Around(const Shape& s, int64_t dim)
@@ -33,7 +43,8 @@ struct Around {
 /// Adds slices of the first input into zeros of the output's shape, at the positions of the second.
 class IndexAddOp final : public Op {
  public:
-  IndexAddOp() : Op("index_add") {}
+  IndexAddOp() : Op("index_add", input_bit(1)) {}
+  void check_values(const CheckCall& c) const override { check_indices(c, c.out); }
   void reference(const Call& c) const override {
     dispatch(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -59,7 +70,8 @@ class IndexAddOp final : public Op {
 
 class IndexSelectOp final : public Op {
  public:
-  IndexSelectOp() : Op("index_select") {}
+  IndexSelectOp() : Op("index_select", input_bit(1)) {}
+  void check_values(const CheckCall& c) const override { check_indices(c, c.shapes[0]); }
   void reference(const Call& c) const override {
     const Around from(c.in[0].shape, c.attributes.as<DimAttributes>().dim);
     const int64_t* index = c.input<int64_t>(1);
@@ -98,7 +110,8 @@ void for_each_indexed(const Operand& index, const Shape& shape, int64_t dim, F&&
 
 class ScatterAddOp final : public Op {
  public:
-  ScatterAddOp() : Op("scatter_add") {}
+  ScatterAddOp() : Op("scatter_add", input_bit(1)) {}
+  void check_values(const CheckCall& c) const override { check_indices(c, c.out); }
   void reference(const Call& c) const override {
     dispatch(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -120,7 +133,8 @@ class ScatterAddOp final : public Op {
 /// The first input with elements of the third put, not added, in their places.
 class ScatterOp final : public Op {
  public:
-  ScatterOp() : Op("scatter") {}
+  ScatterOp() : Op("scatter", input_bit(1)) {}
+  void check_values(const CheckCall& c) const override { check_indices(c, c.out); }
   void reference(const Call& c) const override {
     dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -145,7 +159,8 @@ class ScatterOp final : public Op {
 
 class GatherOp final : public Op {
  public:
-  GatherOp() : Op("gather") {}
+  GatherOp() : Op("gather", input_bit(1)) {}
+  void check_values(const CheckCall& c) const override { check_indices(c, c.shapes[0]); }
   void reference(const Call& c) const override {
     dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);

@@ -14,6 +14,20 @@
 namespace ballast {
 namespace {
 
+void check_label(int64_t label, int64_t classes, int64_t ignore_index) {
+  check<IndexError>((label >= 0 && label < classes) || label == ignore_index,
+                    "Target {} is out of bounds.", label);
+}
+
+/// Checks labels where they are there.
+void check_labels(const Known& labels, int64_t classes, int64_t ignore_index) {
+  bool wrong = false;
+  for (int64_t y : labels.as<int64_t>())
+    wrong |= static_cast<uint64_t>(y) >= static_cast<uint64_t>(classes) && y != ignore_index;
+  if (wrong)
+    for (int64_t y : labels.as<int64_t>()) check_label(y, classes, ignore_index);
+}
+
 /// logits (N, C, ...) seen as rows x classes x inner, with the target and the softmax's normalizer
 /// log(sum(exp(x))) of each position.
 template <class T>
@@ -28,10 +42,8 @@ struct Positions {
         inner(logits.shape.span_numel(2, logits.shape.rank())),
         count(logits.shape[0] * inner) {
     for (int64_t p = 0; p < count; ++p) {
-      const bool ignored = y[p] == options.ignore_index;
-      check<IndexError>(ignored || (y[p] >= 0 && y[p] < classes), "Target {} is out of bounds.",
-                        y[p]);
-      counted += !ignored;
+      check_label(y[p], classes, options.ignore_index);
+      counted += y[p] != options.ignore_index;
     }
   }
 
@@ -79,7 +91,11 @@ class CrossEntropyGradOp final : public Op {
 
 class CrossEntropyOp final : public Op {
  public:
-  CrossEntropyOp() : Op("cross_entropy") {}
+  CrossEntropyOp() : Op("cross_entropy", input_bit(1)) {}
+  void check_values(const CheckCall& c) const override {
+    check_labels(c.known[1], c.shapes[0][1],
+                 c.attributes.as<CrossEntropyAttributes>().ignore_index);
+  }
   void reference(const Call& c) const override {
     dispatch_floating(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
@@ -134,15 +150,17 @@ struct LabelAttributes {
 /// Labels that can be used as positions: those to be ignored become 0, others are checked.
 class LabelsOp final : public Op {
  public:
-  LabelsOp() : Op("labels") {}
+  LabelsOp() : Op("labels", input_bit(0)) {}
+  void check_values(const CheckCall& c) const override {
+    const auto& a = c.attributes.as<LabelAttributes>();
+    check_labels(c.known[0], a.classes, a.ignore_index);
+  }
   void reference(const Call& c) const override {
     const auto& a = c.attributes.as<LabelAttributes>();
     const int64_t* y = c.input<int64_t>(0);
     for (int64_t i = 0, n = c.out.shape.numel(); i < n; ++i) {
-      const bool ignored = y[i] == a.ignore_index;
-      check<IndexError>(ignored || (y[i] >= 0 && y[i] < a.classes), "Target {} is out of bounds.",
-                        y[i]);
-      c.output<int64_t>()[i] = ignored ? 0 : y[i];
+      check_label(y[i], a.classes, a.ignore_index);
+      c.output<int64_t>()[i] = y[i] == a.ignore_index ? 0 : y[i];
     }
   }
 };
@@ -203,16 +221,8 @@ void check_reduction(const CrossEntropyOptions& options, const char* who) {
                     "batchmean is not a valid value for reduction of {}", who);
 }
 
-/// Labels that are known already are told at the call, where a user can see which batch is wrong.
-void check_known_labels(const Tensor& target, int64_t classes, int64_t ignore_index) {
-  if (!target.node().evaluated()) return;
-  for (int64_t label : target.data<int64_t>())
-    check<IndexError>((label >= 0 && label < classes) || label == ignore_index,
-                      "Target {} is out of bounds.", label);
-}
-
 /// Checks that target (N, ...) fits x (N, C, ...).
-void check_labels(const Tensor& x, const Tensor& target, int64_t ignore_index, const char* who) {
+void check_target(const Tensor& x, const Tensor& target, const char* who) {
   check(target.dtype() == DType::kInt64, "{}: expected target of dtype int64, got {}", who,
         name_of(target.dtype()));
   check<ValueError>(target.dim() > 0 && target.size(0) == x.size(0),
@@ -221,7 +231,6 @@ void check_labels(const Tensor& x, const Tensor& target, int64_t ignore_index, c
   Shape positions{x.shape()[0]};
   for (int d = 2; d < x.dim(); ++d) positions.push_back(x.shape()[d]);
   check(target.shape() == positions, "Expected target size {}, got {}", positions, target.shape());
-  check_known_labels(target, x.size(1), ignore_index);
 }
 
 }  // namespace
@@ -250,7 +259,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
   }
   if (is_floating(target.dtype()) && target.shape() == logits.shape())
     return probability_loss(log_softmax(logits, 1), target, options);
-  check_labels(logits, target, options.ignore_index, "cross_entropy");
+  check_target(logits, target, "cross_entropy");
   if (options.weight.defined()) return index_loss(log_softmax(logits, 1), target, options);
   const CrossEntropyAttributes a{static_cast<int64_t>(options.reduction), options.ignore_index,
                                  options.label_smoothing};
@@ -282,7 +291,7 @@ Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target,
     const Tensor loss = nll_loss(unsqueeze(log_probabilities, 0), unsqueeze(target, 0), options);
     return reshape(loss, Shape{});
   }
-  check_labels(log_probabilities, target, options.ignore_index, "nll_loss");
+  check_target(log_probabilities, target, "nll_loss");
   return index_loss(log_probabilities, target, options);
 }
 

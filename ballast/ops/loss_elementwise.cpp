@@ -12,18 +12,31 @@
 namespace ballast {
 namespace {
 
+template <class T>
+void check_probability(T p) {
+  check(p >= 0 && p <= 1, "all elements of input should be between 0 and 1, got {}", p);
+}
+
 /// -(y log(p) + (1 - y) log(1 - p)) with logarithms no lower than -100, from p and y.
 class BinaryCrossEntropyOp final : public Op {
  public:
-  BinaryCrossEntropyOp() : Op("binary_cross_entropy") {}
+  BinaryCrossEntropyOp() : Op("binary_cross_entropy", input_bit(0)) {}
+  void check_values(const CheckCall& c) const override {
+    dispatch_floating(c.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      bool wrong = false;
+      for (T p : c.known[0].as<T>()) wrong |= !(p >= 0 && p <= 1);
+      if (wrong)
+        for (T p : c.known[0].as<T>()) check_probability(p);
+    });
+  }
   void reference(const Call& c) const override {
     dispatch_floating(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
       const T *p = c.input<T>(0), *y = c.input<T>(1);
       T* out = c.output<T>();
       for (int64_t i = 0, n = c.out.shape.numel(); i < n; ++i) {
-        check(p[i] >= 0 && p[i] <= 1, "all elements of input should be between 0 and 1, got {}",
-              p[i]);
+        check_probability(p[i]);
         const double x = p[i], hit = std::max(std::log(x), -100.0);
         const double miss = std::max(std::log1p(-x), -100.0);
         out[i] = static_cast<T>((y[i] - 1) * miss - y[i] * hit);

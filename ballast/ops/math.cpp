@@ -107,8 +107,20 @@ Tensor whole(const Tensor& x) {
 /// An operation on two tensors of one type and shape, without gradient rule of its own.
 template <class F>
 class BinaryOp final : public Op {
+  static constexpr uint32_t kChecks = requires { F::kDivides; }
+  ? 1u << 1 : 0;
+
  public:
-  BinaryOp() : Op(F::kName) {}
+  BinaryOp() : Op(F::kName, kChecks) {}
+  bool elementwise() const override { return true; }
+  void check_values(const CheckCall& c) const override {
+    if (is_floating(c.dtype)) return;
+    dispatch(c.dtype, [&](auto zero) {
+      bool wrong = false;
+      for (auto b : c.known[1].as<decltype(zero)>()) wrong |= b == 0;
+      check(!wrong, "ZeroDivisionError");
+    });
+  }
   void reference(const Call& c) const override {
     dispatch(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -129,6 +141,7 @@ class BinaryOp final : public Op {
 Gradients no_gradient(const Backward&) { return {Tensor(), Tensor()}; }
 
 struct FloorDivide {
+  static constexpr bool kDivides = true;  // whole numbers by 0: an error
   static constexpr const char* kName = "floor_divide";
   template <class T>
   static T apply(T a, T b) {
@@ -145,6 +158,7 @@ struct FloorDivide {
 
 template <bool Truncated>
 struct Modulo {
+  static constexpr bool kDivides = true;
   static constexpr const char* kName = Truncated ? "fmod" : "remainder";
   template <class T>
   static T apply(T a, T b) {

@@ -1,6 +1,7 @@
 #include "ballast/ops/reduce.h"
 
 #include "ballast/ops/pointwise.h"
+#include "ballast/ops/repeat.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
 
@@ -44,7 +45,28 @@ class SumOp final : public Op {
   uint32_t gradient_reads() const override { return 0; }
 };
 
+class RepeatSumOp final : public Op {
+ public:
+  RepeatSumOp() : Op("repeat_sum") {}
+  void reference(const Call& c) const override {
+    const int64_t times = c.attributes.as<ops::RepeatAttributes>().times;
+    dispatch(c.out.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      // Whole numbers wrap, as their sum does.
+      using Product = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
+      for (int64_t i = 0, n = c.out.shape.numel(); i < n; ++i)
+        c.output<T>()[i] =
+            static_cast<T>(static_cast<Product>(c.input<T>(0)[i]) * static_cast<Product>(times));
+    });
+  }
+};
+
 }  // namespace
+
+const Op& ops::repeat_sum_op() {
+  static const RepeatSumOp op;
+  return op;
+}
 
 const Op& sum_op() {
   static const SumOp op;

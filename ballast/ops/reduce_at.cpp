@@ -56,9 +56,18 @@ T mean_of(T sum, int64_t count) {
   }
 }
 
+void check_index(int64_t i, int dim, int64_t n) {
+  check<IndexError>(i >= 0 && i < n, "index {} is out of bounds for dimension {} with size {}", i,
+                    dim, n);
+}
+
 class ScatterReduceOp final : public Op {
  public:
-  ScatterReduceOp() : Op("scatter_reduce") {}
+  ScatterReduceOp() : Op("scatter_reduce", input_bit(1)) {}
+  void check_values(const CheckCall& c) const override {
+    const int dim = static_cast<int>(c.attributes.as<ReduceAttributes>().dim);
+    for (int64_t i : c.known[1].as<int64_t>()) check_index(i, dim, c.out[dim]);
+  }
 
   void reference(const Call& c) const override {
     const auto& o = c.attributes.as<ReduceAttributes>();
@@ -73,9 +82,7 @@ class ScatterReduceOp final : public Op {
     to.reserve(c.in[1].shape.numel());
     ops::for_each_offset(c.in[1].shape, others, [&](int64_t offset) {
       const int64_t i = *index++;
-      check<IndexError>(i >= 0 && i < shape[dim],
-                        "index {} is out of bounds for dimension {} with size {}", i, dim,
-                        shape[dim]);
+      check_index(i, dim, shape[dim]);
       to.push_back(offset + i * own[dim]);
     });
     dispatch(c.out.dtype, [&](auto zero) {

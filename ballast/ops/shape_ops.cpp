@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ballast/ops/pointwise.h"
+#include "ballast/ops/repeat.h"
 #include "ballast/ops/support.h"
 #include "ballast/ops/view.h"
 
@@ -33,6 +34,7 @@ const ReshapeOp& reshape_op() {
 class CastOp final : public Op {
  public:
   CastOp() : Op("cast") {}
+  bool elementwise() const override { return true; }
   void reference(const Call& c) const override {
     convert_elements(c.in[0].data, c.in[0].dtype, c.out.data, c.out.dtype, c.out.shape.numel());
   }
@@ -122,6 +124,7 @@ class ExpandOp final : public Op {
     return pixels_ ? Traits{.kind = Traits::Kind::kRepeat, .channels_last = Traits::kOutput}
                    : Traits{};
   }
+  bool repeats_input() const override { return true; }
   bool follows_layout(const Attributes&, int /*rank*/) const override { return false; }
   uint32_t gradient_reads() const override { return 0; }
 
@@ -139,6 +142,13 @@ const Op& expand_pixels_op() {
   static const ExpandOp op(true);
   return op;
 }
+
+const Op& ops::expander(const Shape& from, const Shape& to) {
+  const bool pixels = to.rank() >= 3 && from[0] == to[0] && from[1] == to[1] &&
+                      from.span_numel(2, from.rank()) == 1;
+  return pixels ? expand_pixels_op() : expand_op();
+}
+const Op& ops::reshape_op() { return ballast::reshape_op(); }
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
   check(shape.numel() == x.numel(), "shape '{}' is invalid for input of size {}", shape, x.numel());
@@ -199,9 +209,8 @@ Tensor expand(const Tensor& x, const Shape& shape) {
   check(broadcast(x.shape(), shape) == shape,
         "The expanded size {} cannot be made from a tensor of shape {}", shape, x.shape());
   if (shape == x.shape()) return x;
-  const bool pixels = x.dim() >= 3 && shape.rank() == x.dim() && x.shape()[0] == shape[0] &&
-                      x.shape()[1] == shape[1] && x.shape().span_numel(2, x.dim()) == 1;
-  return ops::expanded(record(pixels ? expand_pixels_op() : expand_op(), shape, x.dtype(), {x}), x);
+  const Op& op = shape.rank() == x.dim() ? ops::expander(x.shape(), shape) : expand_op();
+  return ops::expanded(record(op, shape, x.dtype(), {x}), x);
 }
 
 Tensor cast(const Tensor& x, DType dtype) {

@@ -15,6 +15,7 @@ namespace {
 class LengthOp final : public Op {
  public:
   LengthOp() : Op("length") {}
+  bool elementwise() const override { return true; }
   void reference(const Call& c) const override {
     dispatch_floating(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ballast/base/text.h"
+#include "ballast/plan/expanded.h"
 #include "ballast/plan/plan.h"
 
 namespace ballast::plan {
@@ -66,6 +67,8 @@ Options& options() {
 }
 
 void run_passes(Plan& plan, const Options& options) {
+  checked(plan);
+  if (options.normal_form) lift_expansions(plan);
   checked(plan);
   if (options.normal_form) normal_form(plan);
   checked(plan);

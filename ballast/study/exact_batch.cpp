@@ -6,6 +6,7 @@
 #include "ballast/base/buffer.h"
 #include "ballast/grad/grad.h"
 #include "ballast/graph/eval.h"
+#include "ballast/graph/pending.h"
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/shape_ops.h"
@@ -102,6 +103,7 @@ ExactBatch::ExactBatch(int stride) : stride_(stride) {
 ExactBatch::~ExactBatch() = default;
 
 void ExactBatch::add(double weight, const std::function<Tensor()>& loss) {
+  const Pending::Pause pause;
   const size_t pending = pending_state().size();
   Tensor value;
   std::vector<LayerCall> calls;
@@ -328,6 +330,7 @@ void ExactBatch::finish() {
 }
 
 double ExactBatch::run() {
+  const Pending::Pause pause;
   check<ValueError>(!parts_.empty(), "train_step: there is no part");
   const Part& first = parts_.front();
   barriers_.resize(first.calls.size());

@@ -159,6 +159,10 @@ std::vector<int> Stages::read_by(const std::vector<int>& path) const {
 void Stages::replay(const std::vector<int>& path, Values& values) const {
   for (int v : path) {
     const Node& n = *nodes_[v];
+    if (!n.op) {  // evaluated since, and nobody differentiates through it
+      values[v] = Tensor(nodes_[v]);
+      continue;
+    }
     std::vector<Tensor> in;
     for (int i : inputs_[v]) {
       const auto it = values.find(i);

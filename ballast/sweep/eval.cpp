@@ -7,160 +7,19 @@
 #include <unordered_map>
 #include <utility>
 
+#include "ballast/graph/pending.h"
 #include "ballast/plan/plan.h"
 #include "ballast/sweep/executable.h"
+#include "ballast/sweep/needed.h"
 
 namespace ballast {
 namespace {
 
 using plan::Plan;
 using sweep::Executable;
+using sweep::Needed;
 using sweep::Run;
-
-/// The part of the graph that is needed: nodes in topological order, inputs before readers. One per
-/// thread, reused: a steady step allocates nothing here.
-class Needed {
- public:
-  void collect(std::span<Node* const> roots) {
-    walk_ = next_walk();
-    nodes_.clear();
-    uses_.clear();
-    keep_.clear();
-    for (Node* root : roots)
-      if (!root->evaluated()) visit(*root);
-    for (Node* root : roots)
-      if (root->walk == walk_) keep_[root->index] = Keep::kInMemory;
-    keep_what_outlives();
-  }
-
-  const std::vector<Node*>& nodes() const { return nodes_; }
-  bool kept(size_t i) const { return keep_[i] == Keep::kInMemory; }
-  /// Whether nothing here belongs to a graph that is or was to be differentiated.
-  bool evaluation() const {
-    return std::none_of(nodes_.begin(), nodes_.end(),
-                        [](const Node* n) { return n->requires_grad && !n->grad_leaf; });
-  }
-
-  /// What the plan depends on, as numbers: the structure, no values.
-  void write_key(std::vector<uint64_t>& key) const {
-    size_t most = 1;
-    for (const Node* n : nodes_)
-      most += 2 + static_cast<size_t>(n->shape.rank() + n->inputs.size()) +
-              n->attributes.bytes().size() / 8;
-    key.resize(most);
-    uint64_t* to = key.data();
-    *to++ = plan::options().bits();
-    for (size_t i = 0; i < nodes_.size(); ++i) {
-      const Node& n = *nodes_[i];
-      const bool leaf = n.evaluated();
-      *to++ = reinterpret_cast<uintptr_t>(leaf ? nullptr : n.op);
-      *to++ = static_cast<uint64_t>(n.dtype) |
-              static_cast<uint64_t>(leaf ? n.layout : Layout()) << 8 | uint64_t{kept(i)} << 16 |
-              static_cast<uint64_t>(n.shape.rank()) << 24 |
-              static_cast<uint64_t>(leaf ? 0 : n.inputs.size()) << 32;
-      for (int64_t d : n.shape) *to++ = static_cast<uint64_t>(d);
-      if (leaf) continue;
-      for (const auto& in : n.inputs) *to++ = static_cast<uint64_t>(in->index);
-      const auto bytes = n.attributes.bytes();
-      std::memcpy(to, bytes.data(), bytes.size());
-      to += bytes.size() / 8;
-    }
-    key.resize(static_cast<size_t>(to - key.data()));
-  }
-
-  Plan make_plan() const {
-    Plan p;
-    for (size_t i = 0; i < nodes_.size(); ++i) {
-      const Node& n = *nodes_[i];
-      plan::Value v;
-      v.shape = n.shape;
-      v.dtype = n.dtype;
-      if (n.evaluated()) {
-        v.layout = n.layout;
-        p.leaves.push_back(static_cast<int>(i));
-      } else {
-        v.op = n.op;
-        v.attributes = n.attributes;
-        for (const auto& in : n.inputs) v.in.push_back(in->index);
-        v.output = kept(i);
-        if (v.output) p.outputs.push_back(static_cast<int>(i));
-      }
-      p.values.push_back(std::move(v));
-    }
-    return p;
-  }
-
- private:
-  /// Whether a value outlives the evaluation; kMadeAgain: what it is made of does.
-  enum class Keep : char { kNot, kMadeAgain, kInMemory };
-  struct Frame {
-    Node* node;
-    int next;
-  };
-
-  void visit(Node& root) {
-    if (root.walk == walk_) return;
-    std::vector<Frame>& stack = stack_;
-    stack.push_back({&root, 0});
-    root.walk = walk_;
-    while (!stack.empty()) {
-      auto& [node, next] = stack.back();
-      if (!node->evaluated() && next < node->inputs.size()) {
-        Node* in = node->inputs[next++].get();
-        if (in->walk == walk_) continue;
-        in->walk = walk_;
-        stack.push_back({in, 0});
-      } else {
-        node->index = static_cast<int32_t>(nodes_.size());
-        nodes_.push_back(node);
-        uses_.push_back(0);
-        keep_.push_back(Keep::kNot);
-        stack.pop_back();
-      }
-    }
-  }
-
-  /// Keeps values that are referenced from outside the needed part, and those a recorded derivative
-  /// reads.
-  void keep_what_outlives() {
-    for (Node* n : nodes_)
-      if (!n->evaluated())
-        for (const auto& in : n->inputs) ++uses_[in->index];
-    for (size_t i = 0; i < nodes_.size(); ++i) {
-      Node* n = nodes_[i];
-      if (n->evaluated()) continue;
-      if (n->refs() > uses_[i]) keep_[i] = Keep::kInMemory;
-      if (!n->requires_grad || n->grad_leaf || n->released) continue;
-      const uint32_t reads = n->backward_reads();
-      if (reads & Op::kReadsOutput) keep_[i] = Keep::kInMemory;
-      for (int k = 0; k < n->inputs.size(); ++k)
-        if (has_input(reads, k)) keep(*n->inputs[k]);
-    }
-  }
-
-  /// Keeps a value for a later derivative: in memory, or as what it is quickly made of again. A
-  /// normalized activation is a multiply-add away from the product it was made of.
-  void keep(const Node& n) {
-    if (n.evaluated() || keep_[n.index] != Keep::kNot) return;
-    const auto kind = n.op->traits().kind;
-    int full = 0;
-    for (const auto& in : n.inputs) full += in->shape == n.shape;
-    const bool cheap =
-        n.dtype == DType::kFloat32 &&
-        ((kind == Traits::Kind::kPointwise && full == 1) || kind == Traits::Kind::kConcatenate ||
-         (n.inputs.size() == 1 && is_half(n.inputs[0]->dtype)) || kind == Traits::Kind::kSlice ||
-         kind == Traits::Kind::kRepeat);
-    keep_[n.index] = cheap ? Keep::kMadeAgain : Keep::kInMemory;
-    if (!cheap) return;
-    for (const auto& in : n.inputs) keep(*in);
-  }
-
-  uint64_t walk_ = 0;
-  std::vector<Node*> nodes_;
-  std::vector<int32_t> uses_;
-  std::vector<Keep> keep_;
-  std::vector<Frame> stack_;
-};
+using Join = Needed::Join;
 
 uint64_t hash_of(const std::vector<uint64_t>& key) {
   // Several chains at a time: one multiplication after the other is what it takes long for.
@@ -238,17 +97,22 @@ void commit(Run& run) {
   }
 }
 
-void eval_nodes(std::span<Node* const> roots) {
+/// Makes what `collect` puts into an empty Needed; returns whether that was anything.
+template <class Collect>
+bool make(const Collect& collect) {
   thread_local std::vector<uint64_t> key;
   thread_local Needed needed;
   thread_local Run run;
   struct Clear {
-    ~Clear() { run.clear(); }
+    ~Clear() {
+      run.clear();
+      needed.let_go();
+    }
   } clear;
   {
     std::lock_guard lock(graph_mutex());
-    needed.collect(roots);
-    if (needed.nodes().empty()) return;
+    collect(needed);
+    if (needed.nodes().empty()) return false;
     needed.write_key(key);
     run.executable = plan_cache().find(key, needed);
     run.evaluation = needed.evaluation();
@@ -263,6 +127,38 @@ void eval_nodes(std::span<Node* const> roots) {
   sweep::execute(run);
   std::lock_guard lock(graph_mutex());
   commit(run);
+  return true;
+}
+
+/// Makes pending nodes. Where that fails, each by itself, and those that fail stay as they are.
+void make_pending(std::span<const Ref<Node>> nodes) {
+  try {
+    make([&](Needed& needed) { needed.collect(nodes); });
+  } catch (...) {
+    for (const Ref<Node>& n : nodes) try {
+        make([&](Needed& needed) { needed.collect({&n, 1}); });
+      } catch (...) {
+        std::lock_guard lock(graph_mutex());
+        n->failed = true;
+      }
+  }
+}
+
+/// Makes `roots`, and the pending nodes that join; returns whether there was anything to make. An
+/// error is one of the roots'.
+bool eval_nodes(std::span<Node* const> roots, Join join) {
+  std::vector<Ref<Node>> joined;
+  try {
+    return make([&](Needed& needed) {
+      needed.collect(roots, join);
+      if (!needed.joined().empty()) joined = needed.joined();
+    });
+  } catch (...) {
+    if (joined.empty()) throw;
+    make([&](Needed& needed) { needed.collect(roots, Join::kNone); });
+    make_pending(joined);
+    return true;
+  }
 }
 
 /// After a failed evaluation: the state that does not depend on what failed is computed, as it
@@ -274,11 +170,51 @@ void settle_state() {
   roots.reserve(pending.size());
   for (const PendingState& p : pending) roots.push_back(p.state->node().get());
   try {
-    eval_nodes(roots);
+    eval_nodes(roots, Join::kNone);
   } catch (...) {
     for (size_t i = pending.size(); i-- > 0;)
       if (!pending[i].state->node()->evaluated()) pending[i].state->assign(pending[i].before);
   }
+}
+
+/// Where a list of pending nodes repeats itself: the first node whose operation and shape come
+/// again, and all places where they do; index 0 stands for the first node that is looked at. Those
+/// of backward() are not, unless there are no others: a step is one repetition.
+std::vector<size_t> repetitions(std::span<const Ref<Node>> nodes) {
+  const bool all =
+      std::all_of(nodes.begin(), nodes.end(), [](const Ref<Node>& n) { return n->from_backward; });
+  std::vector<size_t> seen;
+  std::unordered_map<const Op*, int> times;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i]->from_backward && !all) continue;
+    seen.push_back(i);
+    ++times[nodes[i]->op];
+  }
+  for (size_t first = 0; first < seen.size(); ++first) {
+    const Node& a = *nodes[seen[first]];
+    if (times[a.op] == 1) continue;
+    std::vector<size_t> found;
+    for (size_t k = first; k < seen.size(); ++k) {
+      const Node& b = *nodes[seen[k]];
+      if (a.op == b.op && a.dtype == b.dtype && a.shape == b.shape) found.push_back(seen[k]);
+    }
+    if (found.size() < 2) continue;
+    if (first == 0) found[0] = 0;
+    return found;
+  }
+  return {};
+}
+
+/// What pending nodes keep alive, besides the largest value: by themselves, and of memory that
+/// nobody else holds.
+int64_t held_by(std::span<const Ref<Node>> nodes) {
+  Needed needed;
+  std::lock_guard lock(graph_mutex());
+  needed.collect(nodes);
+  const Needed::Held held = needed.held();
+  return held.bytes - held.largest +
+         Pending::kNodeWeight * std::count_if(nodes.begin(), nodes.end(),
+                                              [](const auto& n) { return !n->from_backward; });
 }
 
 }  // namespace
@@ -289,13 +225,51 @@ void eval(std::span<const Tensor> tensors) {
   for (const Tensor& t : tensors) roots.push_back(&t.node());
   auto& pending = pending_state();
   for (const PendingState& p : pending) roots.push_back(p.state->node().get());
+  Pending& nodes = Pending::here();
+  const Join join = nodes.paused()                 ? Join::kNone
+                    : nodes.heavy_with_gradients() ? Join::kAll
+                                                   : Join::kOverdue;
+  bool made;
   try {
-    eval_nodes(roots);
+    made = eval_nodes(roots, join);
   } catch (...) {
     settle_state();
     throw;
   }
   pending.clear();
+  if (!made) return;
+  nodes.count_evaluation();
+  nodes.set_held(0);
+}
+
+void relieve_pending() {
+  Pending& pending = Pending::here();
+  std::vector<Ref<Node>> nodes;
+  pending.for_each([&](Node& n) {
+    if (!n.failed) nodes.push_back(Ref<Node>(&n));
+  });
+  std::vector<size_t> begins;
+  {
+    std::lock_guard lock(graph_mutex());
+    begins = repetitions(nodes);
+  }
+  // One large value is no heap of them. Work that repeats itself is done one repetition after the
+  // other, but the last, which may not be whole yet; any other waits longer, because evaluating it
+  // may cut in two what would be faster in one piece.
+  const int64_t most = begins.empty()        ? 4 * Pending::kBound
+                       : begins.front() != 0 ? 2 * Pending::kBound
+                                             : Pending::kBound;
+  if (held_by(nodes) <= most) return pending.set_held(Pending::kBound / 2);
+  const std::span<const Ref<Node>> all(nodes);
+  size_t done = 0;
+  for (size_t i = 1; i < begins.size(); ++i) {
+    make_pending(all.subspan(done, begins[i] - done));
+    done = begins[i];
+  }
+  if (begins.empty()) make_pending(all);
+  std::erase_if(pending_state(),
+                [](const PendingState& p) { return p.state->node()->evaluated(); });
+  pending.set_held(0);
 }
 
 void eval(std::initializer_list<Tensor> tensors) {
