@@ -7,9 +7,9 @@
 #include <bit>
 #include <cstdlib>
 #include <mutex>
-#include <new>
 #include <vector>
 
+#include "ballast/base/error.h"
 #include "ballast/base/recycled.h"
 
 namespace ballast {
@@ -19,6 +19,17 @@ constexpr size_t kAlign = 64;
 // Blocks of this size and more ask for large pages: sweeps walk several of them at a time, and an
 // address translated for 4 KB at a time costs as much as the memory it is for.
 constexpr size_t kLarge = size_t{4} << 20, kLargePage = size_t{2} << 20;
+
+// More than the address space of a process: sizes up to here can be rounded up, and a few of them
+// added, without overflow.
+constexpr size_t kMost = size_t{1} << 47;
+
+[[noreturn]] void refuse(size_t bytes) {
+  fail(
+      "DefaultCPUAllocator: can't allocate memory: you tried to allocate {} bytes. Error code 12 "
+      "(Cannot allocate memory)",
+      bytes);
+}
 
 // Sizes are rounded up to an eighth of their power of two, so that batches of slightly different
 // size share blocks and at most an eighth of a block is wasted.
@@ -86,7 +97,20 @@ Pool& pool() {
 
 }  // namespace
 
+void Buffer::require_addressable(size_t bytes) {
+  if (bytes > kMost) refuse(bytes);
+}
+
+void Buffer::require(size_t bytes) {
+  require_addressable(bytes);
+  if (bytes < kLarge) return;
+  void* got = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (got == MAP_FAILED) refuse(bytes);
+  munmap(got, bytes);
+}
+
 Ref<Buffer> Buffer::allocate(size_t bytes) {
+  require_addressable(bytes);
   const size_t capacity = round_up(bytes);
   Pool& p = pool();
   Buffer* b = nullptr;
@@ -106,9 +130,13 @@ Ref<Buffer> Buffer::allocate(size_t bytes) {
   } else {
     std::byte* data = from_system(capacity);
     if (!data) {
+      release_pool();
+      data = from_system(capacity);
+    }
+    if (!data) {
       std::lock_guard lock(p.mutex);
       p.use.live -= capacity;
-      throw std::bad_alloc();
+      refuse(bytes);
     }
     b = new Buffer(data, bytes);
     b->capacity_ = capacity;

@@ -14,8 +14,14 @@ namespace ballast {
 /// them.
 class Buffer : public Counted<Buffer> {
  public:
-  /// A block of `bytes` bytes, contents unspecified. Throws std::bad_alloc.
+  /// A block of `bytes` bytes, contents unspecified. Throws PyTorch's Error, which names the bytes,
+  /// where the system has no such block.
   static Ref<Buffer> allocate(size_t bytes);
+  /// Throws as `allocate` would where the system is sure to refuse so many bytes: for work that
+  /// takes long before its result is allocated.
+  static void require(size_t bytes);
+  /// Throws likewise where no process can have so many.
+  static void require_addressable(size_t bytes);
   /// Wraps memory owned by someone else (NumPy, a memory map); `release` runs when the last
   /// reference goes.
   static Ref<Buffer> wrap(void* data, size_t bytes, std::function<void()> release);

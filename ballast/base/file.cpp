@@ -169,6 +169,17 @@ std::string read_all(int fd, const std::string& path, size_t expected, uint64_t 
   return content;
 }
 
+/// Reads `size` bytes from the beginning of a file.
+void fill(int fd, const std::string& path, std::byte* to, size_t size) {
+  for (size_t at = 0; at < size;) {
+    const ssize_t n = ::pread(fd, to + at, size - at, static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno(path, "read", errno);
+    check<FileError>(n > 0, "{}: became shorter while it was read", path);
+    at += n;
+  }
+}
+
 }  // namespace
 
 void write_atomically(const std::string& path, const std::function<void(FileSink&)>& writer) {
@@ -324,7 +335,7 @@ std::string read_file(const std::string& path, uint64_t max_bytes) {
   return read_all(file.fd.get(), path, size, max_bytes);
 }
 
-Ref<Buffer> map_file(const std::string& path, bool writable) {
+Ref<Buffer> map_file(const std::string& path, bool lazily) {
   const Opened file = open_for_reading(path);
   const size_t size = file.info.st_size;
   if (!S_ISREG(file.info.st_mode) || size == 0) {
@@ -333,10 +344,12 @@ Ref<Buffer> map_file(const std::string& path, bool writable) {
     std::copy(content.begin(), content.end(), reinterpret_cast<char*>(buffer->data()));
     return buffer;
   }
-  const int access = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  void* p = ::mmap(nullptr, size, access, MAP_PRIVATE, file.fd.get(), 0);
-  if (p == MAP_FAILED) fail_errno(path, "map", errno);
-  return Buffer::wrap(p, size, [p, size] { ::munmap(p, size); });
+  const int flags = lazily ? MAP_PRIVATE : MAP_PRIVATE | MAP_ANONYMOUS;
+  void* p = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, lazily ? file.fd.get() : -1, 0);
+  if (p == MAP_FAILED) fail_errno(path, lazily ? "map" : "read", errno);
+  Ref<Buffer> memory = Buffer::wrap(p, size, [p, size] { ::munmap(p, size); });
+  if (!lazily) fill(file.fd.get(), path, memory->data(), size);
+  return memory;
 }
 
 }  // namespace ballast

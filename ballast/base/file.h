@@ -97,10 +97,11 @@ class FolderLock {
 /// than `max_bytes`.
 std::string read_file(const std::string& path, uint64_t max_bytes);
 
-/// The content of a file as memory, mapped where the system can, so only what is looked at is read;
-/// unmapped when the last reference goes. Writing to it is a crash, or where `writable` changes
-/// this memory, never the file. Throws FileError.
-Ref<Buffer> map_file(const std::string& path, bool writable = false);
+/// The content of a file as memory, given back when the last reference goes. Writing to it changes
+/// this memory, never the file. It is read at once: what others do to the file afterwards changes
+/// nothing. `lazily`, it is mapped, and only what is looked at is read; there, a file that others
+/// shorten ends the process, by the system's SIGBUS. Throws FileError.
+Ref<Buffer> map_file(const std::string& path, bool lazily = false);
 
 /// The bytes of a string.
 inline std::span<const std::byte> bytes_of(const std::string& s) {

@@ -47,13 +47,9 @@ class Shape {
     dims_[rank_++] = d;
   }
 
-  /// Number of elements; 1 for rank 0. Throws ValueError where it would overflow.
-  int64_t numel() const {
-    int64_t n = 1;
-    for (int64_t d : *this)
-      check<ValueError>(!__builtin_mul_overflow(n, d, &n), "a tensor's element count overflows");
-    return n;
-  }
+  /// Number of elements; 1 for rank 0. Throws PyTorch's Error where int64 does not hold the product
+  /// of the sizes that are not 0: strides are made of these, too.
+  int64_t numel() const { return span_numel(0, rank_); }
 
   /// `dim` with negative values counted from the end. Throws PyTorch's IndexError outside the
   /// range.
@@ -65,11 +61,18 @@ class Shape {
     return static_cast<int>(dim < 0 ? dim + n : dim);
   }
 
-  /// Product of the sizes of dimensions [from, to).
+  /// Product of the sizes of dimensions [from, to). Throws as `numel` does.
   int64_t span_numel(int from, int to) const {
     int64_t n = 1;
-    for (int i = from; i < to; ++i) n *= dims_[i];
-    return n;
+    bool empty = false, overflows = false;
+    for (int i = from; i < to; ++i) {
+      const bool zero = dims_[i] == 0;
+      empty |= zero;
+      overflows |= __builtin_mul_overflow(n, dims_[i] + zero, &n);
+    }
+    if (overflows) [[unlikely]]
+      fail("numel: integer multiplication overflow in sizes {}", str());
+    return empty ? 0 : n;
   }
 
   bool operator==(const Shape& o) const {

@@ -20,6 +20,8 @@ namespace {
 constexpr int kMaxThreads = 256;
 
 std::atomic<int> g_threads{0};
+std::atomic<int> g_flush{0};
+thread_local int t_flush = -1;       // the mode that this thread is in; -1: not known yet
 thread_local bool t_inside = false;  // of a piece of parallel work: what it starts runs inline
 
 void pause() {
@@ -59,7 +61,10 @@ class Pool {
   void run(int threads, int64_t n, Order order, void (*body)(void*, int64_t), void* context) {
     std::unique_lock lock(mutex_, std::defer_lock);
     if (t_inside || !lock.try_lock()) {
-      for (int64_t i = 0; i < n; ++i) body(context, detail::in_order(order, 0, n, i));
+      for (int64_t i = 0; i < n; ++i) {
+        poll_interrupt();
+        body(context, detail::in_order(order, 0, n, i));
+      }
       return;
     }
     for (; workers_ < threads - 1; ++workers_) start_worker(workers_);
@@ -99,6 +104,7 @@ class Pool {
           wait_until(state_, [&](uint32_t v) { return (v & kOpen) && v / kGeneration != seen; });
       seen = s / kGeneration;
       if (!join(s, seen)) continue;
+      use_flush_denormal();
       if (index + 1 < threads_) drain(index + 1);
       const uint32_t after = state_.fetch_sub(1, std::memory_order_acq_rel) - 1;
       if (!(after & kOpen) && !(after & kRunning)) state_.notify_all();
@@ -118,8 +124,10 @@ class Pool {
       for (int t = 0; t < threads_; ++t) {
         Range& range = ranges_[(thread + t) % threads_];
         const int64_t n = range.end - range.begin;
-        for (int64_t i; (i = range.taken.fetch_add(1, std::memory_order_relaxed)) < n;)
+        for (int64_t i; (i = range.taken.fetch_add(1, std::memory_order_relaxed)) < n;) {
+          poll_interrupt();
           body_(context_, detail::in_order(order_, range.begin, range.end, i));
+        }
       }
     } catch (...) {
       std::lock_guard lock(error_mutex_);
@@ -183,6 +191,29 @@ int num_threads() {
 void set_num_threads(int n) {
   check<ValueError>(n > 0, "set_num_threads expects a positive integer, got {}", n);
   g_threads.store(std::min(n, kMaxThreads), std::memory_order_relaxed);
+}
+
+bool set_flush_denormal(bool on) {
+#if defined(__SSE2__)
+  g_flush.store(on, std::memory_order_relaxed);
+  use_flush_denormal();
+  return true;
+#else
+  return !on;
+#endif
+}
+
+bool flush_denormal() { return g_flush.load(std::memory_order_relaxed) != 0; }
+
+void use_flush_denormal() {
+#if defined(__SSE2__)
+  const int mode = g_flush.load(std::memory_order_relaxed);
+  if (t_flush == mode) return;
+  constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x40;
+  constexpr unsigned kBoth = kFlushToZero | kDenormalsAreZero;
+  _mm_setcsr(mode ? _mm_getcsr() | kBoth : _mm_getcsr() & ~kBoth);
+  t_flush = mode;
+#endif
 }
 
 void detail::parallel_run(int64_t n, Order order, void (*body)(void*, int64_t), void* context) {

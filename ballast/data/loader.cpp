@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ballast/base/bytes.h"
 #include "ballast/io/state.h"
 
 namespace ballast::data {
@@ -13,7 +14,7 @@ Tensor rows_of(const Tensor& t, std::span<const int64_t> indices) {
   Shape shape = t.shape();
   shape[0] = static_cast<int64_t>(indices.size());
   Tensor out(make_leaf(shape, t.dtype()));
-  const size_t bytes = t.shape().span_numel(1, t.dim()) * size_of(t.dtype());
+  const size_t bytes = bytes_of(t.shape().span_numel(1, t.dim()), t.dtype());
   const io::Array source = io::to_array(t);
   std::byte* to = out.node().data();
   for (int64_t i : indices) {

@@ -194,6 +194,9 @@ class Op {
   /// Whether elements are only moved or converted: the reference kernel takes every type. All other
   /// operations work on compute types only; `record` converts what is stored otherwise.
   virtual bool takes_stored_types() const { return false; }
+  /// Whether the result only shows elements of the input, some perhaps many times: it may have more
+  /// than any memory holds, as long as nobody asks for all of them.
+  virtual bool shows() const { return false; }
   static constexpr uint32_t kReadsOutput = 1u << 31;
 
  private:

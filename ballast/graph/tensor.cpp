@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ballast/base/bytes.h"
 #include "ballast/graph/pending.h"
 
 namespace ballast {
@@ -20,7 +21,7 @@ int64_t add_input(Node& node, const Tensor& t) {
   // Memory that someone else may change is read as it is now.
   if (in.external()) {
     Ref<Node> copy = make_leaf(in.shape, in.dtype);
-    std::memcpy(copy->data(), in.data(), in.numel() * size_of(in.dtype));
+    std::memcpy(copy->data(), in.data(), bytes_of(in.shape, in.dtype));
     copy->layout = in.layout;
     if (!in.requires_grad) {
       node.inputs.push_back(std::move(copy));
@@ -91,8 +92,18 @@ bool all_evaluated(const Node& node) {
                      [](const auto& in) { return in->evaluated(); });
 }
 
+// Results of so many elements are refused when they are recorded where the system will not have
+// memory for them.
+constexpr int64_t kSuspicious = int64_t{1} << 32;
+
+void check_size(const Op& op, const Shape& shape, DType dtype) {
+  if (shape.numel() >= kSuspicious && !op.shows()) [[unlikely]]
+    Buffer::require(bytes_of(shape, dtype));
+}
+
 Tensor finish(Ref<Node> node, int64_t held, const Op& op, const Shape& shape, DType dtype,
               const Attributes& attributes) {
+  check_size(op, shape, dtype);
   DType computed = dtype;
   if (has_stored_type(*node, dtype) && !op.takes_stored_types()) [[unlikely]] {
     widen_inputs(*node);
@@ -160,7 +171,7 @@ Ref<Node> make_leaf(const Shape& shape, DType dtype) {
   Ref<Node> node = make_ref<Node>();
   node->shape = shape;
   node->dtype = dtype;
-  node->buffer = Buffer::allocate(shape.numel() * size_of(dtype));
+  node->buffer = Buffer::allocate(bytes_of(shape, dtype));
   return node;
 }
 

@@ -234,7 +234,7 @@ Value extreme(OnnxExporter& e, const Node& n, const char* operation) {
 Value clamp(OnnxExporter& e, const Node& n) {
   const auto [low, high] = fields<double, 2>(n);
   const auto bound = [&](double v) {
-    return std::fabs(v) == kInfinity ? Value() : e.graph.number(v, n.dtype);
+    return std::isnan(v) || std::isinf(v) ? Value() : e.graph.number(v, n.dtype);
   };
   return e.graph.node("Clip", {e.in(n, 0), bound(low), bound(high)});
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "ballast/base/bytes.h"
 #include "ballast/base/file.h"
 #include "ballast/io/pickle.h"
 #include "ballast/io/zip.h"
@@ -72,8 +73,8 @@ class Filler {
   }
   Ref<Buffer> gathered(const PickledTensor& t, bool dense) {
     const int64_t n = t.shape.numel();
-    budget_.claim(static_cast<uint64_t>(n) * size_of(t.type->dtype));
-    Ref<Buffer> buffer = Buffer::allocate(n * size_of(t.type->dtype));
+    budget_.claim(bytes_of(n, t.type->dtype));
+    Ref<Buffer> buffer = Buffer::allocate(bytes_of(n, t.type->dtype));
     if (n == 0) return buffer;
     const std::byte* from = stored_.bytes.data() + t.offset * t.type->bytes;
     if (dense)

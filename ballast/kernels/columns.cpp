@@ -312,7 +312,10 @@ void LogSumExp(const float* x, int64_t rows, int64_t columns, double* out) {
       const V log = hn::IfThenElse(hn::Lt(sum, high), hn::Log(d, sum), sum);
       hn::Store(hn::IfThenElse(hn::Eq(sum, hn::Zero(d)), low, log), d, logs + r);
     }
-    for (int64_t r = 0; r < n; ++r) out[r0 + r] = static_cast<double>(shifts[r]) + logs[r];
+    for (int64_t r = 0; r < n; ++r) {
+      out[2 * (r0 + r)] = shifts[r];
+      out[2 * (r0 + r) + 1] = logs[r];
+    }
   });
 }
 
@@ -323,10 +326,8 @@ void ExpAffine(const float* x, int64_t rows, int64_t columns, const double* shif
   const V a = hn::Set(d, scale), b = hn::Set(d, offset);
   const auto rest = hn::FirstN(d, static_cast<size_t>(columns % lanes));
   for (int64_t r = 0; r < rows; ++r, x += columns, out += columns) {
-    // The difference is small where both are large: what rounds away of the shift counts. (Of an
-    // infinite one, that is NaN, and so is the row.)
-    const auto rounded = static_cast<float>(shift[r]);
-    const V s = hn::Set(d, rounded), t = hn::Set(d, static_cast<float>(shift[r] - rounded));
+    const V s = hn::Set(d, static_cast<float>(shift[2 * r])),
+            t = hn::Set(d, static_cast<float>(shift[2 * r + 1]));
     const auto f = [&](V v) HWY_ATTR {
       return hn::MulAdd(exponential(hn::Sub(hn::Sub(v, s), t)), a, b);
     };

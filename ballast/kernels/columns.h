@@ -26,10 +26,13 @@ void column_sums(const float* g, int64_t g_pitch, const float* x, int64_t x_pitc
                  const float* centre, int64_t rows, int64_t columns, bool cold, float* sum,
                  float* centred);
 
-/// For every row of x (rows x columns, dense): log(sum(exp(x))), stably.
+/// For every row of x (rows x columns, dense) two numbers whose sum is log(sum(exp(x))): the
+/// largest element (0 where that is infinite), and what is left, which is lost in the sum where the
+/// first is large.
 void row_log_sum_exp(const float* x, int64_t rows, int64_t columns, double* out);
 
-/// For every row of x (rows x columns, dense): out[r][c] = exp(x[r][c] - shift[r]) * scale + offset
+/// For every row of x (rows x columns, dense), out[r][c] = exp(x[r][c] - shift) * scale + offset
+/// with the row's `shift` as the two numbers that row_log_sum_exp makes.
 void exp_affine(const float* x, int64_t rows, int64_t columns, const double* shift, float scale,
                 float offset, float* out);
 

@@ -185,7 +185,7 @@ HWY_INLINE V clamp(V a, V low, V high) {
   return hn::IfThenElse(hn::Gt(a, high), high, a);
 }
 HWY_INLINE V clamp_grad(V g, V x, V low, V high) {
-  return hn::IfThenElseZero(hn::And(hn::Gt(x, low), hn::Lt(x, high)), g);
+  return hn::IfThenZeroElse(hn::Or(hn::Le(x, low), hn::Ge(x, high)), g);
 }
 
 void Run(const PointwiseCall& o) {

@@ -67,8 +67,7 @@ struct Normalizer {
     const D d;
     const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
     top = maximum(x, n);
-    // A row of infinities must come out as such, not as inf - inf.
-    if (!std::isfinite(top)) top = 0;
+    // A row with infinity, or of minus infinity only, is inf - inf: NaN throughout.
     const V shift = hn::Set(d, top);
     const int64_t whole = n / lanes * lanes;
     all = sum(whole, [&](auto load, int64_t i)

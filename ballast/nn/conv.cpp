@@ -75,6 +75,7 @@ std::vector<std::pair<int64_t, int64_t>> Conv<Rank>::amounts() const {
 
 template <int Rank>
 Tensor Conv<Rank>::forward(const Tensor& x) {
+  const DirectConv direct(!options_.winograd);
   Tensor input = x;
   std::array<int64_t, Rank> padding = options_.padding.amounts.array();
   const bool zeros = options_.padding_mode == PadMode::kConstant;
@@ -139,6 +140,7 @@ ConvTranspose<Rank>::ConvTranspose(int64_t in_channels, int64_t out_channels,
 
 template <int Rank>
 Tensor ConvTranspose<Rank>::transposed(const Tensor& x, const Sizes<Rank>& output_padding) const {
+  const DirectConv direct(!options_.winograd);
   return conv_transpose(Rank, x, weight, bias,
                         {options_.stride.vector(), options_.padding.vector(),
                          output_padding.vector(), options_.groups, options_.dilation.vector()});

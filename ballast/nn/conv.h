@@ -38,6 +38,7 @@ struct ConvOptions {
   int64_t groups = 1;
   bool bias = true;
   PadMode padding_mode = PadMode::kConstant;  // zeros
+  bool winograd = true;  // where set_winograd allows it; false: always computed directly
 };
 using Conv1dOptions = ConvOptions<1>;
 using Conv2dOptions = ConvOptions<2>;
@@ -45,8 +46,9 @@ using Conv3dOptions = ConvOptions<3>;
 
 /// Convolution along `Rank` dimensions (see `ballast::conv2d`) of (N, in_channels, ...) to (N,
 /// out_channels, ...). Parameters: weight (out, in/groups, kernel...) and bias (out), uniform
-/// within 1/sqrt(in/groups*kernel elements). Throws ValueError in PyTorch's words where channels
-/// and groups do not fit, or for kSame with a stride.
+/// within 1/sqrt(in/groups*kernel elements). One large input costs the outputs near it digits where
+/// a 3x3 convolution uses Winograd's algorithm (see `ballast::set_winograd`). Throws ValueError in
+/// PyTorch's words where channels and groups do not fit, or for kSame with a stride.
 template <int Rank>
 class Conv : public Module {
  public:
@@ -89,6 +91,7 @@ struct ConvTransposeOptions {
   int64_t groups = 1;
   bool bias = true;
   Sizes<Rank> dilation = 1;
+  bool winograd = true;  // as in ConvOptions
 };
 
 /// The derivative of a convolution as a layer (see `ballast::conv_transpose`): (N, in_channels,

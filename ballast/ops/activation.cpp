@@ -14,18 +14,19 @@ namespace {
 using ops::apply;
 using Parameters = ops::FunctionParameters;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// In the place of a bound: compares with nothing.
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 // Functions: `derivative<K>(x, p)` for K = 0 (the function itself), 1 and 2.
 
-/// min(max(x, a), b), with derivative 0 at the ends.
+/// min(max(x, a), b), with derivative 0 at the ends; a bound that is NaN is none.
 struct Clamp {
   static constexpr const char* kNames[] = {"clamp", "clamp_grad", "clamp_grad2"};
   static constexpr Pointwise kCodes[] = {Pointwise::kClamp, Pointwise::kClampGrad,
                                          Pointwise::kNone};
   template <int K>
   static double derivative(double x, Parameters p) {
-    if (K > 0) return K == 1 && x > p.a && x < p.b ? 1 : 0;
+    if (K > 0) return K == 2 || x <= p.a || x >= p.b ? 0 : 1;
     const double y = x < p.a ? p.a : x;
     return y > p.b ? p.b : y;
   }
@@ -172,8 +173,11 @@ Tensor pow(const Tensor& x, Scalar exponent) {
 
 Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max) {
   check(min || max, "torch.clamp: At least one of 'min' or 'max' must not be None");
-  if (is_floating(x.dtype()))
-    return apply<Clamp>(x, {min ? min->value() : -kInfinity, max ? max->value() : kInfinity});
+  if (is_floating(x.dtype())) {
+    const double low = min ? min->value() : kNone, high = max ? max->value() : kNone;
+    if ((min && std::isnan(low)) || (max && std::isnan(high))) return x * 0.0 + kNone;
+    return apply<Clamp>(x, {low, high});
+  }
   Tensor y = x;
   if (min) y = maximum(y, min->beside(y));
   if (max) y = minimum(y, max->beside(y));

@@ -1,8 +1,10 @@
 #include "ballast/ops/batch_norm.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include "ballast/base/bytes.h"
 #include "ballast/base/threads.h"
 #include "ballast/ops/math.h"
 #include "ballast/ops/pointwise.h"
@@ -53,22 +55,28 @@ Tensor elementary_affine(const Tensor& x, const Tensor& k) {
 Tensor channel_scale(const Tensor& x, const Tensor& coefficients);
 Tensor channel_sums(const Tensor& g, const Tensor& x, const Tensor& coefficients);
 
-/// (dm; n) -> coefficients with which channel_affine(x, .) is the gradient of channel_moments.
+/// (moments, their gradient; n) -> coefficients with which channel_affine(x, .) is the gradient of
+/// channel_moments. What the mean loses when it is rounded to x's type is made up for.
 class MomentsGradOp final : public Op {
  public:
   MomentsGradOp() : Op("moments_grad") {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
-      using T = decltype(zero);
-      const int64_t channels = c.out.shape[1];
-      const double n = c.attributes.as<CountAttributes>().n;
-      const T *moments = c.input<T>(0), *g = c.input<T>(1);
-      T* out = c.output<T>();
-      for (int64_t i = 0; i < channels; ++i) {
-        out[i] = moments[i];
-        out[channels + i] = static_cast<T>(2 * g[channels + i] / n);
-        out[2 * channels + i] = static_cast<T>(g[i] / n);
-      }
+    dispatch_floating(c.in[0].dtype, name(), [&](auto wide) {
+      dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+        using W = decltype(wide);
+        using T = decltype(zero);
+        const int64_t channels = c.out.shape[1];
+        const double n = c.attributes.as<CountAttributes>().n;
+        const W *moments = c.input<W>(0), *g = c.input<W>(1);
+        T* out = c.output<T>();
+        for (int64_t i = 0; i < channels; ++i) {
+          const double scale = 2 * g[channels + i] / n;
+          out[i] = static_cast<T>(moments[i]);
+          out[channels + i] = static_cast<T>(scale);
+          const double lost = static_cast<double>(out[i]) - moments[i];
+          out[2 * channels + i] = static_cast<T>(g[i] / n + (lost == 0 ? 0 : lost * scale));
+        }
+      });
     });
   }
 };
@@ -105,11 +113,15 @@ class MomentsOp final : public Op {
   // d/dx of sum_c(gm*mean + gv*var) = gm/n + 2*gv*(x - mean)/n
   Gradients gradient(const Backward& b) const override {
     static const MomentsGradOp op;
-    const Tensor x = b.input(0), m = cast(b.output(), x.dtype()), g = cast(b.grad(), x.dtype());
+    const Tensor x = b.input(0), m = b.output(), &g = b.grad();
     const double n = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));
-    if (grad_enabled())
-      return {elementary_affine(
-          x, cat({slice(m, 0, 0, 1), slice(g, 0, 1, 2) * (2 / n), slice(g, 0, 0, 1) * (1 / n)}))};
+    if (grad_enabled()) {
+      const Tensor exact = slice(m, 0, 0, 1), mean = cast(exact, x.dtype());
+      const Tensor scale = slice(g, 0, 1, 2) * (2 / n);
+      Tensor shift = slice(g, 0, 0, 1) * (1 / n);
+      if (m.dtype() != x.dtype()) shift = shift + (cast(mean, m.dtype()) - exact) * scale;
+      return {elementary_affine(x, cat({mean, cast(scale, x.dtype()), cast(shift, x.dtype())}))};
+    }
     const Tensor k = record(op, Shape{3, x.size(1)}, x.dtype(), {m, g}, CountAttributes{n});
     return {channel_affine(x, k)};
   }
@@ -117,8 +129,33 @@ class MomentsOp final : public Op {
   uint32_t gradient_reads() const override { return 1 | kReadsOutput; }
 
  private:
+  /// Neighbouring channels of rows, so many at a time.
+  template <class T, class Out>
+  static void compute_rows(const T* x, const Channels& s, Out* out) {
+    constexpr int64_t kTogether = 16;
+    const auto count = static_cast<double>(s.count);
+    const int64_t pieces = s.channels / kTogether + (s.channels % kTogether != 0);
+    parallel_for(pieces, 2 * count * static_cast<double>(s.channels), [&](int64_t piece) {
+      const int64_t c = piece * kTogether, n = std::min(kTogether, s.channels - c);
+      double mean[kTogether] = {}, squares[kTogether] = {};
+      for (int64_t r = 0; r < s.outer; ++r)
+        for (int64_t k = 0; k < n; ++k) mean[k] += x[r * s.channels + c + k];
+      for (double& m : mean) m = s.count ? m / count : 0;
+      for (int64_t r = 0; r < s.outer; ++r)
+        for (int64_t k = 0; k < n; ++k) {
+          const double away = x[r * s.channels + c + k] - mean[k];
+          squares[k] += away * away;
+        }
+      for (int64_t k = 0; k < n; ++k) {
+        out[c + k] = static_cast<Out>(mean[k]);
+        out[s.channels + c + k] = static_cast<Out>(s.count ? squares[k] / count : 0);
+      }
+    });
+  }
+
   template <class T, class Out>
   static void compute(const T* x, const Channels& s, Out* out) {
+    if (s.inner == 1) return compute_rows(x, s, out);
     const auto count = static_cast<double>(s.count);
     parallel_for(s.channels, 2 * count * static_cast<double>(s.channels), [&](int64_t c) {
       const double sum = channel_sum(s, x, c, [](T v) { return static_cast<double>(v); });
@@ -213,7 +250,7 @@ class NormBiasGradOp final : public Op {
  public:
   NormBiasGradOp() : Op("norm_bias_grad") {}
   void reference(const Call& c) const override {
-    const size_t row = c.out.shape.numel() * size_of(c.out.dtype);
+    const size_t row = bytes_of(c.out.shape, c.out.dtype);
     std::memcpy(c.out.data, static_cast<const std::byte*>(c.in[0].data) + 2 * row, row);
   }
 };
@@ -463,6 +500,8 @@ Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& we
                   const Tensor& bias, bool training, double momentum, double eps) {
   check_batch_norm(x, state, weight, bias);
   check(training || state, "running_mean must be defined in evaluation mode");
+  check<ValueError>(!training || eps > 0,
+                    "batch_norm eps must be positive during training, but got {}", eps);
   const Tensor image = ops::widened(x);
   const Tensor moments =
       training ? batch_moments(image, state, momentum) : state_moments(*state, image.dtype());

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "ballast/base/bytes.h"
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/shape_ops.h"
@@ -37,7 +38,7 @@ class PackMomentsOp final : public Op {
  public:
   PackMomentsOp() : Op("pack_moments") {}
   void reference(const Call& c) const override {
-    const size_t row = c.in[0].shape.numel() * size_of(c.out.dtype);
+    const size_t row = bytes_of(c.in[0].shape, c.out.dtype);
     std::memcpy(c.out.data, c.in[0].data, row);
     std::memcpy(static_cast<std::byte*>(c.out.data) + row, c.in[1].data, row);
   }

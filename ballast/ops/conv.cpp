@@ -1,6 +1,7 @@
 #include "ballast/ops/conv.h"
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "ballast/ops/reduce.h"
@@ -9,6 +10,9 @@
 
 namespace ballast {
 namespace {
+
+std::atomic<bool> g_winograd{true};
+thread_local int t_direct = 0;  // scopes that ask this thread for direct convolutions
 
 /// Rounded down, also below zero; b > 0.
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
@@ -154,6 +158,8 @@ class Conv2dWeightGradOp final : public Op {
 
 void check_options(const Conv2dOptions& o) {
   for (int d : {0, 1}) {
+    for (int64_t option : {o.stride[d], o.padding[d], o.dilation[d]})
+      ops::check_window_option("conv2d", option);
     check(o.stride[d] > 0, "non-positive stride is not supported");
     check(o.padding[d] >= 0, "negative padding is not supported");
     check(o.dilation[d] > 0, "dilation should be greater than zero, but got [{}, {}]",
@@ -196,8 +202,8 @@ Shape output_shape(const Shape& x, const Shape& w, const Conv2dOptions& o) {
   int64_t padded[2], kernel[2];
   for (int d : {0, 1}) {
     check(w[2 + d] > 0, "conv2d: the kernel must not be empty, got a weight of shape {}", w);
-    padded[d] = x[2 + d] + 2 * o.padding[d];
-    kernel[d] = o.dilation[d] * (w[2 + d] - 1) + 1;
+    padded[d] = (Checked(x[2 + d]) + 2 * o.padding[d]).value();
+    kernel[d] = (Checked(o.dilation[d]) * (w[2 + d] - 1) + 1).value();
   }
   check(kernel[0] <= padded[0] && kernel[1] <= padded[1],
         "Calculated padded input size per channel: ({} x {}). Kernel size: ({} x {}). Kernel size "
@@ -208,6 +214,12 @@ Shape output_shape(const Shape& x, const Shape& w, const Conv2dOptions& o) {
 }
 
 }  // namespace
+
+void set_winograd(bool on) { g_winograd.store(on, std::memory_order_relaxed); }
+bool winograd() { return g_winograd.load(std::memory_order_relaxed); }
+DirectConv::DirectConv(bool on) : on_(on) { t_direct += on_; }
+DirectConv::~DirectConv() { t_direct -= on_; }
+int64_t direct_conv() { return t_direct > 0 || !winograd(); }
 
 const Op& conv2d_op() {
   static const Conv2dOp op;
@@ -242,7 +254,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
   const Conv2dAttributes at{{options.stride[0], options.stride[1]},
                             {options.padding[0], options.padding[1]},
                             {options.dilation[0], options.dilation[1]},
-                            options.groups};
+                            options.groups,
+                            direct_conv()};
   if (!bias.defined()) return record(conv2d_op(), out, x.dtype(), {x, weight}, at);
   return record(conv2d_op(), out, x.dtype(), {x, weight, bias}, at);
 }

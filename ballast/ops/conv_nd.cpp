@@ -22,17 +22,23 @@ Sizes sizes(const std::vector<int64_t>& given, int rank, int64_t missing, const 
         "dimensions, but got {} = {} values",
         what, rank, what, given.size());
   Sizes out{missing, missing, missing};
-  for (int d = 0; d < rank; ++d) out[3 - rank + d] = given.size() == 1 ? given[0] : given[d];
+  for (int d = 0; d < rank; ++d) {
+    out[3 - rank + d] = given.size() == 1 ? given[0] : given[d];
+    ops::check_window_option(what, out[3 - rank + d]);
+  }
   return out;
 }
 
 /// Positions that windows of `kernel` elements see: window o's element k is at
 /// o*stride + k*dilation; the element's number varies slowest.
 Tensor window_positions(int64_t kernel, int64_t windows, int64_t stride, int64_t dilation) {
-  std::vector<int64_t> at;
-  for (int64_t k = 0; k < kernel; ++k)
-    for (int64_t o = 0; o < windows; ++o) at.push_back(o * stride + k * dilation);
-  return Tensor::from(at, Shape{kernel * windows});
+  Tensor positions(make_leaf(Shape{(Checked(kernel) * windows).value()}, DType::kInt64));
+  auto* at = reinterpret_cast<int64_t*>(positions.node().data());
+  for (int64_t k = 0; k < kernel; ++k) {
+    poll_interrupt();
+    for (int64_t o = 0; o < windows; ++o) *at++ = o * stride + k * dilation;
+  }
+  return positions;
 }
 
 int64_t window_count(int64_t n, int64_t kernel, int64_t stride, int64_t dilation) {
@@ -83,7 +89,8 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias,
   check(dilation[0] > 0, "dilation should be greater than zero");
   check(options.groups > 0, "non-positive groups is not supported");
   const int64_t n = x.size(0), c = x.size(1), kernel = weight.size(2);
-  const int64_t depth = x.size(2) + 2 * padding[0], span = dilation[0] * (kernel - 1) + 1;
+  const int64_t depth = (Checked(x.size(2)) + 2 * padding[0]).value();
+  const int64_t span = (Checked(dilation[0]) * (kernel - 1) + 1).value();
   check(c == weight.size(1) * options.groups,
         "Given groups={}, weight of size {}, expected input{} to have {} channels, but got {} "
         "channels instead",
@@ -118,8 +125,9 @@ struct Transposed {
   int64_t groups;
 
   int64_t out(int d, int64_t n, int64_t kernel) const {
-    return (n - 1) * stride[d] - 2 * padding[d] + dilation[d] * (kernel - 1) + output_padding[d] +
-           1;
+    return ((Checked(n) - 1) * stride[d] - 2 * padding[d] + Checked(dilation[d]) * (kernel - 1) +
+            output_padding[d] + 1)
+        .value();
   }
 };
 
@@ -139,7 +147,8 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Transposed&
                 Conv2dAttributes{{o.stride[1], o.stride[2]},
                                  {o.padding[1], o.padding[2]},
                                  {o.dilation[1], o.dilation[2]},
-                                 o.groups});
+                                 o.groups,
+                                 direct_conv()});
 }
 
 /// x (N, C, D, H, W), weight (C, O/groups, kD, kH, kW): every slice of x makes kD slices, as

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "ballast/base/bytes.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
 
@@ -56,7 +57,7 @@ Tensor empty(const Shape& shape, DType dtype) { return Tensor(make_leaf(shape, d
 
 Tensor zeros(const Shape& shape, DType dtype) {
   const Tensor x = empty(shape, dtype);
-  if (x.numel() > 0) std::memset(x.node().data(), 0, x.numel() * size_of(dtype));
+  if (x.numel() > 0) std::memset(x.node().data(), 0, bytes_of(shape, dtype));
   return x;
 }
 
@@ -93,8 +94,10 @@ Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype)
   check(by > 0 ? to >= from : to <= from,
         "upper bound and lower bound inconsistent with step sign");
   const bool whole = start.integral() && end.integral() && step.integral();
-  const Tensor x = empty({static_cast<int64_t>(std::ceil((to - from) / by))},
-                         dtype.value_or(whole ? DType::kInt64 : DType::kFloat32));
+  const double size = std::ceil((to - from) / by);
+  check(size < 0x1p63, "invalid size, possible overflow?");
+  const Tensor x =
+      empty({static_cast<int64_t>(size)}, dtype.value_or(whole ? DType::kInt64 : DType::kFloat32));
   dispatch_stored(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     double i = 0;

@@ -2,6 +2,7 @@
 // public interface.
 #pragma once
 
+#include "ballast/base/interrupt.h"
 #include "ballast/graph/tensor.h"
 
 namespace ballast::ops {
@@ -25,10 +26,12 @@ class FunctionOp final : public Op {
       const FunctionParameters p = c.attributes.as<FunctionParameters>();
       const T *g = c.input<T>(0), *x = c.input<T>(K > 0 ? 1 : 0);
       T* out = c.output<T>();
-      for (int64_t i = 0, n = c.out.shape.numel(); i < n; ++i) {
-        const double y = F::template derivative<K>(static_cast<double>(x[i]), p);
-        out[i] = static_cast<T>(K > 0 ? y * g[i] : y);
-      }
+      in_slices(c.out.shape.numel(), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const double y = F::template derivative<K>(static_cast<double>(x[i]), p);
+          out[i] = static_cast<T>(K > 0 ? y * g[i] : y);
+        }
+      });
     });
   }
 

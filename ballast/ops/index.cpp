@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ballast/base/bytes.h"
 #include "ballast/ops/compare.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/rearrange.h"
@@ -76,7 +77,7 @@ class IndexSelectOp final : public Op {
     const Around from(c.in[0].shape, c.attributes.as<DimAttributes>().dim);
     const int64_t* index = c.input<int64_t>(1);
     const int64_t count = c.in[1].shape.numel();
-    const size_t row = from.inner * size_of(c.out.dtype);
+    const size_t row = bytes_of(from.inner, c.out.dtype);
     auto* out = static_cast<std::byte*>(c.out.data);
     auto* in = static_cast<const std::byte*>(c.in[0].data);
     for (int64_t k = 0; k < count; ++k) check_index(index[k], from.n);

@@ -29,15 +29,15 @@ void check_labels(const Known& labels, int64_t classes, int64_t ignore_index) {
 }
 
 /// logits (N, C, ...) seen as rows x classes x inner, with the target and the softmax's normalizer
-/// log(sum(exp(x))) of each position.
+/// (softmax_normalizer_op) of each position.
 template <class T>
 struct Positions {
-  Positions(const Operand& logits, const Operand& target, const Operand& log_sums,
+  Positions(const Operand& logits, const Operand& target, const Operand& normalizers,
             const CrossEntropyAttributes& a)
       : options(a),
         x(logits.as<const T>()),
         y(target.as<const int64_t>()),
-        log_normalizer(log_sums.as<const double>()),
+        normalizer(normalizers.as<const double>()),
         classes(logits.shape[1]),
         inner(logits.shape.span_numel(2, logits.shape.rank())),
         count(logits.shape[0] * inner) {
@@ -50,6 +50,12 @@ struct Positions {
   /// Offset of class 0 of position p; classes are `inner` apart.
   int64_t base(int64_t p) const { return p / inner * classes * inner + p % inner; }
 
+  /// The logarithm of the softmax at offset o, of position p.
+  double log_softmax(int64_t p, int64_t o) const {
+    const double* z = normalizer + p / inner * 2 * inner + p % inner;
+    return x[o] - z[0] - z[inner];
+  }
+
   /// What a position's loss is divided by.
   double divisor() const {
     return static_cast<Reduction>(options.reduction) == Reduction::kMean
@@ -60,7 +66,7 @@ struct Positions {
   const CrossEntropyAttributes& options;
   const T* x;
   const int64_t* y;
-  const double* log_normalizer;
+  const double* normalizer;
   int64_t classes, inner, count, counted = 0;
 };
 
@@ -76,13 +82,13 @@ class CrossEntropyGradOp final : public Op {
       const double smooth = at.options.label_smoothing, k = static_cast<double>(at.classes);
       T* out = c.output<T>();
       for (int64_t p = 0; p < at.count; ++p) {
-        const double lz = at.log_normalizer[p];
         const double scale =
             at.y[p] == at.options.ignore_index ? 0 : (each ? g[p] : g[0]) / at.divisor();
         for (int64_t i = 0; i < at.classes; ++i) {
           const int64_t o = at.base(p) + i * at.inner;
           const double goal = (i == at.y[p] ? 1 - smooth : 0) + smooth / k;
-          out[o] = scale == 0 ? T{0} : static_cast<T>((std::exp(at.x[o] - lz) - goal) * scale);
+          out[o] =
+              scale == 0 ? T{0} : static_cast<T>((std::exp(at.log_softmax(p, o)) - goal) * scale);
         }
       }
     });
@@ -106,12 +112,11 @@ class CrossEntropyOp final : public Op {
       for (int64_t p = 0; p < at.count; ++p) {
         double loss = 0;
         if (at.y[p] != at.options.ignore_index) {
-          const double lz = at.log_normalizer[p];
-          loss = (1 - smooth) * (lz - at.x[at.base(p) + at.y[p] * at.inner]);
+          loss = (smooth - 1) * at.log_softmax(p, at.base(p) + at.y[p] * at.inner);
           if (smooth > 0)
             for (int64_t i = 0; i < at.classes; ++i)
-              loss +=
-                  smooth / static_cast<double>(at.classes) * (lz - at.x[at.base(p) + i * at.inner]);
+              loss -= smooth / static_cast<double>(at.classes) *
+                      at.log_softmax(p, at.base(p) + i * at.inner);
         }
         if (each) c.output<T>()[p] = static_cast<T>(loss);
         total += loss;
@@ -263,17 +268,16 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
   if (options.weight.defined()) return index_loss(log_softmax(logits, 1), target, options);
   const CrossEntropyAttributes a{static_cast<int64_t>(options.reduction), options.ignore_index,
                                  options.label_smoothing};
-  // Read by the loss and by its gradient, whose formula already accounts for it. Of large logits,
-  // all that counts are the digits in which it differs from them.
-  const Tensor log_sums = [&] {
+  // Read by the loss and by its gradient, whose formula already accounts for it.
+  const Tensor normalizers = [&] {
     NoGrad scope;
-    Shape kept = logits.shape();
-    kept[1] = 1;
-    return record(logsumexp_op(), kept, DType::kFloat64, {logits}, SoftmaxAttributes{1});
+    Shape pairs = logits.shape();
+    pairs[1] = 2;
+    return record(softmax_normalizer_op(), pairs, DType::kFloat64, {logits}, SoftmaxAttributes{1});
   }();
   return record(cross_entropy_op(),
                 options.reduction == Reduction::kNone ? target.shape() : Shape{}, logits.dtype(),
-                {logits, target, log_sums}, a);
+                {logits, target, normalizers}, a);
 }
 
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target,

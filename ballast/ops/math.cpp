@@ -125,8 +125,10 @@ class BinaryOp final : public Op {
     dispatch(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
       const T *a = c.input<T>(0), *b = c.input<T>(1);
-      for (int64_t i = 0, n = c.out.shape.numel(); i < n; ++i)
-        c.output<T>()[i] = static_cast<T>(F::apply(a[i], b[i]));
+      T* out = c.output<T>();
+      in_slices(c.out.shape.numel(), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(F::apply(a[i], b[i]));
+      });
     });
   }
   Gradients gradient(const Backward& b) const override { return F::gradient(b); }
@@ -146,11 +148,16 @@ struct FloorDivide {
   template <class T>
   static T apply(T a, T b) {
     if constexpr (std::is_floating_point_v<T>) {
-      return std::floor(a / b);
+      // From the exact rest, as Python: 1 / 0.1 is rounded up to 10.
+      if (b == 0) return a / b;
+      const T rest = std::fmod(a, b);
+      T quotient = (a - rest) / b;
+      if (rest != 0 && (rest < 0) != (b < 0)) quotient -= 1;
+      if (quotient == 0) return std::copysign(T{0}, a / b);
+      const T down = std::floor(quotient);
+      return quotient - down > T(0.5) ? down + 1 : down;
     } else {
-      check(b != 0, "ZeroDivisionError");
-      const int64_t x = a, y = b;
-      return static_cast<T>(x / y - (x % y != 0 && (x < 0) != (y < 0)));
+      return Division<int64_t>(a, b).floor();
     }
   }
   static Gradients gradient(const Backward& b) { return no_gradient(b); }
@@ -166,16 +173,28 @@ struct Modulo {
       const T r = std::fmod(a, b);
       return !Truncated && r != 0 && (r < 0) != (b < 0) ? r + b : r;
     } else {
-      check(b != 0, "ZeroDivisionError");
-      const int64_t y = b, r = static_cast<int64_t>(a) % y;
-      return static_cast<T>(!Truncated && r != 0 && (r < 0) != (y < 0) ? r + y : r);
+      const Division<int64_t> d(a, b);
+      return static_cast<T>(Truncated ? d.rest : d.modulo());
     }
   }
   static Gradients gradient(const Backward& b) {
     const Tensor x = b.input(0), y = b.input(1);
     Gradients g{b.grad(), Tensor()};
-    if (b.needs(1)) g[1] = neg(b.grad() * (Truncated ? trunc(x / y) : floor(x / y)));
+    if (b.needs(1)) g[1] = neg(b.grad() * (Truncated ? trunc(x / y) : floor_divide(x, y)));
     return g;
+  }
+};
+
+/// sqrt(a^2 + b^2), where no square overflows.
+struct Hypot {
+  static constexpr const char* kName = "hypot";
+  template <class T>
+  static T apply(T a, T b) {
+    return static_cast<T>(std::hypot(static_cast<double>(a), static_cast<double>(b)));
+  }
+  static Gradients gradient(const Backward& b) {
+    const Tensor y = b.output();
+    return {b.grad() * (b.input(0) / y), b.grad() * (b.input(1) / y)};
   }
 };
 
@@ -202,8 +221,8 @@ struct Power {
       const int64_t exponent = b;
       if (exponent < 0)
         return static_cast<T>(base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0);
-      for (int64_t n = exponent; n > 0; n >>= 1, base *= base)
-        if (n & 1) result *= base;
+      for (int64_t n = exponent; n > 0; n >>= 1, base = wrapping_mul(base, base))
+        if (n & 1) result = wrapping_mul(result, base);
       return static_cast<T>(result);
     }
   }
@@ -243,6 +262,28 @@ struct Xor {
   static constexpr const char* kName = "bitwise_xor";
   static int64_t bits(int64_t a, int64_t b) { return a ^ b; }
 };
+
+template <bool Left>
+struct Shift {
+  static constexpr const char* kName = Left ? "lshift" : "rshift";
+  template <class T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_floating_point_v<T> || std::is_same_v<T, bool>)
+      return a;  // refused by shift()
+    else
+      return Left ? shifted_left(a, b) : shifted_right(a, b);
+  }
+  static Gradients gradient(const Backward& b) { return no_gradient(b); }
+};
+
+template <bool Left>
+Tensor shift(const Tensor& a, const Tensor& b) {
+  const DType t = ops::result_type(a, b);
+  check<NotImplementedError>(!is_floating(t) && t != DType::kBool,
+                             "\"{}_cpu\" not implemented for '{}'", Shift<Left>::kName,
+                             ops::scalar_type_name(t));
+  return BinaryOp<Shift<Left>>::call(a, b, t);
+}
 
 template <class F>
 Tensor bits(const Tensor& a, const Tensor& b) {
@@ -302,6 +343,9 @@ Tensor fmod(const Tensor& a, const Tensor& b) {
 Tensor atan2(const Tensor& a, const Tensor& b) {
   return BinaryOp<Atan2>::call(a, b, floating_result(a, b));
 }
+Tensor hypot(const Tensor& a, const Tensor& b) {
+  return BinaryOp<Hypot>::call(a, b, floating_result(a, b));
+}
 Tensor pow(const Tensor& a, const Tensor& b) {
   return BinaryOp<Power>::call(a, b, ops::result_type(a, b));
 }
@@ -333,6 +377,8 @@ Tensor nan_to_num(const Tensor& x, double nan, double positive, double negative)
 Tensor bitwise_and(const Tensor& a, const Tensor& b) { return bits<And>(a, b); }
 Tensor bitwise_or(const Tensor& a, const Tensor& b) { return bits<Or>(a, b); }
 Tensor bitwise_xor(const Tensor& a, const Tensor& b) { return bits<Xor>(a, b); }
+Tensor bitwise_left_shift(const Tensor& a, const Tensor& b) { return shift<true>(a, b); }
+Tensor bitwise_right_shift(const Tensor& a, const Tensor& b) { return shift<false>(a, b); }
 Tensor bitwise_not(const Tensor& x) {
   if (x.dtype() == DType::kBool) return logical_not(x);
   return bitwise_xor(x, cast(Scalar(x.dtype() == DType::kUint8 ? 255 : -1).beside(x), x.dtype()));

@@ -48,6 +48,8 @@ Tensor floor_divide(const Tensor& a, const Tensor& b);
 /// a - b*floor(a/b), with b's sign; and a - b*trunc(a/b), with a's.
 Tensor remainder(const Tensor& a, const Tensor& b);
 Tensor fmod(const Tensor& a, const Tensor& b);
+/// sqrt(a^2 + b^2) without overflow.
+Tensor hypot(const Tensor& a, const Tensor& b);
 /// The angle of the point (b, a).
 Tensor atan2(const Tensor& a, const Tensor& b);
 /// a to the power b, element by element.
@@ -64,6 +66,10 @@ Tensor bitwise_and(const Tensor& a, const Tensor& b);
 Tensor bitwise_or(const Tensor& a, const Tensor& b);
 Tensor bitwise_xor(const Tensor& a, const Tensor& b);
 Tensor bitwise_not(const Tensor& x);
+/// Whole numbers shifted by b bits; beyond their width, and for negative b, nothing of them is
+/// left: 0, or -1 where a negative number is shifted right.
+Tensor bitwise_left_shift(const Tensor& a, const Tensor& b);
+Tensor bitwise_right_shift(const Tensor& a, const Tensor& b);
 
 /// The product over all elements, or over dimension `dim`; bool and integer tensors give int64.
 Tensor prod(const Tensor& x);

@@ -122,7 +122,7 @@ Tensor instance_norm(const Tensor& x, const BatchNormState* state, const Tensor&
   const int64_t n = x.size(0), channels = x.size(1);
   check_channels("weight", weight, x);
   check_channels("bias", bias, x);
-  check<ValueError>(x.numel() != n * channels,
+  check<ValueError>(x.numel() != n * channels || n == 0 || channels == 0,
                     "Expected more than 1 spatial element when training, got input size {}",
                     x.shape());
   const Tensor flat = reshape(x, Shape{1, n * channels, x.shape().span_numel(2, x.dim())});

@@ -1,5 +1,7 @@
 #include "ballast/ops/pad.h"
 
+#include "ballast/base/integer.h"
+#include "ballast/base/interrupt.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/index.h"
 #include "ballast/ops/rearrange.h"
@@ -10,11 +12,13 @@ namespace {
 
 Tensor pad_constant(Tensor x, int dim, int64_t before, int64_t after, double value) {
   const int64_t n = x.size(dim);
-  check(n + before + after >= 0,
+  const Checked padded = Checked(n) + before + after;
+  check(padded.value() >= 0,
         "The input size {}, plus negative padding {} and {} resulted in a negative output size, "
         "which is invalid. Check dimension {} of your input.",
         n, before, after, dim);
-  const int64_t from = before < 0 ? -before : 0, to = after < 0 ? n + after : n;
+  const int64_t from = before < 0 ? (Checked(0) - before).value() : 0,
+                to = after < 0 ? n + after : n;
   if (from > 0 || to < n) x = slice(x, dim, from, to);
   const auto filled = [&](int64_t size) {
     Shape shape = x.shape();
@@ -48,12 +52,16 @@ Tensor pad_from_inside(const Tensor& x, int dim, int64_t before, int64_t after, 
           before, after, dim, x.shape());
   if (mode == PadMode::kCircular)
     check(before <= n && after <= n, "Padding value causes wrapping around more than once.");
-  check(n + before + after > 0,
+  const Checked padded = Checked(n) + before + after;
+  check(padded.value() > 0,
         "input (dimension {} of {}) is too small for padding ({}, {}): the output would be empty",
         dim, x.shape(), before, after);
-  std::vector<int64_t> from;
-  for (int64_t i = -before; i < n + after; ++i) from.push_back(source(i, n, mode));
-  return index_select(x, dim, Tensor::from(from, Shape{n + before + after}));
+  Tensor from = empty(Shape{padded.value()}, DType::kInt64);
+  auto* to = reinterpret_cast<int64_t*>(from.node().data());
+  in_slices(padded.value(), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) *to++ = source(i - before, n, mode);
+  });
+  return index_select(x, dim, from);
 }
 
 }  // namespace

@@ -23,20 +23,14 @@ class PointwiseOp final : public Op {
       T* out = call.output<T>();
       const T* a = call.input<T>(0);
       if constexpr (Inputs == 1) {
-        for (int64_t i = 0, n = call.out.shape.numel(); i < n; ++i) out[i] = F::apply(a[i]);
+        in_slices(call.out.shape.numel(), [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) out[i] = F::apply(a[i]);
+        });
       } else {
         const T* b = call.input<T>(1);
-        const Shape& shape = call.out.shape;
-        std::vector<int64_t> b_at;
-        b_at.reserve(shape.numel());
-        ops::for_each_offset(shape, ops::broadcast_strides(call.in[1].shape, shape),
-                             [&](int64_t offset) { b_at.push_back(offset); });
-        size_t i = 0;
-        ops::for_each_offset(shape, ops::broadcast_strides(call.in[0].shape, shape),
-                             [&](int64_t offset) {
-                               out[i] = F::apply(a[offset], b[b_at[i]]);
-                               ++i;
-                             });
+        in_slices(call.out.shape.numel(), [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) out[i] = F::apply(a[i], b[i]);
+        });
       }
     });
   }
@@ -73,7 +67,7 @@ struct Add {
   static constexpr uint32_t kReads = kNothing;
   template <class T>
   static T apply(T a, T b) {
-    return static_cast<T>(a + b);
+    return wrapping_add(a, b);
   }
   static Gradients gradient(const Backward& b) { return {b.grad(), b.grad()}; }
 };
@@ -84,7 +78,7 @@ struct Sub {
   static constexpr uint32_t kReads = kNothing;
   template <class T>
   static T apply(T a, T b) {
-    return static_cast<T>(a - b);
+    return wrapping_sub(a, b);
   }
   static Gradients gradient(const Backward& b) { return {b.grad(), neg(b.grad())}; }
 };
@@ -95,7 +89,7 @@ struct Mul {
   static constexpr uint32_t kReads = kAB;
   template <class T>
   static T apply(T a, T b) {
-    return static_cast<T>(a * b);
+    return wrapping_mul(a, b);
   }
   static uint32_t reads(uint32_t needed) { return (needed & 1) << 1 | needed >> 1; }
   static Gradients gradient(const Backward& b) {
@@ -149,6 +143,7 @@ struct Neg {
   static constexpr uint32_t kReads = kNothing;
   template <class T>
   static T apply(T a) {
+    if constexpr (std::is_integral_v<T>) return wrapping_sub(T{0}, a);
     return static_cast<T>(-a);
   }
   static Gradients gradient(const Backward& b) { return {neg(b.grad())}; }
@@ -190,7 +185,7 @@ struct Abs {
   static constexpr uint32_t kReads = kA;
   template <class T>
   static T apply(T a) {
-    return std::is_same_v<T, bool> || !(a < T{0}) ? a : static_cast<T>(-a);
+    return std::is_same_v<T, bool> || !(a < T{0}) ? a : Neg::apply(a);
   }
   static Gradients gradient(const Backward& b) {
     const Tensor x = b.input(0);
@@ -204,7 +199,7 @@ struct Square {
   static constexpr uint32_t kReads = kA;
   template <class T>
   static T apply(T a) {
-    return static_cast<T>(a * a);
+    return wrapping_mul(a, a);
   }
   static Gradients gradient(const Backward& b) { return {b.grad() * (b.input(0) * 2.0)}; }
 };

@@ -19,7 +19,7 @@ using Pair = std::array<int64_t, 2>;
 PoolWindow max_window(const MaxPool2dAttributes& a, int d, int64_t i, int64_t size) {
   int64_t begin = i * a.stride[d] - a.padding[d];
   const int64_t end = std::min(begin + (a.kernel[d] - 1) * a.dilation[d] + 1, size);
-  while (begin < 0) begin += a.dilation[d];
+  if (begin < 0) begin += (-begin + a.dilation[d] - 1) / a.dilation[d] * a.dilation[d];
   return {begin, end, a.dilation[d], 1};
 }
 
@@ -234,6 +234,8 @@ struct Window {
 
 void check_window(const Window& w) {
   const auto& [name, kernel, stride, padding, dilation, ceil_mode] = w;
+  for (const Pair& pair : {kernel, stride, padding, dilation})
+    for (int64_t option : pair) ops::check_window_option(name, option);
   check(kernel[0] > 0 && kernel[1] > 0,
         "kernel size should be greater than zero, but got kH: {} kW: {}", kernel[0], kernel[1]);
   check(stride[0] != 0 && stride[1] != 0, "stride should not be zero");

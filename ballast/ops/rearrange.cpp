@@ -6,6 +6,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "ballast/base/bytes.h"
 #include "ballast/ops/compare.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/shape_ops.h"
@@ -75,6 +76,7 @@ class PermuteOp final : public Op {
     return {permute(b.grad(), back)};
   }
   bool takes_stored_types() const override { return true; }
+  bool shows() const override { return true; }
   uint32_t gradient_reads() const override { return 0; }
 };
 
@@ -89,10 +91,10 @@ class CatOp final : public Op {
     const int dim = static_cast<int>(c.attributes.as<DimAttributes>().dim);
     const Shape& out = c.out.shape;
     const int64_t outer = out.span_numel(0, dim);
-    const size_t row = out.span_numel(dim, out.rank()) * size_of(c.out.dtype);
+    const size_t row = bytes_of(out.span_numel(dim, out.rank()), c.out.dtype);
     auto* to = static_cast<std::byte*>(c.out.data);
     for (const Operand& in : c.in) {
-      const size_t part = in.shape.span_numel(dim, out.rank()) * size_of(c.out.dtype);
+      const size_t part = bytes_of(in.shape.span_numel(dim, out.rank()), c.out.dtype);
       auto* from = static_cast<const std::byte*>(in.data);
       if (part > 0)
         for (int64_t o = 0; o < outer; ++o) std::memcpy(to + o * row, from + o * part, part);
@@ -155,6 +157,7 @@ class FlipOp final : public Op {
 /// diagonal.
 Tensor on_or_above(const Shape& shape, int64_t diagonal) {
   const int64_t rows = shape[shape.rank() - 2], columns = shape.back();
+  diagonal = std::clamp(diagonal, -rows, columns);  // beyond, nothing changes
   return ge(arange(0, columns), reshape(arange(diagonal, rows + diagonal), Shape{rows, 1}));
 }
 
@@ -265,7 +268,7 @@ Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
   const int at = shape.normalize(dim);
   shape[at] = 0;
   for (Tensor& x : parts) {
-    shape[at] += x.shape()[at];
+    shape[at] = (Checked(shape[at]) + x.shape()[at]).value();
     x = x.to(type);
   }
   if (parts.size() == 1) return parts[0];
@@ -298,6 +301,7 @@ std::vector<Tensor> split(const Tensor& x, int64_t size, int64_t dim) {
   check(size > 0 || n == 0,
         "split_size can only be 0 if dimension size is 0, but got dimension size of {}", n);
   std::vector<Tensor> out;
+  size = std::min(size, std::max<int64_t>(n, 1));
   for (int64_t at = 0; at < n; at += size) out.push_back(slice(x, dim, at, std::min(n, at + size)));
   if (out.empty()) out.push_back(x);
   return out;
@@ -307,16 +311,17 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, in
   check(x.dim() > 0, "split expects at least a 1-dimensional tensor");
   const int64_t n = x.size(dim);
   std::vector<Tensor> out;
-  int64_t at = 0;
+  Checked at = 0;
   for (int64_t size : sizes) {
     check(size >= 0,
           "split_with_sizes expects split_sizes have only non-negative entries, but got "
           "split_sizes=[{}]",
           fmt::join(sizes, ", "));
-    out.push_back(slice(x, dim, at, at + size));
-    at += size;
+    const int64_t from = at.value();
+    at = at + size;
+    out.push_back(slice(x, dim, from, at.value()));
   }
-  check(at == n,
+  check(at.value() == n,
         "split_with_sizes expects split_sizes to sum exactly to {} (input tensor's size at "
         "dimension {}), but got split_sizes=[{}]",
         n, dim, fmt::join(sizes, ", "));
@@ -326,7 +331,7 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, in
 std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim) {
   check(x.dim() > 0, "chunk expects at least a 1-dimensional tensor");
   check(chunks > 0, "chunk expects `chunks` to be greater than 0, got: {}", chunks);
-  return split(x, std::max<int64_t>((x.size(dim) + chunks - 1) / chunks, 1), dim);
+  return split(x, std::max<int64_t>(x.size(dim) / chunks + (x.size(dim) % chunks != 0), 1), dim);
 }
 
 Tensor select(const Tensor& x, int64_t dim, int64_t index) {
@@ -348,7 +353,7 @@ Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
                     "start out of range (expected to be in range of [{}, {}], but got {})", -n, n,
                     start);
   const int64_t from = start < 0 ? start + n : start;
-  check(from + length <= n, "start ({}) + length ({}) exceeds dimension size ({}).", from, length,
+  check(length <= n - from, "start ({}) + length ({}) exceeds dimension size ({}).", from, length,
         n);
   return slice(x, dim, from, from + length);
 }
@@ -373,8 +378,9 @@ Tensor repeat(const Tensor& x, const std::vector<int64_t>& repeats) {
   Shape split_up, spread, joined;
   for (size_t i = 0; i < repeats.size(); ++i) {
     const int64_t n = static_cast<int>(i) < lead ? 1 : x.shape()[static_cast<int>(i) - lead];
-    check(repeats[i] >= 0, "Trying to create tensor with negative dimension {}", repeats[i] * n);
-    joined.push_back(repeats[i] * n);
+    const int64_t size = (Checked(repeats[i]) * n).value();
+    check(repeats[i] >= 0, "Trying to create tensor with negative dimension {}", size);
+    joined.push_back(size);
     if (repeats[i] != 1) {
       split_up.push_back(1);
       spread.push_back(repeats[i]);
@@ -387,7 +393,8 @@ Tensor repeat(const Tensor& x, const std::vector<int64_t>& repeats) {
 
 Tensor tril(const Tensor& x, int64_t diagonal) {
   check(x.dim() >= 2, "tril: input tensor must have at least 2 dimensions");
-  return where(on_or_above(x.shape(), diagonal + 1), cast(Scalar(0).beside(x), x.dtype()), x);
+  return where(on_or_above(x.shape(), std::min(diagonal, x.shape().back()) + 1),
+               cast(Scalar(0).beside(x), x.dtype()), x);
 }
 
 Tensor triu(const Tensor& x, int64_t diagonal) {

@@ -34,6 +34,7 @@ class ResampleOp final : public Op {
         const T* x = c.input<T>(0) + o * in[dim] * inner;
         double* y = sums.data() + o * out[dim] * inner;
         for (int64_t t = 0; t < taps.numel(); ++t) {
+          if (t % 256 == 0) poll_interrupt();
           if (weights[t] == 0) continue;
           const int64_t at = t % taps[1], source = Transposed ? at : from[t];
           double* row = y + (Transposed ? from[t] : at) * inner;
@@ -76,10 +77,20 @@ Tensor resample(const Tensor& x, int64_t dim, const Taps& taps) {
 
 namespace {
 
+/// An empty list with room for `taps` * `count`.
+Taps room_for(int64_t taps, int64_t count) {
+  ops::require_memory(Shape{taps, count}, DType::kFloat64);
+  Taps t{taps, count, {}, {}};
+  t.from.reserve(taps * count);
+  t.weights.reserve(taps * count);
+  return t;
+}
+
 /// Means over windows of one dimension of n elements, divided by `divisor` where that is not 0.
 Taps mean_taps(const ops::Windows& w, int d, int64_t n, bool count_include_pad, bool sums) {
-  Taps t{w.kernel[d], w.count(d, n), {}, {}};
-  for (int64_t k = 0; k < t.taps; ++k)
+  Taps t = room_for(w.kernel[d], w.count(d, n));
+  for (int64_t k = 0; k < t.taps; ++k) {
+    poll_interrupt();
     for (int64_t o = 0; o < t.count; ++o) {
       const int64_t begin = o * w.stride[d] - w.padding[d];
       const int64_t end = std::min(begin + w.kernel[d], n + w.padding[d]);
@@ -89,18 +100,21 @@ Taps mean_taps(const ops::Windows& w, int d, int64_t n, bool count_include_pad, 
       t.from.push_back(read ? at : 0);
       t.weights.push_back(!read ? 0.0 : sums ? 1.0 : 1.0 / static_cast<double>(number));
     }
+  }
   return t;
 }
 
 Taps adaptive_taps(int64_t n, int64_t output) {
-  Taps t{output > 0 ? n / output + 2 : 0, output, {}, {}};
-  for (int64_t k = 0; k < t.taps; ++k)
+  Taps t = room_for(output > 0 ? n / output + 2 : 0, output);
+  for (int64_t k = 0; k < t.taps; ++k) {
+    poll_interrupt();
     for (int64_t o = 0; o < output; ++o) {
       const int64_t begin = o * n / output, end = ((o + 1) * n + output - 1) / output;
       const bool read = begin + k < end;
       t.from.push_back(read ? begin + k : 0);
       t.weights.push_back(read ? 1.0 / static_cast<double>(end - begin) : 0.0);
     }
+  }
   return t;
 }
 
@@ -171,10 +185,11 @@ double cubic(double x, double a) {
 /// Taps of a filter that widens where the image shrinks.
 Taps antialiased(int64_t n, int64_t count, double scale, bool is_cubic) {
   const double widen = std::max(scale, 1.0), support = (is_cubic ? 2.0 : 1.0) * widen;
-  Taps t{static_cast<int64_t>(std::ceil(support)) * 2 + 1, count, {}, {}};
+  Taps t = room_for(static_cast<int64_t>(std::ceil(support)) * 2 + 1, count);
   t.from.resize(t.taps * count);
   t.weights.resize(t.taps * count);
   for (int64_t o = 0; o < count; ++o) {
+    poll_interrupt();
     const double centre = scale * (static_cast<double>(o) + 0.5);
     const auto first = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
     const auto end = std::min<int64_t>(static_cast<int64_t>(centre + support + 0.5), n);
@@ -191,10 +206,13 @@ Taps antialiased(int64_t n, int64_t count, double scale, bool is_cubic) {
   return t;
 }
 
-Taps nearest(int64_t n, int64_t count, float scale, bool exact) {
-  Taps t{1, count, {}, std::vector<double>(count, 1.0)};
+/// `Real` is the type in which PyTorch works out positions: that of the image.
+template <class Real>
+Taps nearest(int64_t n, int64_t count, Real scale, bool exact) {
+  Taps t = room_for(1, count);
+  t.weights.assign(count, 1.0);
   for (int64_t o = 0; o < count; ++o) {
-    const float at = (static_cast<float>(o) + (exact ? 0.5f : 0.0f)) * scale;
+    const Real at = (static_cast<Real>(o) + (exact ? Real(0.5) : Real(0))) * scale;
     t.from.push_back(std::min(static_cast<int64_t>(std::floor(at)), n - 1));
   }
   return t;
@@ -202,8 +220,9 @@ Taps nearest(int64_t n, int64_t count, float scale, bool exact) {
 
 /// Two taps of linear, or four of cubic interpolation.
 Taps interpolated(int64_t n, int64_t count, double scale, bool align_corners, bool is_cubic) {
-  Taps t{is_cubic ? 4 : 2, count, {}, {}};
-  for (int64_t k = 0; k < t.taps; ++k)
+  Taps t = room_for(is_cubic ? 4 : 2, count);
+  for (int64_t k = 0; k < t.taps; ++k) {
+    poll_interrupt();
     for (int64_t o = 0; o < count; ++o) {
       double at = align_corners ? scale * static_cast<double>(o)
                                 : scale * (static_cast<double>(o) + 0.5) - 0.5;
@@ -213,18 +232,20 @@ Taps interpolated(int64_t n, int64_t count, double scale, bool align_corners, bo
       t.from.push_back(std::clamp<int64_t>(static_cast<int64_t>(source), 0, n - 1));
       t.weights.push_back(is_cubic ? cubic(at - source, -0.75) : 1 - std::abs(at - source));
     }
+  }
   return t;
 }
 
+/// PyTorch keeps the ratio of sizes in the image's precision; where a position falls depends on it.
+template <class Real>
 Taps resize_taps(int64_t n, int64_t count, std::optional<double> factor, const ResizeOptions& o) {
-  // PyTorch keeps the ratio of sizes in single precision; where a position falls depends on it.
-  float scale = static_cast<float>(n) / static_cast<float>(count);
-  if (factor && *factor > 0) scale = static_cast<float>(1.0 / *factor);
+  Real scale = static_cast<Real>(n) / static_cast<Real>(count);
+  if (factor && *factor > 0) scale = static_cast<Real>(1.0 / *factor);
   const bool is_cubic = o.mode == ResizeMode::kCubic;
   if (o.mode == ResizeMode::kNearest || o.mode == ResizeMode::kNearestExact)
     return nearest(n, count, scale, o.mode == ResizeMode::kNearestExact);
   if (o.align_corners)
-    scale = count > 1 ? static_cast<float>(n - 1) / static_cast<float>(count - 1) : 0;
+    scale = count > 1 ? static_cast<Real>(n - 1) / static_cast<Real>(count - 1) : 0;
   if (o.antialias) return antialiased(n, count, scale, is_cubic);
   return interpolated(n, count, scale, o.align_corners, is_cubic);
 }
@@ -237,6 +258,9 @@ Tensor resize(const Tensor& x, const std::vector<int64_t>& size, const ResizeOpt
         "Input and output must have the same number of spatial dimensions, but got input with "
         "spatial dimensions of {} and output size of {} dimensions",
         x.shape(), size.size());
+  Shape whole = x.shape();
+  for (int d = 2; d < x.dim(); ++d) whole[d] = std::max<int64_t>(size[d - 2], 0);
+  ops::require_memory(whole, x.dtype());
   Tensor y = x;
   for (int d = 2; d < x.dim(); ++d) {
     const int64_t n = x.size(d), count = size[d - 2];
@@ -246,7 +270,9 @@ Tensor resize(const Tensor& x, const std::vector<int64_t>& size, const ResizeOpt
           n, count, d);
     std::optional<double> factor;
     if (!o.scale.empty()) factor = o.scale.at(d - 2);
-    y = resample(y, d, resize_taps(n, count, factor, o));
+    y = resample(y, d,
+                 x.dtype() == DType::kFloat64 ? resize_taps<double>(n, count, factor, o)
+                                              : resize_taps<float>(n, count, factor, o));
   }
   return y;
 }
@@ -258,14 +284,16 @@ Tensor local_response_norm(const Tensor& x, int64_t size, double alpha, double b
                     x.dim());
   if (x.numel() == 0) return x;
   const int64_t channels = x.size(1);
-  Taps t{size, channels, {}, {}};
-  for (int64_t i = 0; i < size; ++i)
+  Taps t = room_for(size, channels);
+  for (int64_t i = 0; i < size; ++i) {
+    poll_interrupt();
     for (int64_t c = 0; c < channels; ++c) {
       const int64_t at = c + i - size / 2;
       const bool read = at >= 0 && at < channels;
       t.from.push_back(read ? at : 0);
       t.weights.push_back(read ? 1.0 / static_cast<double>(size) : 0.0);
     }
+  }
   return x / pow(resample(square(x), 1, t) * alpha + k, beta);
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "ballast/base/bytes.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/repeat.h"
 #include "ballast/ops/support.h"
@@ -17,13 +18,14 @@ class ReshapeOp final : public Op {
  public:
   ReshapeOp() : Op("reshape") {}
   void reference(const Call& c) const override {
-    std::memcpy(c.out.data, c.in[0].data, c.out.shape.numel() * size_of(c.out.dtype));
+    std::memcpy(c.out.data, c.in[0].data, bytes_of(c.out.shape, c.out.dtype));
   }
   Gradients gradient(const Backward& b) const override {
     return {reshape(b.grad(), b.input_shape(0))};
   }
   Traits traits() const override { return {.kind = Traits::Kind::kView}; }
   bool takes_stored_types() const override { return true; }
+  bool shows() const override { return true; }
   uint32_t gradient_reads() const override { return 0; }
 };
 const ReshapeOp& reshape_op() {
@@ -57,7 +59,7 @@ class SliceGradOp final : public Op {
     const auto& a = c.attributes.as<SliceAttributes>();
     const Shape &in = c.in[0].shape, &out = c.out.shape;
     const int64_t outer = out.span_numel(0, a.dim);
-    const size_t row = out.span_numel(a.dim + 1, out.rank()) * size_of(c.out.dtype);
+    const size_t row = bytes_of(out.span_numel(a.dim + 1, out.rank()), c.out.dtype);
     auto* to = static_cast<std::byte*>(c.out.data);
     auto* from = static_cast<const std::byte*>(c.in[0].data);
     std::memset(to, 0, outer * out[a.dim] * row);
@@ -82,7 +84,7 @@ class SliceOp final : public Op {
     const auto& a = c.attributes.as<SliceAttributes>();
     const Shape &in = c.in[0].shape, &out = c.out.shape;
     const int64_t outer = out.span_numel(0, a.dim);
-    const size_t row = out.span_numel(a.dim + 1, out.rank()) * size_of(c.out.dtype);
+    const size_t row = bytes_of(out.span_numel(a.dim + 1, out.rank()), c.out.dtype);
     auto* to = static_cast<std::byte*>(c.out.data);
     auto* from = static_cast<const std::byte*>(c.in[0].data);
     for (int64_t o = 0; o < outer; ++o)
@@ -97,6 +99,7 @@ class SliceOp final : public Op {
   }
   Traits traits() const override { return {.kind = Traits::Kind::kSlice}; }
   bool takes_stored_types() const override { return true; }
+  bool shows() const override { return true; }
   bool follows_layout(const Attributes& a, int rank) const override {
     return rank >= 3 && a.as<SliceAttributes>().dim == 1 && a.as<SliceAttributes>().step == 1;
   }
@@ -120,6 +123,7 @@ class ExpandOp final : public Op {
     return {ops::sum_to(b.grad(), b.input_shape(0))};
   }
   bool takes_stored_types() const override { return true; }
+  bool shows() const override { return true; }
   Traits traits() const override {
     return pixels_ ? Traits{.kind = Traits::Kind::kRepeat, .channels_last = Traits::kOutput}
                    : Traits{};
@@ -158,7 +162,6 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 
 Tensor reshape(const Tensor& x, const std::vector<int64_t>& shape) {
   Shape s;
-  int64_t known = 1;
   int unknown = -1;
   for (size_t i = 0; i < shape.size(); ++i) {
     check(shape[i] >= -1, "invalid shape dimension {}", shape[i]);
@@ -168,10 +171,10 @@ Tensor reshape(const Tensor& x, const std::vector<int64_t>& shape) {
       s.push_back(1);
     } else {
       s.push_back(shape[i]);
-      known *= shape[i];
     }
   }
   if (unknown >= 0) {
+    const int64_t known = s.numel();
     check(known > 0 && x.numel() % known == 0, "shape '[{}]' is invalid for input of size {}",
           fmt::join(shape, ", "), x.numel());
     s[unknown] = x.numel() / known;
@@ -199,7 +202,8 @@ Tensor slice(const Tensor& x, int64_t dim, int64_t start, int64_t end, int64_t s
   end = std::clamp(end < 0 ? end + n : end, start, n);
   if (start == 0 && end == n && step == 1) return x;
   Shape s = x.shape();
-  s[d] = (end - start + step - 1) / step;
+  step = std::min(step, std::max<int64_t>(n, 1));  // a longer one leads no further
+  s[d] = (end - start) / step + ((end - start) % step != 0);
   static const SliceOp op;
   return ops::sliced(record(op, s, x.dtype(), {x}, SliceAttributes{d, start, step}), x, d, start,
                      step);

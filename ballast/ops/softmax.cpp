@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ballast/base/interrupt.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
@@ -19,8 +20,10 @@ void for_each_line(const Call& c, const Shape& shape, F&& f) {
   if (shape.rank() == 0) return f(0, 1, 1);
   const int64_t inner = shape.span_numel(static_cast<int>(dim) + 1, shape.rank());
   const int64_t outer = shape.span_numel(0, static_cast<int>(dim)), n = shape[dim];
-  for (int64_t o = 0; o < outer; ++o)
+  for (int64_t o = 0; o < outer; ++o) {
+    poll_interrupt();
     for (int64_t i = 0; i < inner; ++i) f(o * n * inner + i, inner, n);
+  }
 }
 
 /// What normalizes a line: its largest element and the sum of the exponentials of the others,
@@ -29,11 +32,17 @@ struct Normalizer {
   template <class T>
   Normalizer(const T* x, int64_t stride, int64_t n) {
     for (int64_t i = 0; i < n; ++i) top = std::max<double>(top, x[i * stride]);
-    if (!std::isfinite(top)) top = 0;
     for (int64_t i = 0; i < n; ++i) sum += std::exp(x[i * stride] - top);
   }
   double top = -std::numeric_limits<double>::infinity(), sum = 0;
 };
+
+template <class T>
+bool has_nan(const T* x, int64_t stride, int64_t n) {
+  for (int64_t i = 0; i < n; ++i)
+    if (std::isnan(x[i * stride])) return true;
+  return false;
+}
 
 Tensor softmax_grad(const Tensor& g, const Tensor& y, SoftmaxAttributes dim);
 Tensor log_softmax_grad(const Tensor& g, const Tensor& y, SoftmaxAttributes dim);
@@ -120,19 +129,37 @@ class SoftmaxOp final : public Op {
   uint32_t gradient_reads() const override { return kReadsOutput; }
 };
 
-/// The reduced dimension stays, with size 1. The result may be of a wider type.
+class SoftmaxNormalizerOp final : public Op {
+ public:
+  SoftmaxNormalizerOp() : Op("softmax_normalizer") {}
+  void reference(const Call& c) const override {
+    dispatch_floating(c.in[0].dtype, name(), [&](auto zero) {
+      const auto* x = c.input<decltype(zero)>(0);
+      auto* out = c.output<double>();
+      for_each_line(c, c.in[0].shape, [&](int64_t base, int64_t stride, int64_t n) {
+        const Normalizer z(x + base, stride, n);
+        const int64_t to = base / (n * stride) * 2 * stride + base % stride;
+        out[to] = z.top;
+        out[to + stride] = std::log(z.sum);
+      });
+    });
+  }
+};
+
+/// The reduced dimension stays, with size 1.
 class LogSumExpOp final : public Op {
  public:
   LogSumExpOp() : Op("logsumexp") {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.in[0].dtype, name(), [&](auto zero) {
-      dispatch_floating(c.out.dtype, name(), [&](auto wide) {
-        const auto* x = c.input<decltype(zero)>(0);
-        auto* out = c.output<decltype(wide)>();
-        for_each_line(c, c.in[0].shape, [&](int64_t base, int64_t stride, int64_t n) {
-          const Normalizer z(x + base, stride, n);
-          *out++ = static_cast<decltype(wide)>(z.top + std::log(z.sum));
-        });
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const T* x = c.input<T>(0);
+      T* out = c.output<T>();
+      for_each_line(c, c.in[0].shape, [&](int64_t base, int64_t stride, int64_t n) {
+        const Normalizer z(x + base, stride, n);
+        // Beside an infinity nothing else counts.
+        const bool alone = std::isinf(z.top) && !has_nan(x + base, stride, n);
+        *out++ = static_cast<T>(alone ? z.top : z.top + std::log(z.sum));
       });
     });
   }
@@ -152,6 +179,10 @@ SoftmaxAttributes dim_of(const Tensor& x, int64_t dim, const char* who) {
 
 const Op& logsumexp_op() {
   static const LogSumExpOp op;
+  return op;
+}
+const Op& softmax_normalizer_op() {
+  static const SoftmaxNormalizerOp op;
   return op;
 }
 const Op& softmax_op() {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ballast/ops/batch_statistics.h"
 #include "ballast/ops/compare.h"
+#include "ballast/ops/rearrange.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
@@ -34,6 +36,31 @@ class LengthOp final : public Op {
 Tensor length(const Tensor& squared) {
   static const LengthOp op;
   return record(op, squared.shape(), squared.dtype(), {squared});
+}
+
+/// The variance in float64, which holds the squares of all float32 numbers.
+Tensor exact_var(const Tensor& x, const std::vector<int64_t>& dims, bool unbiased, bool keepdim) {
+  check(is_floating(x.dtype()), "std and var only support floating point and complex dtypes");
+  const ops::Reduced r = ops::reduce_dims(x.shape(), dims);
+  const int64_t kept = r.reduced.numel();
+  Shape sizes;
+  for (int d = 0; d < x.dim(); ++d)
+    if (r.mask >> d & 1) sizes.push_back(x.shape()[d]);
+  const int64_t n = sizes.numel();
+  const bool rows_first = (r.mask & (r.mask + 1)) == 0;  // the first dimensions are reduced
+  Tensor y = x;
+  if (!rows_first) {
+    std::vector<int64_t> order;
+    for (const uint64_t reduced : {0, 1})
+      for (int d = 0; d < x.dim(); ++d)
+        if ((r.mask >> d & 1) == reduced) order.push_back(d);
+    y = permute(x, order);
+  }
+  const Tensor moments =
+      exact_moments(reshape(y, rows_first ? Shape{n, kept, 1} : Shape{1, kept, n}));
+  const double count = static_cast<double>(n), by = std::max(count - (unbiased ? 1 : 0), 0.0);
+  const Tensor biased = reshape(slice(moments, 0, 1, 2), keepdim ? r.kept : r.reduced);
+  return biased * count / by;
 }
 
 struct CumsumAttributes {
@@ -76,19 +103,11 @@ class CumsumOp final : public Op {
 }  // namespace
 
 Tensor var(const Tensor& x, const std::vector<int64_t>& dims, bool unbiased, bool keepdim) {
-  if (is_half(x.dtype())) return cast(var(ops::widened(x), dims, unbiased, keepdim), x.dtype());
-  check(is_floating(x.dtype()), "std and var only support floating point and complex dtypes");
-  // Corrected for the rounding of the mean, which is then a mere shift: no gradient through it.
-  const Tensor centred = x - mean(x, dims, true).detach();
-  const Tensor squares = sum(square(centred), dims, keepdim), rest = sum(centred, dims, keepdim);
-  const double n =
-      static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(squares.numel(), 1));
-  return relu(squares - square(rest) / n) / std::max(n - (unbiased ? 1 : 0), 0.0);
+  return cast(exact_var(ops::widened(x), dims, unbiased, keepdim), x.dtype());
 }
 
 Tensor std(const Tensor& x, const std::vector<int64_t>& dims, bool unbiased, bool keepdim) {
-  if (is_half(x.dtype())) return cast(std(ops::widened(x), dims, unbiased, keepdim), x.dtype());
-  return length(var(x, dims, unbiased, keepdim));
+  return cast(length(exact_var(ops::widened(x), dims, unbiased, keepdim)), x.dtype());
 }
 
 Tensor norm(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {

@@ -3,11 +3,29 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "ballast/base/random.h"
+#include "ballast/base/bytes.h"
+#include "ballast/base/integer.h"
+#include "ballast/base/interrupt.h"
 #include "ballast/graph/tensor.h"
 
 namespace ballast::ops {
+
+/// Throws where a kernel's size, stride, padding or dilation is beyond what 31 bits hold, as in
+/// PyTorch's pooling: sums and products of two of them then fit 64.
+inline void check_window_option(const char* who, int64_t value) {
+  check(
+      value <= std::numeric_limits<int32_t>::max() && value >= std::numeric_limits<int32_t>::min(),
+      "{}: integer out of range: {}", who, value);
+}
+
+/// Throws where the system is sure to have no memory for such a tensor: for work that takes long
+/// before it is allocated.
+inline void require_memory(const Shape& shape, DType dtype) {
+  Buffer::require(bytes_of(shape, dtype));
+}
 
 /// Row-major strides, in elements.
 inline std::array<int64_t, Shape::kMaxRank> strides_of(const Shape& s) {
@@ -29,22 +47,23 @@ inline std::array<int64_t, Shape::kMaxRank> broadcast_strides(const Shape& in, c
 }
 
 /// Calls `f(offset)` for every element of `shape` in row-major order, with the offset that
-/// `strides` give.
+/// `strides` give. Can be interrupted.
 template <class F>
 void for_each_offset(const Shape& shape, const std::array<int64_t, Shape::kMaxRank>& strides,
                      F&& f) {
-  const int64_t n = shape.numel();
   std::array<int64_t, Shape::kMaxRank> at{};
   int64_t offset = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    f(offset);
-    for (int d = shape.rank() - 1; d >= 0; --d) {
-      offset += strides[d];
-      if (++at[d] < shape[d]) break;
-      offset -= at[d] * strides[d];
-      at[d] = 0;
+  in_slices(shape.numel(), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      f(offset);
+      for (int d = shape.rank() - 1; d >= 0; --d) {
+        offset += strides[d];
+        if (++at[d] < shape[d]) break;
+        offset -= at[d] * strides[d];
+        at[d] = 0;
+      }
     }
-  }
+  });
 }
 
 /// "Float", "Long", ...: the names PyTorch's error messages give to types.

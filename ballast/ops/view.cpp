@@ -4,6 +4,8 @@
 #include <cstring>
 #include <optional>
 
+#include "ballast/base/bytes.h"
+#include "ballast/base/integer.h"
 #include "ballast/ops/compare.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/shape_ops.h"
@@ -72,6 +74,7 @@ class ReadRegionOp final : public Op {
   Gradients gradient(const Backward& b) const override;
   bool takes_stored_types() const override { return true; }
   uint32_t gradient_reads() const override { return 0; }
+  bool shows() const override { return true; }
 };
 
 /// The sum of what a region's overlapping elements received: the gradient of reading it.
@@ -171,6 +174,7 @@ void write_memory(TensorImpl& base, const View& v, const Tensor& value) {
     // Memory that belongs to someone else is theirs to see.
     T* to = n.buffer->external() ? reinterpret_cast<T*>(n.data()) : whole.mutable_data<T>().data();
     base.forget_views();
+    const NoInterrupt on;
     ops::for_each_offset(v.shape, v.strides,
                          [&](int64_t offset) { to[v.offset + offset] = *from++; });
   });
@@ -252,15 +256,15 @@ Tensor as_strided(const Tensor& x, const Shape& shape, const std::vector<int64_t
   View v;
   v.offset = offset;
   v.shape = shape;
-  int64_t last = offset;
+  Checked last = offset;
   for (int d = 0; d < shape.rank(); ++d) {
     check(strides[d] >= 0, "as_strided: Negative strides are not supported at the moment, got {}",
           strides[d]);
     v.strides[d] = strides[d];
-    last += (shape[d] - 1) * strides[d];
+    if (shape[d] > 0) last = last + (Checked(shape[d]) - 1) * strides[d];
   }
-  check(offset >= 0 && (shape.numel() == 0 || last < x.numel()),
-        "as_strided: elements up to {} of a tensor of {}", last, x.numel());
+  check(offset >= 0 && (shape.numel() == 0 || last.value() < x.numel()),
+        "as_strided: elements up to {} of a tensor of {}", last.value(), x.numel());
   const Tensor out = read_region(x, shape, region(shape, offset, v.strides));
   return is_contiguous(x) ? ops::as_view(out, x, v) : out;
 }
@@ -372,12 +376,11 @@ Tensor detached(Tensor out, const Tensor& x) {
 }
 
 Tensor part_of_memory(const Ref<Buffer>& memory, DType dtype, const View& v) {
-  const size_t size = size_of(dtype);
   Ref<Node> leaf = make_ref<Node>();
   leaf->shape = v.shape;
   leaf->dtype = dtype;
-  leaf->buffer =
-      Buffer::wrap(memory->data() + v.offset * size, v.shape.numel() * size, [memory] {});
+  leaf->buffer = Buffer::wrap(memory->data() + bytes_of(v.offset, dtype), bytes_of(v.shape, dtype),
+                              [memory] {});
   return Tensor(std::move(leaf));
 }
 

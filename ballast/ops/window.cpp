@@ -19,7 +19,10 @@ std::array<int64_t, 3> spread(const char* who, const char* what, int rank,
   check(v.size() == 1 || static_cast<int>(v.size()) == rank,
         "{}: {} must either be a single int, or a tuple of {} ints", who, what, rank);
   std::array<int64_t, 3> out{};
-  for (int d = 0; d < rank; ++d) out[d] = v.size() == 1 ? v[0] : v[d];
+  for (int d = 0; d < rank; ++d) {
+    out[d] = v.size() == 1 ? v[0] : v[d];
+    check_window_option(who, out[d]);
+  }
   return out;
 }
 
@@ -106,7 +109,7 @@ class MaxIndicesOp final : public Op {
     if (a.adaptive) return {i * n / windows, ((i + 1) * n + windows - 1) / windows, 1};
     int64_t begin = i * a.stride[d] - a.padding[d];
     const int64_t end = std::min(begin + (a.kernel[d] - 1) * a.dilation[d] + 1, n);
-    while (begin < 0) begin += a.dilation[d];
+    if (begin < 0) begin += (-begin + a.dilation[d] - 1) / a.dilation[d] * a.dilation[d];
     return {begin, end, a.dilation[d]};
   }
 
@@ -226,7 +229,7 @@ std::vector<int64_t> unpooled_size(int rank, const Tensor& x, const std::vector<
                     "length of '{}'",
                     rank, rank + 2, output.size());
   for (int d = 0; d < rank; ++d) {
-    const int64_t n = (x.size(x.dim() - rank + d) - 1) * s[d] + k[d] - 2 * p[d];
+    const int64_t n = ((Checked(x.size(x.dim() - rank + d)) - 1) * s[d] + k[d] - 2 * p[d]).value();
     if (by_default)
       output.push_back(n);
     else

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ballast/base/bytes.h"
 #include "ballast/base/text.h"
 #include "ballast/plan/expanded.h"
 #include "ballast/plan/plan.h"
@@ -67,6 +68,9 @@ Options& options() {
 }
 
 void run_passes(Plan& plan, const Options& options) {
+  // What the passes and sweeps add up from sizes stays within 64 bits, whether they store a value
+  // or not.
+  for (const Value& v : plan.values) Buffer::require_addressable(bytes_of(v.shape, v.dtype));
   checked(plan);
   if (options.normal_form) lift_expansions(plan);
   checked(plan);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ballast/base/bytes.h"
 #include "ballast/graph/node.h"
 
 namespace ballast::plan {
@@ -75,7 +76,7 @@ struct Value {
   std::vector<int64_t> cuts;  // in memory: columns at which another array begins; empty: one array
   int64_t offset = -1;        // in the arena, where it is neither a leaf nor an output
 
-  int64_t bytes() const { return shape.numel() * static_cast<int64_t>(size_of(dtype)); }
+  int64_t bytes() const { return static_cast<int64_t>(bytes_of(shape, dtype)); }
   bool view() const { return op && op->traits().kind == Traits::Kind::kView; }
 };
 

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "ballast/base/bytes.h"
+
 namespace ballast::study {
 namespace {
 
@@ -123,7 +125,7 @@ std::vector<int> Stages::core(int s) const {
 
 int64_t Stages::bytes(const std::vector<int>& values) const {
   int64_t out = 0;
-  for (int v : values) out += nodes_[v]->numel() * static_cast<int64_t>(size_of(nodes_[v]->dtype));
+  for (int v : values) out += static_cast<int64_t>(bytes_of(nodes_[v]->shape, nodes_[v]->dtype));
   return out;
 }
 

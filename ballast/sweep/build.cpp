@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <new>
 
+#include "ballast/base/bytes.h"
+#include "ballast/ops/shape_ops.h"
 #include "ballast/sweep/convert.h"
 #include "ballast/sweep/ends.h"
 #include "ballast/sweep/sweep.h"
@@ -8,7 +11,9 @@ namespace ballast::sweep {
 namespace {
 
 /// One operation by its plain loops. They are row-major: operands in the other layout are
-/// converted, which costs a copy but lets every operation run under every plan.
+/// converted, which costs a copy but lets every operation run under every plan. Those of pointwise
+/// operations have as many elements as the result: operands with fewer (a number that the planner
+/// put in the place of a tensor) are expanded first, so that no such loop can read beyond one.
 class ReferenceSweep final : public Sweep {
  public:
   ReferenceSweep(const plan::Plan& plan, int value) : value_(value), v_(plan.values[value]) {
@@ -16,6 +21,11 @@ class ReferenceSweep final : public Sweep {
       const plan::Value& w = plan.values[in];
       in_.push_back(Operand{nullptr, w.shape, w.dtype});
       converts_.push_back(convertible(w));
+      const Traits t = v_.op->traits();
+      const bool coefficients = expands_.size() == 1 && (t.code == Pointwise::kChannelAffine ||
+                                                         t.code == Pointwise::kChannelScale);
+      expands_.push_back(t.kind == Traits::Kind::kPointwise && !coefficients &&
+                         w.shape != v_.shape);
     }
   }
 
@@ -24,7 +34,7 @@ class ReferenceSweep final : public Sweep {
     InlineVector<Operand, 5> in = in_;
     InlineVector<Ref<Buffer>, 6> copies;
     auto temporary = [&](const Shape& shape, DType dtype) {
-      copies.push_back(Buffer::allocate(shape.numel() * size_of(dtype)));
+      copies.push_back(Buffer::allocate(bytes_of(shape, dtype)));
       return Operand{copies[copies.size() - 1]->data(), shape, dtype};
     };
     for (int i = 0; i < in.size(); ++i) {
@@ -34,11 +44,21 @@ class ReferenceSweep final : public Sweep {
         convert_layout(in[i], copy, false);
         in[i] = copy;
       }
+      if (expands_[i]) {
+        const Operand whole = temporary(v_.shape, in[i].dtype);
+        expand_op().reference(Call{{&in[i], 1}, whole, {}});
+        in[i] = whole;
+      }
     }
     Operand out{p[value_], v_.shape, v_.dtype};
     const bool convert_out = convertible(v_);
     const Operand made = convert_out ? temporary(v_.shape, v_.dtype) : out;
-    v_.op->reference(Call{{in.data(), static_cast<size_t>(in.size())}, made, v_.attributes});
+    try {
+      v_.op->reference(Call{{in.data(), static_cast<size_t>(in.size())}, made, v_.attributes});
+    } catch (const std::bad_alloc&) {
+      fail("{}: not enough memory to compute a result of {} bytes", v_.op->name(),
+           bytes_of(v_.shape, v_.dtype));
+    }
     if (convert_out) convert_layout(made, out, true);
   }
 
@@ -52,7 +72,7 @@ class ReferenceSweep final : public Sweep {
   int value_;
   plan::Value v_;
   InlineVector<Operand, 5> in_;
-  InlineVector<char, 5> converts_;
+  InlineVector<char, 5> converts_, expands_;
 };
 
 class NothingSweep final : public Sweep {

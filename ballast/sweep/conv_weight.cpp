@@ -24,6 +24,9 @@ constexpr int64_t kEnough = 512, kFew = 128;
 // The sum is cut into slabs of at least this many pixels, whose accumulators stay below 4 MB
 // together.
 constexpr int64_t kSlabPixels = 256, kSlabFloats = 1024 * 1024;
+// And of at most so many, however many slabs that makes: rounding errors of a slab, whose areas are
+// added up in float32, then stay below 1e-5. Slabs are added up in double.
+constexpr int64_t kMostSlabPixels = int64_t{1} << 20;
 
 // Columns of the sums that are added up at a time: two neighbouring cache lines, which processors
 // fetch together.
@@ -31,14 +34,16 @@ constexpr int64_t kTogether = 32;
 // Of sums that lie as the result does, so many: 64 KB.
 constexpr int64_t kSumsFloats = 16 * 1024;
 
-/// to += from, or to = from; `n` floats, mostly kTogether.
-void add_row(const float* from, int64_t n, bool first, float* to) {
-  if (first)
-    std::copy_n(from, n, to);
-  else if (n == kTogether)
-    for (int64_t i = 0; i < kTogether; ++i) to[i] += from[i];
-  else
-    for (int64_t i = 0; i < n; ++i) to[i] += from[i];
+/// to = the sum over `slabs`, `apart` floats from each other, of `n` floats, at most kTogether.
+void add_slabs(const float* from, int64_t slabs, int64_t apart, int64_t n, float* to) {
+  double sums[kTogether] = {};
+  for (int64_t s = 0; s < slabs; ++s, from += apart) {
+    if (n == kTogether)
+      for (int64_t i = 0; i < kTogether; ++i) sums[i] += from[i];
+    else
+      for (int64_t i = 0; i < n; ++i) sums[i] += from[i];
+  }
+  for (int64_t i = 0; i < n; ++i) to[i] = static_cast<float>(sums[i]);
 }
 
 class WeightGradSweep final : public Sweep {
@@ -71,8 +76,9 @@ class WeightGradSweep final : public Sweep {
     divide(kEnough, wanted);
     const int64_t left = ceil_div(wanted, rows_.parts * columns_.parts);
     const int64_t pixels = g.images * g.out_height * g.out_width;
-    const int64_t slabs = std::max<int64_t>(
-        std::min({left, std::max<int64_t>(kSlabFloats / size_, 1), pixels / kSlabPixels}), 1);
+    const int64_t slabs =
+        std::max({std::min({left, std::max<int64_t>(kSlabFloats / size_, 1), pixels / kSlabPixels}),
+                  ceil_div(pixels, kMostSlabPixels), int64_t{1}});
     // The same number of areas for each slab.
     const int64_t areas = ceil_div(ceil_div(pixels, kAreaPixels), slabs) * slabs;
     areas_ = Areas(g.images * g.out_height, g.out_width, ceil_div(pixels, areas), areas);
@@ -242,8 +248,9 @@ class WeightGradSweep final : public Sweep {
       const int64_t row = parts.begin(i), rows = parts.size(i);
       float* to = sink_.memory(p) + row * width;
       if (!in_result())
-        for (int64_t s = 0; s < slabs_.parts; ++s)
-          add_row(sums + s * size_ + row * width, rows * width, s == 0, to);
+        for (int64_t at = 0, n = rows * width; at < n; at += kTogether)
+          add_slabs(sums + row * width + at, slabs_.parts, size_, std::min(kTogether, n - at),
+                    to + at);
       out.take(slot, row, rows, 0, width);
     };
     run_pieces(sink_, p, parts.parts, static_cast<double>(size_ * slabs_.parts), block);
@@ -273,9 +280,8 @@ class WeightGradSweep final : public Sweep {
     for (int64_t e = 0, c = 0, t = 0; e < each; e += kRows) {
       const int64_t n = std::min(kRows, each - e);
       for (int64_t i = 0; i < n; ++i) {
-        const float* sum = from + (t * in + c) * g_.out_group;
-        for (int64_t s = 0; s < slabs_.parts; ++s)
-          add_row(sum + s * size_, count, s == 0, rows + i * kTogether);
+        add_slabs(from + (t * in + c) * g_.out_group, slabs_.parts, size_, count,
+                  rows + i * kTogether);
         if (++t == taps) {
           t = 0;
           ++c;

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "ballast/base/threads.h"
 #include "ballast/graph/pending.h"
 #include "ballast/plan/plan.h"
 #include "ballast/sweep/executable.h"
@@ -102,14 +103,24 @@ template <class Collect>
 bool make(const Collect& collect) {
   thread_local std::vector<uint64_t> key;
   thread_local Needed needed;
-  thread_local Run run;
-  struct Clear {
-    ~Clear() {
+  // An evaluation may call back (whoever interrupts it looks at a value): that one has its own run.
+  thread_local Run kept;
+  thread_local bool busy = false;
+  Run own;
+  Run& run = busy ? own : kept;
+  struct Busy {
+    Busy(Run& its_run) : run(its_run), before(std::exchange(busy, true)) {}
+    ~Busy() {
       run.clear();
-      needed.let_go();
+      busy = before;
     }
-  } clear;
+    Run& run;
+    bool before;
+  } scope(run);
   {
+    struct LetGo {
+      ~LetGo() { needed.let_go(); }
+    } let_go;
     std::lock_guard lock(graph_mutex());
     collect(needed);
     if (needed.nodes().empty()) return false;
@@ -134,9 +145,13 @@ bool make(const Collect& collect) {
 void make_pending(std::span<const Ref<Node>> nodes) {
   try {
     make([&](Needed& needed) { needed.collect(nodes); });
+  } catch (const Interrupted&) {
+    throw;
   } catch (...) {
     for (const Ref<Node>& n : nodes) try {
         make([&](Needed& needed) { needed.collect({&n, 1}); });
+      } catch (const Interrupted&) {
+        throw;
       } catch (...) {
         std::lock_guard lock(graph_mutex());
         n->failed = true;
@@ -153,6 +168,8 @@ bool eval_nodes(std::span<Node* const> roots, Join join) {
       needed.collect(roots, join);
       if (!needed.joined().empty()) joined = needed.joined();
     });
+  } catch (const Interrupted&) {
+    throw;
   } catch (...) {
     if (joined.empty()) throw;
     make([&](Needed& needed) { needed.collect(roots, Join::kNone); });
@@ -170,6 +187,7 @@ void settle_state() {
   roots.reserve(pending.size());
   for (const PendingState& p : pending) roots.push_back(p.state->node().get());
   try {
+    const NoInterrupt on;
     eval_nodes(roots, Join::kNone);
   } catch (...) {
     for (size_t i = pending.size(); i-- > 0;)
@@ -232,6 +250,8 @@ void eval(std::span<const Tensor> tensors) {
   bool made;
   try {
     made = eval_nodes(roots, join);
+  } catch (const Interrupted&) {
+    throw;  // all of it waits for the next evaluation
   } catch (...) {
     settle_state();
     throw;

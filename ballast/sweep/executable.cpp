@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "ballast/base/threads.h"
 #include "ballast/kernels/target.h"
 #include "ballast/sweep/record.h"
 
@@ -60,6 +61,7 @@ void run_sweeps(const Run& run) {
 }  // namespace
 
 void execute(Run& run) {
+  use_flush_denormal();
   const plan::Plan& p = run.executable->plan;
   auto root = [&](int v) { return p.values[v].alias >= 0 ? p.values[v].alias : v; };
   auto& at = run.at;

@@ -1,6 +1,8 @@
 #include "ballast/ops/loss.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "ballast/base/threads.h"
 #include "ballast/kernels/columns.h"
@@ -24,7 +26,7 @@ class CrossEntropySweep final : public Sweep {
     const plan::Value& v = plan.values[value];
     x_ = v.in[0];
     y_ = v.in[1];
-    log_sums_ = v.in[2];
+    normalizers_ = v.in[2];
     g_ = gradient ? v.in[3] : -1;
     rows_ = plan.values[x_].shape[0];
     classes_ = plan.values[x_].shape[1];
@@ -65,16 +67,16 @@ class CrossEntropySweep final : public Sweep {
     const auto* y = reinterpret_cast<const int64_t*>(p[y_]) + begin;
     const bool each = static_cast<Reduction>(options_.reduction) == Reduction::kNone;
     const double smooth = options_.label_smoothing;
-    const auto* log_sums = reinterpret_cast<const double*>(p[log_sums_]) + begin;
+    const auto* z = reinterpret_cast<const double*>(p[normalizers_]) + 2 * begin;
     double total = 0;
     for (int64_t r = 0; r < n; ++r, x += classes_) {
       double loss = 0;
       if (y[r] != options_.ignore_index) {
-        const double lz = log_sums[r];
-        loss = (1 - smooth) * (lz - x[y[r]]);
+        const auto log_softmax = [&](int64_t c) { return x[c] - z[2 * r] - z[2 * r + 1]; };
+        loss = (smooth - 1) * log_softmax(y[r]);
         if (smooth > 0) {
           double sum = 0;
-          for (int64_t c = 0; c < classes_; ++c) sum += lz - x[c];
+          for (int64_t c = 0; c < classes_; ++c) sum -= log_softmax(c);
           loss += smooth * sum / static_cast<double>(classes_);
         }
       }
@@ -91,9 +93,9 @@ class CrossEntropySweep final : public Sweep {
     auto* out = reinterpret_cast<float*>(p[out_]) + begin * classes_;
     const bool each = static_cast<Reduction>(options_.reduction) == Reduction::kNone;
     const double smooth = options_.label_smoothing;
-    const auto* log_sums = reinterpret_cast<const double*>(p[log_sums_]) + begin;
+    const auto* z = reinterpret_cast<const double*>(p[normalizers_]) + 2 * begin;
     auto softmax = [&](int64_t r, int64_t rows, double scale) {
-      kernels::exp_affine(x + r * classes_, rows, classes_, log_sums + r, static_cast<float>(scale),
+      kernels::exp_affine(x + r * classes_, rows, classes_, z + 2 * r, static_cast<float>(scale),
                           static_cast<float>(-smooth * scale / static_cast<double>(classes_)),
                           out + r * classes_);
     };
@@ -109,17 +111,21 @@ class CrossEntropySweep final : public Sweep {
     }
   }
 
-  int x_, y_, log_sums_, g_, out_;
+  int x_, y_, normalizers_, g_, out_;
   CrossEntropyAttributes options_;
   bool gradient_;
   int64_t rows_, classes_;
 };
 
-/// log(sum(exp(x))) over the last dimension.
+/// log(sum(exp(x))) over the last dimension, or the softmax's normalizer.
 class LogSumExpSweep final : public Sweep {
  public:
-  LogSumExpSweep(const Shape& x, int in, int out, bool wide)
-      : rows_(x.span_numel(0, x.rank() - 1)), columns_(x.back()), in_(in), out_(out), wide_(wide) {}
+  LogSumExpSweep(const Shape& x, int in, int out, bool pairs)
+      : rows_(x.span_numel(0, x.rank() - 1)),
+        columns_(x.back()),
+        in_(in),
+        out_(out),
+        pairs_(pairs) {}
 
   const char* kernel() const override { return "loss"; }
   void run(Pointers p, const Lent&) const override {
@@ -127,17 +133,22 @@ class LogSumExpSweep final : public Sweep {
     const int64_t pieces = (rows_ + kRows - 1) / kRows;
     parallel_for(pieces, 10.0 * static_cast<double>(rows_ * columns_), [&](int64_t i) {
       const int64_t begin = i * kRows, n = std::min(kRows, rows_ - begin);
-      double rounded[kRows];
-      double* to = wide_ ? reinterpret_cast<double*>(p[out_]) + begin : rounded;
-      kernels::row_log_sum_exp(x + begin * columns_, n, columns_, to);
-      if (!wide_) std::copy_n(rounded, n, reinterpret_cast<float*>(p[out_]) + begin);
+      double made[2 * kRows];
+      double* z = pairs_ ? reinterpret_cast<double*>(p[out_]) + 2 * begin : made;
+      kernels::row_log_sum_exp(x + begin * columns_, n, columns_, z);
+      for (int64_t r = 0; r < n; ++r)
+        if (!pairs_)
+          reinterpret_cast<float*>(p[out_])[begin + r] =
+              static_cast<float>(z[2 * r] + z[2 * r + 1]);
+        else if (!std::isfinite(z[2 * r + 1]))
+          z[2 * r + 1] = std::numeric_limits<double>::quiet_NaN();  // as is the softmax
     });
   }
 
  private:
   int64_t rows_, columns_;
   int in_, out_;
-  bool wide_;  // the result is float64
+  bool pairs_;
 };
 
 /// Softmax over the last dimension, its logarithm, or the gradient of either.
@@ -195,10 +206,11 @@ std::unique_ptr<Sweep> build_loss(const plan::Plan& plan, int value) {
   for (const Op* op :
        {&softmax_op(), &log_softmax_op(), &softmax_grad_op(), &log_softmax_grad_op()})
     if (v.op == op) return build_softmax(plan, value);
-  if (v.op == &logsumexp_op() && plan.values[v.in[0]].dtype == DType::kFloat32) {
+  const bool pairs = v.op == &softmax_normalizer_op();
+  if ((pairs || v.op == &logsumexp_op()) && plan.values[v.in[0]].dtype == DType::kFloat32) {
     const Shape& x = plan.values[v.in[0]].shape;
     if (x.rank() == 0 || v.attributes.as<SoftmaxAttributes>().dim != x.rank() - 1) return nullptr;
-    return std::make_unique<LogSumExpSweep>(x, v.in[0], value, v.dtype == DType::kFloat64);
+    return std::make_unique<LogSumExpSweep>(x, v.in[0], value, pairs);
   }
   const bool gradient = v.op == &cross_entropy_grad_op();
   if ((!gradient && v.op != &cross_entropy_op()) || v.dtype != DType::kFloat32) return nullptr;

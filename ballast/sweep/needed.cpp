@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ballast/base/threads.h"
 #include "ballast/graph/pending.h"
 
 namespace ballast::sweep {
@@ -186,7 +187,7 @@ void Needed::write_key(std::vector<uint64_t>& key) const {
             n->attributes.bytes().size() / 8;
   key.resize(most);
   uint64_t* to = key.data();
-  *to++ = plan::options().bits();
+  *to++ = plan::options().bits() << 1 | uint64_t{flush_denormal()};
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const Node& n = *nodes_[i];
     const bool leaf = n.evaluated();

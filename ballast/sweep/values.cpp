@@ -2,6 +2,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "ballast/base/bytes.h"
 #include "ballast/graph/eval.h"
 #include "ballast/plan/plan.h"
 #include "ballast/sweep/convert.h"
@@ -19,7 +20,7 @@ Ref<Node> leave_shared(TensorImpl& tensor) {
   check<NotImplementedError>(!tensor.is_view(),
                              "the elements of this view belong to another tensor; clone() it");
   Ref<Node> own = make_leaf(n.shape, n.dtype);
-  std::memcpy(own->data(), n.data(), n.numel() * size_of(n.dtype));
+  std::memcpy(own->data(), n.data(), bytes_of(n.shape, n.dtype));
   own->take_history(n);
   own->slot = n.slot;
   Ref<Node> left = tensor.node();

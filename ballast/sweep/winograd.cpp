@@ -18,8 +18,8 @@ Geometry geometry(const plan::Plan& plan, const plan::Value& v) {
   auto shape = [&](int i) -> const Shape& { return plan.values[v.in[i]].shape; };
   const Shape& w = weight_grad ? v.shape : shape(1);
   const auto& a = v.attributes.as<Conv2dAttributes>();
-  if (w[2] != 3 || w[3] != 3 || a.groups != 1 || v.shape.numel() == 0 || shape(0).numel() == 0 ||
-      shape(1).numel() == 0)
+  if (a.direct || w[2] != 3 || w[3] != 3 || a.groups != 1 || v.shape.numel() == 0 ||
+      shape(0).numel() == 0 || shape(1).numel() == 0)
     return none;
   for (int d : {0, 1})
     if (a.stride[d] != 1 || a.dilation[d] != 1) return none;

@@ -17,6 +17,9 @@ constexpr int64_t kShallow = 64 * 64;
 // few, each has several blocks to sum, or adding up the slabs takes longer than that.
 constexpr int64_t kMostSlabs = 16, kSlabFloats = 37 * 8 * kShallow;
 constexpr int64_t kFewSlabs = 4, kSlabBlocks = 3;
+// Tiles of a slab at most, however many slabs that makes: its sums are of float32, and those of
+// more than a million pixels lose digits.
+constexpr int64_t kMostSlabTiles = int64_t{1} << 16;
 // Tiles of a block: each block reads and writes all sums, but its operands (36 floats a channel and
 // tile) are to stay in an L2 beside them. 64 tiles often are whole images, of which no row is read
 // twice.
@@ -50,6 +53,10 @@ WeightGradSweep::WeightGradSweep(const plan::Plan& plan, int value, const Geomet
                                             std::min(blocks_.count(), kFewSlabs), kMostSlabs));
   else
     slabs_ = division_ == kWeights ? 0 : 1;
+  if (division_ == kWeights) return;
+  const int64_t parts =
+      division_ == kTiles ? blocks_.count() : ceil_div(tiling_.rows, round_rows());
+  slabs_ = std::min(parts, std::max(slabs_, ceil_div(tiling_.tiles(), kMostSlabTiles)));
 }
 
 int64_t WeightGradSweep::temporary_bytes() const {
@@ -168,12 +175,18 @@ void WeightGradSweep::transform_rows(Pointers p, int64_t row, int64_t rows,
 
 void WeightGradSweep::by_coordinate(Pointers p, float* sums, float* transformed) const {
   const Operands o = operands(transformed, round_tiles());
+  const Parts slabs(ceil_div(tiling_.rows, round_rows()), 1, slabs_);  // of rounds
+  int64_t slab = 0;
   for (int64_t row = 0; row < tiling_.rows; row += round_rows()) {
+    const int64_t round = row / round_rows();
+    if (round == slabs.begin(slab + 1)) ++slab;
+    const bool start = round == slabs.begin(slab);
+    float* to = sums + slab * slab_floats_;
     const int64_t rows = std::min(round_rows(), tiling_.rows - row);
     const int64_t tiles = rows * tiling_.across;
     transform_rows(p, row, rows, o);
     parallel_for(tiling_.coordinates(), cost(tiles), [&](int64_t q) {
-      product(o, static_cast<int>(q), tiles, row == 0, all(), sums_, sums, nullptr);
+      product(o, static_cast<int>(q), tiles, start, all(), sums_, to, nullptr);
     });
   }
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "ballast/base/bytes.h"
 #include "ballast/base/threads.h"
 #include "ballast/kernels/update.h"
 #include "ballast/ops/view.h"
@@ -152,6 +153,7 @@ void Optimizer::step() {
     arrays_.push_back({.slot = &slot});
   }
   eval(std::span<const Tensor>(grads_));
+  const NoInterrupt on;  // all parameters are of the same step
   const auto start = std::chrono::steady_clock::now();
   for (size_t k = 0; k < arrays_.size(); ++k) {
     ++arrays_[k].slot->step;
@@ -198,7 +200,7 @@ void Optimizer::report(sweep::Record& record, double seconds) const {
   int64_t elements = 0, parameters = 0, state = 0;
   for (const Arrays& at : arrays_) {
     const Tensor& param = at.slot->param;
-    const auto bytes = param.numel() * static_cast<int64_t>(size_of(param.dtype()));
+    const auto bytes = static_cast<int64_t>(bytes_of(param.shape(), param.dtype()));
     elements += param.numel();
     parameters += bytes;
     for (const void* array : at.state) state += array ? bytes : 0;

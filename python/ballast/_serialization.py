@@ -79,8 +79,9 @@ def load(
         Accepted: nothing but values is ever loaded, and nothing in a file is ever called.
     mmap : bool, optional
         Whether tensors of a file in PyTorch's format (the present one) are views of it, of which
-        only what is looked at is read. The file must not change meanwhile; writing to a tensor
-        does not change it.
+        only what is looked at is read. The file must not change meanwhile (where it becomes
+        shorter, looking at what is gone ends the process, as in PyTorch); writing to a tensor
+        does not change it. Otherwise the file is read at once.
     pickle_module, **pickle_load_args : optional
         Accepted.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _core
+from ._grad_scaler import GradScaler
 from ._types import device as _device
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "set_default_tensor_type",
     "set_deterministic_debug_mode",
     "set_float32_matmul_precision",
-    "set_flush_denormal",
     "set_num_interop_threads",
     "set_warn_always",
     "use_deterministic_algorithms",
@@ -112,11 +112,6 @@ def set_float32_matmul_precision(precision: str) -> None:
         )
 
 
-def set_flush_denormal(mode: bool) -> bool:
-    """Say whether that can be set: only to False, which it is."""
-    return not mode
-
-
 def set_warn_always(b: bool) -> None:
     """Accept either, without effect."""
 
@@ -183,43 +178,3 @@ class autocast:
 
     def __call__(self, function: Callable) -> Callable:
         return function
-
-
-class GradScaler:
-    """Scales losses for half precision on GPUs: without one, as in PyTorch, of no effect."""
-
-    def __init__(self, device: str = "cuda", *_, enabled: bool = True, **__):
-        if enabled:
-            warnings.warn(
-                "torch.amp.GradScaler is enabled, but CUDA is not available.  Disabling.",
-                stacklevel=2,
-            )
-
-    def scale(self, outputs):
-        """Return `outputs`."""
-        return outputs
-
-    def unscale_(self, optimizer) -> None:
-        """Do nothing."""
-
-    def step(self, optimizer, *args, **kwargs):
-        """Let the optimizer step."""
-        return optimizer.step(*args, **kwargs)
-
-    def update(self, new_scale=None) -> None:
-        """Do nothing."""
-
-    def is_enabled(self) -> bool:
-        """False."""
-        return False
-
-    def get_scale(self) -> float:
-        """1."""
-        return 1.0
-
-    def state_dict(self) -> dict:
-        """Nothing."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        """Accept any state, without effect."""

@@ -1,4 +1,4 @@
-"""Mixed precision, as ``torch.amp``: there is none on the CPU here."""
+"""Mixed precision, as ``torch.amp``: losses are scaled; no operation computes in half precision."""
 
 from ._settings import GradScaler, autocast
 

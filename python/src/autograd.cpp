@@ -1,4 +1,5 @@
 // What autograd offers: gradients, hooks, and functions whose derivative is written in Python.
+#include "ballast/base/bytes.h"
 #include "ballast/grad/grad.h"
 #include "ballast/graph/eval.h"
 #include "ballast/ops/create.h"
@@ -76,7 +77,7 @@ class CustomOutputOp final : public Op {
  public:
   CustomOutputOp() : Op("custom_function_output") {}
   void reference(const Call& c) const override {
-    std::memcpy(c.out.data, c.in[0].data, c.out.shape.numel() * size_of(c.out.dtype));
+    std::memcpy(c.out.data, c.in[0].data, bytes_of(c.out.shape, c.out.dtype));
   }
   Traits traits() const override { return {.kind = Traits::Kind::kView}; }
   uint32_t gradient_reads() const override { return 2; }

@@ -3,6 +3,7 @@
 
 #include <mutex>
 
+#include "ballast/base/bytes.h"
 #include "ballast/base/random.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/shape_ops.h"
@@ -106,9 +107,9 @@ nb::object to_array(Tensor& t) {
 Tensor from_memory(uintptr_t address, const Dims& sizes, DType dtype, nb::object owner) {
   Releases::instance().drain();
   const Shape shape = shape_from(sizes.values);
-  return leaf_of(wrap_memory(reinterpret_cast<void*>(address), shape.numel() * size_of(dtype),
-                             std::move(owner)),
-                 shape, dtype);
+  return leaf_of(
+      wrap_memory(reinterpret_cast<void*>(address), bytes_of(shape, dtype), std::move(owner)),
+      shape, dtype);
 }
 
 Tensor from_dlpack(nb::ndarray<nb::c_contig, nb::device::cpu> a) {
@@ -251,7 +252,7 @@ void bind_properties(nb::class_<Tensor>& c) {
       .def_prop_ro("dtype", &Tensor::dtype)
       .def_prop_ro("device", [](const Tensor&) { return nb::borrow(g_device); })
       .def_prop_ro("ndim", &Tensor::dim)
-      .def_prop_ro("nbytes", [](const Tensor& t) { return t.numel() * size_of(t.dtype()); })
+      .def_prop_ro("nbytes", [](const Tensor& t) { return bytes_of(t.shape(), t.dtype()); })
       .def_prop_ro("itemsize", [](const Tensor& t) { return size_of(t.dtype()); })
       .def_prop_ro("is_leaf", &Tensor::is_leaf)
       .def_prop_rw("requires_grad", &Tensor::requires_grad,

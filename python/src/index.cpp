@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "ballast/base/bytes.h"
 #include "ballast/ops/compare.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/rearrange.h"
@@ -227,7 +228,7 @@ Tensor read_rows(const Tensor& t, const Tensor& index) {
   Shape shape = index.shape();
   for (int d = 1; d < t.dim(); ++d) shape.push_back(t.shape()[d]);
   Tensor out = empty(shape, t.dtype());
-  const size_t row = t.shape().span_numel(1, t.dim()) * size_of(t.dtype());
+  const size_t row = bytes_of(t.shape().span_numel(1, t.dim()), t.dtype());
   std::byte* to = out.node().data();
   for (int64_t i : index.data<int64_t>()) {
     std::memcpy(to, t.node().data() + i * row, row);

@@ -98,8 +98,11 @@ void bind_pairs(nb::module_& m, Class& c) {
   bind_pair(m, c, "bitwise_and", bitwise_and);
   bind_pair(m, c, "bitwise_or", bitwise_or);
   bind_pair(m, c, "bitwise_xor", bitwise_xor);
+  bind_pair(m, c, "bitwise_left_shift", bitwise_left_shift);
+  bind_pair(m, c, "bitwise_right_shift", bitwise_right_shift);
   bind_pair(m, c, "_floor_divide", floor_divide);
   bind_pair(m, c, "_remainder", remainder);
+  both(m, c, "hypot", &hypot, "other"_a);
   both(m, c, "atan2", &atan2, "other"_a);
   both(m, c, "arctan2", &atan2, "other"_a);
   both(m, c, "logaddexp", &logaddexp, "other"_a);

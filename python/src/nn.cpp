@@ -1,4 +1,6 @@
 // What ballast.nn.functional is made of.
+#include <memory>
+
 #include "ballast/ops/activation.h"
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/batch_norm_variants.h"
@@ -19,7 +21,22 @@ using MaybeTensor = const Tensor*;
 
 Tensor value(MaybeTensor t) { return t ? *t : Tensor(); }
 
+/// A `with` block whose convolutions are computed directly.
+struct DirectConvBlock {
+  std::unique_ptr<DirectConv> on;
+};
+
+void bind_winograd(nb::module_& m) {
+  m.def("_winograd", &winograd);
+  m.def("_set_winograd", &set_winograd);
+  nb::class_<DirectConvBlock>(m, "_DirectConv")
+      .def(nb::init<>())
+      .def("__enter__", [](DirectConvBlock& b) { b.on = std::make_unique<DirectConv>(); })
+      .def("__exit__", [](DirectConvBlock& b, const nb::args&) { b.on.reset(); });
+}
+
 void bind_layers(nb::module_& m) {
+  bind_winograd(m);
   m.def(
       "linear", [](T x, T weight, MaybeTensor bias) { return linear(x, weight, value(bias)); },
       "input"_a, "weight"_a, none_default("bias"));

@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import subprocess
+import sys
 from collections import Counter, OrderedDict
 from pathlib import Path
 
@@ -226,3 +228,22 @@ def test_a_file_of_pytorchs_is_mapped(tmp_path):
     f = torch.load(tmp_path / "a.pt", mmap=True)
     assert f["x"].tolist() == x.tolist() and f["part"].tolist() == x[10:20].tolist()
     assert f["half"].tolist() == x.half().tolist()
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error(tmp_path):
+    path = tmp_path / "a.pt"
+    program = f"""
+import os, sys, threading
+import ballast as torch
+path = {str(path)!r}
+for i in range(30):
+    torch.save({{"x": torch.ones(2**20)}}, path)
+    cut = threading.Timer(i * 1e-4, os.truncate, (path, 1000))
+    cut.start()
+    try:
+        assert torch.load(path)["x"].sum().item() == 2**20
+    except (OSError, RuntimeError):
+        pass
+    cut.join()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <string>
 #include <vector>
+
+#include "ballast/base/error.h"
 
 namespace ballast {
 namespace {
@@ -37,6 +40,22 @@ TEST(Buffer, UseIsCountedAndThePoolGivenBack) {
   EXPECT_EQ(memory_use().pooled, 0u);
   // What is taken after that is memory like any other.
   for (const size_t bytes : kSizes) std::memset(Buffer::allocate(bytes)->data(), 2, bytes);
+}
+
+TEST(Buffer, MoreThanThereIsIsAnErrorThatNamesTheBytes) {
+  for (const int shift : {46, 47, 48, 62, 63}) {
+    const size_t bytes = (size_t{1} << shift) + 1;
+    const std::string expected = fmt::format("you tried to allocate {} bytes", bytes);
+    for (auto* f : {+[](size_t n) { Buffer::allocate(n); }, +[](size_t n) { Buffer::require(n); }})
+      try {
+        f(bytes);
+        ADD_FAILURE() << shift;
+      } catch (const Error& e) {
+        EXPECT_NE(std::string(e.what()).find(expected), std::string::npos) << e.what();
+      }
+  }
+  EXPECT_THROW(Buffer::allocate(SIZE_MAX), Error);  // cannot be rounded up
+  Buffer::require(1 << 20);
 }
 
 }  // namespace

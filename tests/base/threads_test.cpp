@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -90,6 +92,58 @@ TEST_F(Threads, AForkedChildHasThreadsOfItsOwn) {
 }
 
 TEST_F(Threads, RefusesLessThanOne) { EXPECT_THROW(set_num_threads(0), ValueError); }
+
+/// Half of the smallest normal number, worked out by whoever calls.
+float half_of_the_smallest() {
+  volatile float smallest = std::numeric_limits<float>::min();
+  return smallest * 0.5F;
+}
+
+TEST_F(Threads, FlushingDenormalsHoldsOnEveryThread) {
+  if (!set_flush_denormal(true)) GTEST_SKIP() << "the processor cannot";
+  for (const bool on : {true, false, true, false}) {
+    EXPECT_TRUE(set_flush_denormal(on));
+    EXPECT_EQ(flush_denormal(), on);
+    std::vector<float> made(64);
+    parallel_for(64, kWorthThreads, [&](int64_t i) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));  // for all threads to take part
+      made[i] = half_of_the_smallest();
+    });
+    for (float v : made) EXPECT_EQ(v == 0, on);
+    std::thread([&] {
+      use_flush_denormal();
+      EXPECT_EQ(half_of_the_smallest() == 0, on);
+    }).join();
+  }
+}
+
+TEST_F(Threads, WorkStopsWhenItIsInterrupted) {
+  static std::atomic<bool> stop;
+  set_interrupt_check([] { return stop.load(); });
+  for (const int threads : {1, 4}) {
+    set_num_threads(threads);
+    stop = true;
+    std::atomic<int> runs = 0;
+    auto piece = [&](int64_t) {
+      ++runs;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    };
+    EXPECT_THROW(parallel_for(100'000, kWorthThreads, piece), Interrupted);
+    EXPECT_LT(runs, 5000);
+    EXPECT_THROW(in_slices(int64_t{1} << 50, [](int64_t, int64_t) {}), Interrupted);
+    {
+      const NoInterrupt on;
+      runs = 0;
+      parallel_for(100, kWorthThreads, piece);
+      EXPECT_EQ(runs, 100);
+    }
+    stop = false;
+    runs = 0;
+    parallel_for(100, kWorthThreads, piece);
+    EXPECT_EQ(runs, 100);
+  }
+  set_interrupt_check(nullptr);
+}
 
 }  // namespace
 }  // namespace ballast

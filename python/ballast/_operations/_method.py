@@ -30,6 +30,33 @@ def whole(values: list) -> Tensor:
     return tensor(values, dtype=_core.int64) if values else _core.zeros(0, dtype=_core.int64)
 
 
+def repeated_positions(counts) -> Any:
+    """List position i `counts[i]` times: an array. Refused at once where it would not fit."""
+    import numpy as np
+
+    _core.empty(min(int(counts.sum(dtype=np.float64)), 2**62), dtype=_core.int64)
+    return np.repeat(np.arange(counts.size), counts)
+
+
+def triangle(row: int, col: int, columns: Callable) -> Tensor:
+    """List rows and columns of a matrix: those of row r from and before what `columns` says."""
+    import numpy as np
+
+    from .._create import from_numpy
+
+    for name, size in (("row", row), ("col", col)):
+        if size < 0:
+            raise RuntimeError(f"{name} must be non-negative, got{size}")
+    _core.empty(2, row, dtype=_core.int64)
+    r = np.arange(row)
+    bounds = columns(r, lambda n: np.clip(n, -row - 1, col))
+    first, end = (np.broadcast_to(np.clip(b, 0, col), r.shape) for b in bounds)
+    counts = np.maximum(end - first, 0)
+    rows = repeated_positions(counts)
+    at = np.arange(rows.size) - (np.cumsum(counts) - counts - first)[rows]
+    return from_numpy(np.stack([rows, at]))
+
+
 def without_gradient(name: str, *tensors: Tensor) -> list[Any]:
     """Arrays of tensors, for what has no derivative here; raises where one would be recorded."""
     if _core.is_grad_enabled() and any(t.requires_grad for t in tensors):

@@ -28,7 +28,6 @@ __all__ = [
     "greater",
     "greater_equal",
     "heaviside",
-    "hypot",
     "isclose",
     "isneginf",
     "isposinf",
@@ -91,12 +90,6 @@ def xlogy(input: Tensor, other: Tensor) -> Tensor:
     """input*log(other), 0 where input is 0."""
     none = input == 0
     return _core.where(none, _core.zeros_like(input), input * other.log())
-
-
-@method
-def hypot(input: Tensor, other: Tensor) -> Tensor:
-    """sqrt(input^2 + other^2)."""
-    return (input.square() + other.square()).sqrt()
 
 
 @method

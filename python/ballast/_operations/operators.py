@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from .. import _core
 from .._core import Tensor
-from ._method import method
 
-__all__ = ["bitwise_left_shift", "bitwise_right_shift"]
+__all__: list[str] = []
 
 
 def _tensor(value) -> Tensor | None:
@@ -18,25 +17,6 @@ def _tensor(value) -> Tensor | None:
     if isinstance(value, Tensor):
         return value
     return tensor(value) if isinstance(value, (bool, int, float)) else None
-
-
-def _power_of_two(name: str, bits: Tensor | int) -> Tensor:
-    bits = _tensor(bits)
-    if bits is None or bits.dtype.is_floating_point:
-        raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Float'")
-    return _core.pow(2, bits)
-
-
-@method
-def bitwise_left_shift(input: Tensor, other: Tensor | int) -> Tensor:
-    """Shift whole numbers by bits towards the larger."""
-    return input * _power_of_two("lshift", other)
-
-
-@method
-def bitwise_right_shift(input: Tensor, other: Tensor | int) -> Tensor:
-    """Shift whole numbers by bits towards the smaller, rounding down."""
-    return input.floor_divide(_power_of_two("rshift", other))
 
 
 def _bits(name: str) -> Callable:
@@ -80,8 +60,8 @@ _OPERATORS = {
     "and": _bits("and"),
     "or": _bits("or"),
     "xor": _bits("xor"),
-    "lshift": bitwise_left_shift,
-    "rshift": bitwise_right_shift,
+    "lshift": Tensor.bitwise_left_shift,
+    "rshift": Tensor.bitwise_right_shift,
     "floordiv": Tensor.floor_divide,
     "mod": Tensor.remainder,
 }

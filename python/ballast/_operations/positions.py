@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import _core
 from .._core import Tensor
-from ._method import method, whole
+from ._method import method, triangle
 from .shapes import broadcast_shapes, broadcast_tensors
 
 __all__ = [
@@ -140,14 +140,12 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
 
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype=None, device=None) -> Tensor:
     """List rows and columns on and above a diagonal."""
-    pairs = [(r, c) for r in range(row) for c in range(col) if c - r >= offset]
-    return whole([[r for r, _ in pairs], [c for _, c in pairs]])
+    return triangle(row, col, lambda r, limit: (limit(r + limit(offset)), col))
 
 
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype=None, device=None) -> Tensor:
     """List rows and columns on and below a diagonal."""
-    pairs = [(r, c) for r in range(row) for c in range(col) if c - r <= offset]
-    return whole([[r for r, _ in pairs], [c for _, c in pairs]])
+    return triangle(row, col, lambda r, limit: (0, limit(r + limit(offset) + 1)))
 
 
 @method

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, combinations_with_replacement
 from itertools import combinations as choices
-from itertools import combinations_with_replacement
+from math import comb
 from typing import Any
 
 from .. import _core, _types
 from .._core import Tensor
-from ._method import Dims, method, spread_dims, whole
+from ._method import Dims, method, repeated_positions, spread_dims, triangle
 
 __all__ = [
     "adjoint",
@@ -263,6 +264,10 @@ def repeat_interleave(
     output_size : int, optional
         The sum of the counts.
     """
+    import numpy as np
+
+    from .._create import from_numpy
+
     if repeats is None:
         repeats, input = input, _core.arange(input.numel())
     if dim is None:
@@ -279,8 +284,8 @@ def repeat_interleave(
         raise RuntimeError(
             f"allocated size {output_size} does not match required size {sum(counts)}"
         )
-    at = [i for i, c in enumerate(counts) for _ in range(c)]
-    return (input if input.dim() else input.reshape(1)).index_select(dim, whole(at))
+    at = from_numpy(repeated_positions(np.asarray(counts, np.int64)))
+    return (input if input.dim() else input.reshape(1)).index_select(dim, at)
 
 
 @method
@@ -331,10 +336,20 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """List the choices of `r` elements of a vector."""
-    choose = combinations_with_replacement if with_replacement else choices
-    at = list(choose(range(input.shape[0]), r))
-    rows = input.index_select(0, whole([i for row in at for i in row]))
-    return rows.reshape(len(at), r)
+    import numpy as np
+
+    from .._create import from_numpy
+
+    n = input.shape[0]
+    count = comb(n + r - 1, r) if with_replacement and n + r > 0 else comb(n, r)
+    _core.empty(min(count * r, 2**62), dtype=_core.int64)
+    if r == 2:
+        at = triangle(n, n, lambda row, _: (row + (not with_replacement), n)).t().reshape(-1)
+    else:
+        choose = combinations_with_replacement if with_replacement else choices
+        chosen = chain.from_iterable(choose(range(n), r))
+        at = from_numpy(np.fromiter(chosen, np.int64, count * r))
+    return input.index_select(0, at).reshape(count, r)
 
 
 @method

@@ -1,5 +1,5 @@
-"""Switches of PyTorch's backends. None changes a result of Ballast's: it has one backend."""
+"""Switches of PyTorch's backends, which change no result, and Ballast's own: ``winograd``."""
 
-from . import cpu, cuda, cudnn, mkl, mkldnn, mps, openmp
+from . import cpu, cuda, cudnn, mkl, mkldnn, mps, openmp, winograd
 
-__all__ = ["cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp"]
+__all__ = ["cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "winograd"]

@@ -15,5 +15,5 @@ class autocast(_settings.autocast):
 class GradScaler(_settings.GradScaler):
     """Of no effect."""
 
-    def __init__(self, *args, enabled: bool = True, **kwargs):
-        super().__init__("cuda", enabled=enabled)
+    def __init__(self, *args, **kwargs):
+        super().__init__("cuda", *args, **kwargs)

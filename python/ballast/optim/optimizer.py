@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -84,6 +85,13 @@ class Optimizer:
         group = {**param_group, "params": _tensors(param_group["params"])}
         for name, value in self.defaults.items():
             group.setdefault(name, value)
+        if len(set(group["params"])) < len(group["params"]):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this "
+                "will cause an error; each is updated once",
+                stacklevel=3,
+            )
+            group["params"] = list(dict.fromkeys(group["params"]))
         known = {id(p) for g in self.param_groups for p in g["params"]}
         if any(id(p) in known for p in group["params"]):
             raise ValueError("some parameters appear in more than one parameter group")
