@@ -207,7 +207,8 @@ Tensor tensorsolve(const Tensor& a, const Tensor& b, const std::vector<int64_t>&
 }
 
 Tensor vander(const Tensor& x, std::optional<int64_t> columns) {
-  const int64_t n = columns.value_or(x.dim() > 0 ? x.size(-1) : 1);
+  if (x.dim() == 0) return vander(reshape(x, Shape{1}), columns);
+  const int64_t n = columns.value_or(x.size(-1));
   check(n > 1, "N must be greater than 1.");
   Shape s = x.shape();
   s.push_back(n);

@@ -19,7 +19,7 @@ class LinAlgError : public Error {
   using Error::Error;
 };
 
-/// Results with what went wrong, int64 per matrix: 0 for nothing.
+/// Results with what went wrong, int32 per matrix: 0 for nothing.
 struct WithInfo {
   Tensor value, info;
 };
@@ -48,7 +48,7 @@ struct TriangularOptions {
 };
 Tensor solve_triangular(const Tensor& a, const Tensor& b, TriangularOptions options);
 
-/// A's factors L (unit lower, below the diagonal) and U in one matrix, and the rows (int64, from 1)
+/// A's factors L (unit lower, below the diagonal) and U in one matrix, and the rows (int32, from 1)
 /// that were exchanged with rows 1, 2, ...
 struct Lu {
   Tensor lu, pivots, info;

@@ -140,7 +140,7 @@ void check_square(const char* who, const Tensor& a) {
 }
 
 void check_info(const char* who, const Tensor& info, const char* what) {
-  const auto values = info.data<int64_t>();
+  const auto values = cast(info, DType::kInt64).values<int64_t>();
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i] == 0) continue;
     const std::string which = info.dim() > 0 ? fmt::format("(Batch element {}): ", i) : "";

@@ -55,7 +55,7 @@ void check_equation(const char* who, const Tensor& a, const Tensor& b, bool left
 /// Throws LinAlgError with `format` (of the position from 1) for the first info that is not zero.
 void check_info(const char* who, const Tensor& info, const char* what);
 
-constexpr DType kWhole = DType::kInt64;  // of pivots and infos
+constexpr DType kWhole = DType::kInt32;  // of pivots and infos
 /// The results [factors (m, n) | pivots | info] of one matrix's factorization.
 Lu unpack_factors(const Tensor& packed, int64_t m, int64_t n);
 

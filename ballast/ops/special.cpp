@@ -366,7 +366,8 @@ Tensor nextafter(const Tensor& a, const Tensor& b) {
 Frexp frexp(const Tensor& x) {
   static const FrexpOp op;
   check(is_floating(x.dtype()), "torch.frexp() only supports floating-point dtypes");
-  return {record(op, x.shape(), x.dtype(), {x}), record(op, x.shape(), DType::kInt64, {x})};
+  return {record(op, x.shape(), x.dtype(), {x}),
+          cast(record(op, x.shape(), DType::kInt64, {x}), DType::kInt32)};
 }
 
 Tensor angle(const Tensor& x) {

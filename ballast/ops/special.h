@@ -30,7 +30,7 @@ Tensor entr(const Tensor& x);
 Tensor erfcx(const Tensor& x);
 /// The next number of the type from a towards b.
 Tensor nextafter(const Tensor& a, const Tensor& b);
-/// x = mantissa * 2^exponent with 0.5 <= |mantissa| < 1.
+/// x = mantissa * 2^exponent (int32) with 0.5 <= |mantissa| < 1.
 struct Frexp {
   Tensor mantissa, exponent;
 };
