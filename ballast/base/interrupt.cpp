@@ -26,6 +26,7 @@ void poll_interrupt() {
   if (stop()) throw Interrupted();
 }
 
+bool NoInterrupt::active() { return t_uninterruptible > 0; }
 NoInterrupt::NoInterrupt() { ++t_uninterruptible; }
 NoInterrupt::~NoInterrupt() { --t_uninterruptible; }
 

@@ -20,9 +20,13 @@ void set_interrupt_check(bool (*stop)());
 /// Interrupted.
 void poll_interrupt();
 
-/// While it lives, this thread is not interrupted: for writes to memory that others see.
+/// While it lives, this thread, and those of the pool that work for it, are not interrupted: for
+/// writes to memory that others see.
 class NoInterrupt {
  public:
+  /// Whether one lives on this thread.
+  static bool active();
+
   NoInterrupt();
   ~NoInterrupt();
   NoInterrupt(const NoInterrupt&) = delete;

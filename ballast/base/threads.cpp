@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -72,6 +73,7 @@ class Pool {
     context_ = context;
     order_ = order;
     threads_ = threads;
+    uninterruptible_ = NoInterrupt::active();
     error_ = nullptr;
     for (int t = 0; t < threads; ++t) {
       Range& range = ranges_[t];
@@ -120,6 +122,8 @@ class Pool {
 
   void drain(int thread) {
     const bool before = std::exchange(t_inside, true);
+    std::optional<NoInterrupt> on;
+    if (uninterruptible_) on.emplace();
     try {
       for (int t = 0; t < threads_; ++t) {
         Range& range = ranges_[(thread + t) % threads_];
@@ -153,6 +157,7 @@ class Pool {
   void* context_ = nullptr;
   Order order_ = Order::kForwards;
   int threads_ = 0;
+  bool uninterruptible_ = false;
   Range ranges_[kMaxThreads];
   std::mutex error_mutex_;
   std::exception_ptr error_;

@@ -1,6 +1,7 @@
 #include "ballast/io/onnx.h"
 
 #include "ballast/base/file.h"
+#include "ballast/graph/pending.h"
 #include "ballast/io/onnx_export.h"
 #include "ballast/io/state.h"
 #include "ballast/ops/batch_norm.h"
@@ -111,6 +112,7 @@ std::string onnx_bytes(const OnnxFunction& f, std::span<const Tensor> inputs,
   check<ValueError>(options.opset_version >= 13 && options.opset_version <= 17,
                     "onnx: opset_version {} is not supported (13 to 17 are)",
                     options.opset_version);
+  const Pending::Pause pause;  // the recording stays one while constants are evaluated
   const Trace t = trace(f, inputs, options.dynamic_batch);
   return OnnxExporter(t, options, names).run();
 }

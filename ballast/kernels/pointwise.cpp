@@ -185,7 +185,8 @@ HWY_INLINE V clamp(V a, V low, V high) {
   return hn::IfThenElse(hn::Gt(a, high), high, a);
 }
 HWY_INLINE V clamp_grad(V g, V x, V low, V high) {
-  return hn::IfThenZeroElse(hn::Or(hn::Le(x, low), hn::Ge(x, high)), g);
+  // A bound that is NaN is none, and an x that is NaN has the derivative 0.
+  return hn::IfThenZeroElse(hn::Or(hn::Or(hn::Le(x, low), hn::Ge(x, high)), hn::IsNaN(x)), g);
 }
 
 void Run(const PointwiseCall& o) {

@@ -19,14 +19,14 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 // Functions: `derivative<K>(x, p)` for K = 0 (the function itself), 1 and 2.
 
-/// min(max(x, a), b), with derivative 0 at the ends; a bound that is NaN is none.
+/// min(max(x, a), b), with derivative 0 at the ends and at NaN; a bound that is NaN is none.
 struct Clamp {
   static constexpr const char* kNames[] = {"clamp", "clamp_grad", "clamp_grad2"};
   static constexpr Pointwise kCodes[] = {Pointwise::kClamp, Pointwise::kClampGrad,
                                          Pointwise::kNone};
   template <int K>
   static double derivative(double x, Parameters p) {
-    if (K > 0) return K == 2 || x <= p.a || x >= p.b ? 0 : 1;
+    if (K > 0) return K == 2 || x <= p.a || x >= p.b || std::isnan(x) ? 0 : 1;
     const double y = x < p.a ? p.a : x;
     return y > p.b ? p.b : y;
   }

@@ -9,6 +9,7 @@
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -46,19 +47,27 @@ Tensor exact_var(const Tensor& x, const std::vector<int64_t>& dims, bool unbiase
   Shape sizes;
   for (int d = 0; d < x.dim(); ++d)
     if (r.mask >> d & 1) sizes.push_back(x.shape()[d]);
-  const int64_t n = sizes.numel();
+  const int64_t all = sizes.numel();
   const bool rows_first = (r.mask & (r.mask + 1)) == 0;  // the first dimensions are reduced
+  // Elements that are repeated leave the mean and the biased variance alone.
   Tensor y = x;
+  const std::vector<int64_t> steps = strides(x);
+  int64_t n = 1;
+  for (int d = 0; d < x.dim(); ++d) {
+    if (!(r.mask >> d & 1)) continue;
+    if (steps[d] == 0 && x.shape()[d] > 1) y = slice(y, d, 0, 1);
+    n *= y.shape()[d];
+  }
   if (!rows_first) {
     std::vector<int64_t> order;
     for (const uint64_t reduced : {0, 1})
       for (int d = 0; d < x.dim(); ++d)
         if ((r.mask >> d & 1) == reduced) order.push_back(d);
-    y = permute(x, order);
+    y = permute(y, order);
   }
   const Tensor moments =
       exact_moments(reshape(y, rows_first ? Shape{n, kept, 1} : Shape{1, kept, n}));
-  const double count = static_cast<double>(n), by = std::max(count - (unbiased ? 1 : 0), 0.0);
+  const double count = static_cast<double>(all), by = std::max(count - (unbiased ? 1 : 0), 0.0);
   const Tensor biased = reshape(slice(moments, 0, 1, 2), keepdim ? r.kept : r.reduced);
   return biased * count / by;
 }

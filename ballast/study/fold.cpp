@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "ballast/graph/eval.h"
+#include "ballast/graph/pending.h"
 #include "ballast/nn/nn.h"
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/conv.h"
@@ -132,7 +133,8 @@ void fold_into(nn::Module& m, const Affine& a) {
 std::vector<std::pair<size_t, size_t>> foldable(std::span<const Tensor> outputs,
                                                 std::span<const Tensor> weights,
                                                 std::span<const Tensor> means) {
-  // What is a value of the model is a leaf, however it came to be.
+  // What is a value of the model is a leaf, however it came to be; the outputs stay recorded.
+  const Pending::Pause pause;
   eval(weights);
   eval(means);
   std::lock_guard lock(graph_mutex());

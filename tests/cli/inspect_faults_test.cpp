@@ -27,7 +27,7 @@ class InspectFaults : public ToolTest {
   static void change(const std::string& run, const F& f) {
     StateDict state = load(run + "/model.safetensors");
     for (auto& [name, t] : state) f(name, t);
-    save(state, run + "/model.safetensors");
+    replace_weights(run, state);
   }
   /// The digits with inputs multiplied by `scale`, as a file.
   std::string digits(const std::string& name, double scale) {

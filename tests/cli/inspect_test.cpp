@@ -48,7 +48,7 @@ TEST_F(Inspect, BatchesTrackedBesideTheStepsOfTheRunAreFound) {
   StateDict state = load(run + "/model.safetensors");
   for (auto& [name, t] : state)
     if (name == "bn1.num_batches_tracked") t = (t + int64_t{40}).eval();
-  save(state, run + "/model.safetensors");
+  replace_weights(run, state);
   const auto j = json_of({"inspect", run});
   ASSERT_EQ(j["findings"].size(), 1u);
   EXPECT_EQ(j["findings"][0]["kind"], "forgotten_eval");

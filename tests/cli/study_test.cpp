@@ -32,7 +32,12 @@ TEST_F(StudyTool, StoppedItLeavesWhatItHasMeasured) {
   const std::string out = folder_ / "report";
   Process child({BALLAST_TOOL, "study", "--out", out});
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!std::filesystem::exists(out + "/runs.jsonl") && std::chrono::steady_clock::now() < limit)
+  const auto measured = [&] {
+    std::error_code none_yet;
+    const auto size = std::filesystem::file_size(out + "/runs.jsonl", none_yet);
+    return !none_yet && size > 0;
+  };
+  while (!measured() && std::chrono::steady_clock::now() < limit)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   child.send(SIGINT);
   const Outcome o = child.wait();

@@ -8,6 +8,8 @@
 #include <sstream>
 
 #include "ballast/base/file.h"
+#include "ballast/io/safetensors.h"
+#include "ballast/io/state.h"
 #include "tests/support/files.h"
 #include "tests/support/process.h"
 
@@ -31,6 +33,16 @@ inline std::string output_of(const std::vector<std::string>& arguments) {
 inline nlohmann::json json_of(std::vector<std::string> arguments) {
   arguments.push_back("--json");
   return nlohmann::json::parse(output_of(arguments));
+}
+
+/// Replaces the weights that a run left, as the tool would have written them: with their checksum.
+inline void replace_weights(const std::string& run, const StateDict& state) {
+  const std::string path = run + "/model.safetensors";
+  auto metadata = io::read_safetensors(path).metadata;
+  io::NamedArrays arrays;
+  for (const auto& [name, t] : state) arrays.emplace_back(name, io::to_array(t));
+  metadata["checksum"] = io::checksum_of(arrays);
+  io::write_safetensors(path, arrays, metadata);
 }
 
 /// Its one line of error; a failed test unless it ends with `code`, says one line and nothing else.

@@ -147,7 +147,8 @@ TEST(Npz, FilesOfNumPyAreRead) {
   EXPECT_EQ(find(f, "scalar")->shape, Shape{});
   EXPECT_EQ(values<int64_t>(*find(f, "scalar")), std::vector<int64_t>{7});
   EXPECT_EQ(find(f, "empty")->shape, (Shape{0, 3}));
-  const std::vector<int64_t> cube = values<int64_t>(*find(f, "cube_fortran"));
+  EXPECT_EQ(find(f, "cube_fortran")->dtype, DType::kInt32);
+  const std::vector<int32_t> cube = values<int32_t>(*find(f, "cube_fortran"));
   ASSERT_EQ(cube.size(), 24u);
   for (int i = 0; i < 24; ++i) EXPECT_EQ(cube[i], i);
 }

@@ -286,7 +286,7 @@ TEST_P(RandomNetworks, AreTheSameWithAndWithoutEachPass) {
       // moves one of some hundred elements. Some gradients (of what a normalization subtracts) are
       // zero but for the rounding of others.
       EXPECT_LE(norm_of(values[i], &expected[i]),
-                5e-3 * norm_of(expected[i]) + 2e-6 * largest + 1e-5)
+                5e-3 * norm_of(expected[i]) + 3e-6 * largest + 1e-5)
           << "result " << i << ", passes: " << passes;
     }
   }

@@ -6,6 +6,7 @@
 
 #include "ballast/ops/activation.h"
 #include "ballast/ops/compare.h"
+#include "ballast/ops/create.h"
 #include "ballast/ops/math.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
@@ -52,11 +53,11 @@ const std::pair<const char*, Function> kFunctions[] = {
     {"hypot", [](const Tensor& x) { return hypot(x, x + 1); }},
     {"number left",
      [](const Tensor& x) {
-       return expand(Tensor::from({2.0}).to(x.dtype()), x.shape()) / (x + 3);
+       return expand(full({}, 2.0, x.dtype()), x.shape()) / (x + 3);
      }},
     {"number right",
      [](const Tensor& x) {
-       return maximum(x, expand(Tensor::from({0.25}).to(x.dtype()), x.shape()));
+       return maximum(x, expand(full({}, 0.25, x.dtype()), x.shape()));
      }},
 };
 
