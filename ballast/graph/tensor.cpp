@@ -15,6 +15,23 @@ thread_local bool t_grad_enabled = true;
 // bounded, and so is the depth of every walk over them.
 constexpr int kMaxDepth = 4096;
 
+/// What memory that someone else may change held when an operation was called: gradients go to the
+/// tensor that shows that memory.
+const Op& snapshot_op() {
+  class SnapshotOp final : public Op {
+   public:
+    SnapshotOp() : Op("snapshot") {}
+    void reference(const Call& c) const override {
+      std::memcpy(c.out.data, c.in[0].data, bytes_of(c.out.shape, c.out.dtype));
+    }
+    Gradients gradient(const Backward& b) const override { return {b.grad()}; }
+    bool takes_stored_types() const override { return true; }
+    uint32_t gradient_reads() const override { return 0; }
+  };
+  static const SnapshotOp op;
+  return op;
+}
+
 /// Adds an input; returns the bytes of memory that the node keeps alive by it.
 int64_t add_input(Node& node, const Tensor& t) {
   Node& in = t.node();
@@ -23,11 +40,14 @@ int64_t add_input(Node& node, const Tensor& t) {
     Ref<Node> copy = make_leaf(in.shape, in.dtype);
     std::memcpy(copy->data(), in.data(), bytes_of(in.shape, in.dtype));
     copy->layout = in.layout;
-    if (!in.requires_grad) {
-      node.inputs.push_back(std::move(copy));
-      return static_cast<int64_t>(node.inputs[node.inputs.size() - 1]->buffer->bytes());
+    if (in.requires_grad && t_grad_enabled) {
+      copy->op = &snapshot_op();
+      copy->inputs.push_back(Ref<Node>(&in));
+      copy->requires_grad = node.requires_grad = true;
     }
-    in.buffer = copy->buffer;
+    const int64_t bytes = static_cast<int64_t>(copy->buffer->bytes());
+    node.inputs.push_back(std::move(copy));
+    return bytes;
   }
   node.inputs.push_back(Ref<Node>(&in));
   node.requires_grad |= in.requires_grad;

@@ -9,6 +9,7 @@
 #include "ballast/ops/repeat.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -70,7 +71,7 @@ Tensor extreme(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) 
   for (int d = 0; d < x.dim(); ++d)
     check<IndexError>(!(r.mask >> d & 1) || x.shape()[d] > 0,
                       "{}(): Expected reduction dim {} to have non-zero size.", op.name(), d);
-  if (r.mask == 0) return x;
+  if (r.mask == 0) return clone(x);
   const Tensor y = record(op, r.reduced, x.dtype(), {x}, SumAttributes{r.mask});
   return keepdim ? reshape(y, r.kept) : y;
 }

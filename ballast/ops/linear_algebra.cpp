@@ -14,6 +14,7 @@
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -108,7 +109,13 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   const int64_t n = std::max<int64_t>(std::min(rows - from_row, columns - from_column), 0);
   std::vector<int64_t> at;
   for (int64_t i = 0; i < n; ++i) at.push_back((from_row + i) * columns + from_column + i);
-  return index_select(flatten(last, -2, -1), -1, Tensor::from(at, Shape{n}));
+  const Tensor out = index_select(flatten(last, -2, -1), -1, Tensor::from(at, Shape{n}));
+  const auto from = ops::memory_strides(x);
+  View v;
+  for (size_t d = 0; d + 2 < order.size(); ++d) v.strides[d] = from[order[d]];
+  v.strides[order.size() - 2] = from[first] + from[second];
+  if (n > 0) v.offset = from_row * from[first] + from_column * from[second];
+  return ops::as_view(out, x, v);
 }
 
 Tensor diag_embed(const Tensor& x, int64_t offset) {
@@ -126,7 +133,7 @@ Tensor diag_embed(const Tensor& x, int64_t offset) {
 
 Tensor diag(const Tensor& x, int64_t offset) {
   check(x.dim() == 1 || x.dim() == 2, "diag(): Supports 1D or 2D tensors. Got {}D", x.dim());
-  return x.dim() == 1 ? diag_embed(x, offset) : diagonal(x, offset);
+  return x.dim() == 1 ? diag_embed(x, offset) : clone(diagonal(x, offset));
 }
 
 Tensor trace(const Tensor& x) {
@@ -156,12 +163,12 @@ Tensor roll(const Tensor& x, const std::vector<int64_t>& shifts, const std::vect
   Tensor y = x;
   for (size_t i = 0; i < dims.size(); ++i) {
     const int64_t n = x.size(dims[i]);
-    if (n == 0) return x;
+    if (n == 0) return clone(x);
     const int64_t shift = (shifts[i] % n + n) % n;
     if (shift > 0)
       y = cat({narrow(y, dims[i], n - shift, shift), narrow(y, dims[i], 0, n - shift)}, dims[i]);
   }
-  return y;
+  return ops::fresh(y, {&x, 1});
 }
 
 Indexed kthvalue(const Tensor& x, int64_t k, int64_t dim, bool keepdim) {

@@ -12,6 +12,7 @@
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -101,7 +102,7 @@ Tensor fraction(const Tensor& x) {
 }
 template <class F>
 Tensor whole(const Tensor& x) {
-  return is_floating(x.dtype()) ? ops::apply<F>(x) : x;
+  return is_floating(x.dtype()) ? ops::apply<F>(x) : clone(x);
 }
 
 /// An operation on two tensors of one type and shape, without gradient rule of its own.
@@ -368,7 +369,7 @@ Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight) {
 }
 
 Tensor nan_to_num(const Tensor& x, double nan, double positive, double negative) {
-  if (!is_floating(x.dtype())) return x;
+  if (!is_floating(x.dtype())) return clone(x);
   const double infinity = std::numeric_limits<double>::infinity();
   return masked_fill(masked_fill(masked_fill(x, isnan(x), nan), eq(x, infinity), positive),
                      eq(x, -infinity), negative);

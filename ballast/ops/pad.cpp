@@ -6,6 +6,7 @@
 #include "ballast/ops/index.h"
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -98,7 +99,7 @@ Tensor pad(const Tensor& x, const std::vector<int64_t>& amounts, PadMode mode, d
     y = mode == PadMode::kConstant ? pad_constant(y, dim, before, after, value)
                                    : pad_from_inside(y, dim, before, after, mode);
   }
-  return y;
+  return ops::fresh(y, {&x, 1});
 }
 
 }  // namespace ballast

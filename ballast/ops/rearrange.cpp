@@ -263,7 +263,7 @@ Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
     }
     parts.push_back(x);
   }
-  if (parts.empty()) return tensors[0].to(type);
+  if (parts.empty()) return ops::fresh(tensors[0].to(type), tensors);
   Shape shape = parts[0].shape();
   const int at = shape.normalize(dim);
   shape[at] = 0;
@@ -271,7 +271,7 @@ Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
     shape[at] = (Checked(shape[at]) + x.shape()[at]).value();
     x = x.to(type);
   }
-  if (parts.size() == 1) return parts[0];
+  if (parts.size() == 1) return ops::fresh(parts[0], tensors);
   static const CatOp op;
   return record(op, shape, type, std::span<const Tensor>(parts), Attributes(DimAttributes{at}));
 }
@@ -365,7 +365,7 @@ Tensor flip(const Tensor& x, const std::vector<int64_t>& dims) {
     check(!(a.mask & bit), "dim {} appears multiple times in the list of dims", d);
     a.mask |= bit;
   }
-  if (x.dim() == 0 || a.mask == 0) return x;
+  if (x.dim() == 0 || a.mask == 0) return clone(x);
   static const FlipOp op;
   return record(op, x.shape(), x.dtype(), {x}, a);
 }
@@ -388,7 +388,7 @@ Tensor repeat(const Tensor& x, const std::vector<int64_t>& repeats) {
     split_up.push_back(n);
     spread.push_back(n);
   }
-  return reshape(expand(reshape(x, split_up), spread), joined);
+  return ops::fresh(reshape(expand(reshape(x, split_up), spread), joined), {&x, 1});
 }
 
 Tensor tril(const Tensor& x, int64_t diagonal) {

@@ -4,6 +4,7 @@
 #include "ballast/ops/repeat.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -76,7 +77,7 @@ const Op& sum_op() {
 Tensor sum(const Tensor& x, const std::vector<int64_t>& dims, bool keepdim) {
   const ops::Reduced r = ops::reduce_dims(x.shape(), dims);
   const DType t = is_floating(x.dtype()) ? x.dtype() : DType::kInt64;
-  if (r.mask == 0) return cast(x, t);
+  if (r.mask == 0) return ops::fresh(cast(x, t), {&x, 1});
   const Tensor y = record(sum_op(), r.reduced, t, {x}, SumAttributes{r.mask});
   return keepdim ? reshape(y, r.kept) : y;
 }

@@ -7,6 +7,7 @@
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 #include "ballast/ops/window.h"
 
 namespace ballast {
@@ -156,7 +157,7 @@ Tensor adaptive_avg_pool(int rank, const Tensor& x, const std::vector<int64_t>& 
           rank, x.shape(), dim);
     y = resample(y, dim, adaptive_taps(x.size(dim), n));
   }
-  return y;
+  return ops::fresh(y, {&x, 1});
 }
 
 Tensor lp_pool(int rank, const Tensor& x, double p, const std::vector<int64_t>& kernel,
@@ -274,7 +275,7 @@ Tensor resize(const Tensor& x, const std::vector<int64_t>& size, const ResizeOpt
                  x.dtype() == DType::kFloat64 ? resize_taps<double>(n, count, factor, o)
                                               : resize_taps<float>(n, count, factor, o));
   }
-  return y;
+  return ops::fresh(y, {&x, 1});
 }
 
 Tensor local_response_norm(const Tensor& x, int64_t size, double alpha, double beta, double k) {
@@ -282,7 +283,7 @@ Tensor local_response_norm(const Tensor& x, int64_t size, double alpha, double b
     return cast(local_response_norm(ops::widened(x), size, alpha, beta, k), x.dtype());
   check<ValueError>(x.dim() >= 3, "Expected 3D or higher dimensionality input (got {} dimensions)",
                     x.dim());
-  if (x.numel() == 0) return x;
+  if (x.numel() == 0) return clone(x);
   const int64_t channels = x.size(1);
   Taps t = room_for(size, channels);
   for (int64_t i = 0; i < size; ++i) {

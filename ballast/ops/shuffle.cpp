@@ -7,6 +7,7 @@
 
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/shape_ops.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -50,9 +51,10 @@ Tensor pixel_shuffle(const Tensor& x, int64_t r) {
         "upscale_factor, but input.size(-3)={} is not divisible by {}",
         i.channels, r * r);
   const int64_t c = i.channels / (r * r);
-  return reshape(
-      permute(reshape(x, i.with({c, r, r, i.height, i.width})), i.order({0, 3, 1, 4, 2})),
-      i.with({c, i.height * r, i.width * r}));
+  const Tensor parts = reshape(x, i.with({c, r, r, i.height, i.width}));
+  return ops::fresh(
+      reshape(permute(parts, i.order({0, 3, 1, 4, 2})), i.with({c, i.height * r, i.width * r})),
+      {&x, 1});
 }
 
 Tensor pixel_unshuffle(const Tensor& x, int64_t r) {
@@ -62,8 +64,10 @@ Tensor pixel_unshuffle(const Tensor& x, int64_t r) {
         "input of size {} and downscale_factor={}",
         x.shape(), r);
   const int64_t h = i.height / r, w = i.width / r;
-  return reshape(permute(reshape(x, i.with({i.channels, h, r, w, r})), i.order({0, 2, 4, 1, 3})),
-                 i.with({i.channels * r * r, h, w}));
+  const Tensor parts = reshape(x, i.with({i.channels, h, r, w, r}));
+  return ops::fresh(
+      reshape(permute(parts, i.order({0, 2, 4, 1, 3})), i.with({i.channels * r * r, h, w})),
+      {&x, 1});
 }
 
 Tensor channel_shuffle(const Tensor& x, int64_t groups) {

@@ -109,6 +109,23 @@ Tensor add_region(const Tensor& g, const Shape& shape, const RegionAttributes& a
   return record(op, shape, g.dtype(), {g}, a);
 }
 
+/// The first input; what the second was computed from gets zeros for its gradient.
+class OverwriteOp final : public Op {
+ public:
+  OverwriteOp() : Op("overwrite") {}
+  void reference(const Call& c) const override {
+    std::memcpy(c.out.data, c.in[0].data, c.out.shape.numel() * size_of(c.out.dtype));
+  }
+  Gradients gradient(const Backward& b) const override {
+    Gradients g{Tensor(), Tensor()};
+    if (b.needs(0)) g[0] = b.grad();
+    if (b.needs(1)) g[1] = zeros(b.input_shape(1), b.grad().dtype());
+    return g;
+  }
+  bool takes_stored_types() const override { return true; }
+  uint32_t gradient_reads() const override { return 0; }
+};
+
 Gradients WriteRegionOp::gradient(const Backward& b) const {
   const auto& a = b.attributes<RegionAttributes>();
   Gradients g{Tensor(), Tensor()};
@@ -162,21 +179,34 @@ bool shows_all(const View& v, const Shape& base) {
   return v.offset == 0 && v.contiguous() && v.shape.numel() == base.numel();
 }
 
+template <class T>
+void write_elements(T* to, const View& v, const Tensor& value) {
+  const T* from = value.data<T>().data();
+  const NoInterrupt on;
+  ops::for_each_offset(v.shape, v.strides,
+                       [&](int64_t offset) { to[v.offset + offset] = *from++; });
+}
+
+/// Writes to memory that someone else may look at, too: what they look at shows it.
+void write_external(Node& n, const View& v, const Tensor& value) {
+  value.eval();
+  dispatch_stored(value.dtype(), [&](auto zero) {
+    write_elements(reinterpret_cast<decltype(zero)*>(n.data()), v, value);
+  });
+}
+
 /// Writes to the memory of a base, which nobody else reads afterwards.
 void write_memory(TensorImpl& base, const View& v, const Tensor& value) {
   value.eval();
   Tensor whole{Ref<TensorImpl>(&base)};
   dispatch_stored(value.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T* from = value.data<T>().data();
     whole.eval();
     const Node& n = whole.node();
     // Memory that belongs to someone else is theirs to see.
     T* to = n.buffer->external() ? reinterpret_cast<T*>(n.data()) : whole.mutable_data<T>().data();
     base.forget_views();
-    const NoInterrupt on;
-    ops::for_each_offset(v.shape, v.strides,
-                         [&](int64_t offset) { to[v.offset + offset] = *from++; });
+    write_elements(to, v, value);
   });
 }
 
@@ -186,7 +216,7 @@ Ref<Node> base_written(const View& v, const Ref<Node>& value) {
   const Tensor base = value_of(*v.group);
   const bool follows = !v.detached && grad_enabled() &&
                        ((value->requires_grad && !value->grad_leaf) || !base.is_leaf());
-  if (!follows && v.group->base) return {};
+  if (!follows && (v.group->base || base.node().external())) return {};
   NoGrad off(!follows);
   const Tensor from = follows ? base : base.detach();
   const Tensor now = follows ? Tensor(value) : Tensor(value).detach();
@@ -239,12 +269,16 @@ void TensorImpl::assign_view(Ref<Node> value) {
       "the tensor first");
   const Ref<ViewGroup> group = v.group;
   const Ref<Node> whole = base_written(v, value);
-  if (!whole)
+  if (!whole && group->base) {
     write_memory(*group->base, v, Tensor(value).detach());
-  else if (group->base)
+  } else if (!whole) {
+    write_external(*group->kept, v, Tensor(value).detach());
+    group->replace(group->kept);
+  } else if (group->base) {
     group->base->assign(whole);
-  else
+  } else {
     group->replace(whole);
+  }
   // What needs a gradient, seen through a view that gives none to its base, starts here.
   if (v.detached && value->requires_grad) node_ = std::move(value);
 }
@@ -280,14 +314,20 @@ Tensor contiguous(const Tensor& x) { return is_contiguous(x) ? x : clone(x); }
 
 Tensor clone(const Tensor& x) {
   const Node& n = x.node();
+  if (n.external() && !(n.requires_grad && grad_enabled())) {
+    Ref<Node> copy = make_leaf(n.shape, n.dtype);
+    std::memcpy(copy->data(), n.data(), bytes_of(n.shape, n.dtype));
+    return Tensor(std::move(copy));
+  }
   // Values never change: where no gradient must tell the two apart, they can share one.
-  if (!n.requires_grad && !(n.buffer && n.buffer->external())) return Tensor(x.impl()->node());
+  if (!n.requires_grad) return Tensor(x.impl()->node());
   const Shape line{x.numel()}, row{1, x.numel()};
   const Tensor other = reshape(x, x.shape() == line ? row : line);
   return Tensor(reshape(other, x.shape()).impl()->node());
 }
 
-void write(const Tensor& x, const Tensor& value) {
+namespace {
+void write(const Tensor& x, const Tensor& value, bool computed) {
   Tensor v = value;
   if (v.shape() != x.shape()) {
     check(broadcast(x.shape(), v.shape()) == x.shape(),
@@ -306,8 +346,18 @@ void write(const Tensor& x, const Tensor& value) {
   }
   // Tensors do not share what belongs to one of them: a leaf, or memory that others write to.
   if (v.node().grad_leaf || v.node().external()) v = clone(v);
+  // A part of a base is written by an operation that keeps what the base was computed from.
+  const bool whole = !impl.is_view() || shows_all(*impl.view, value_of(*impl.view->group).shape());
+  if (whole && x.requires_grad() && !(computed && v.requires_grad())) {
+    static const OverwriteOp op;
+    v = record(op, x.shape(), x.dtype(), {v, x});
+  }
   impl.assign(Ref<Node>(&v.node()));
 }
+}  // namespace
+
+void write(const Tensor& x, const Tensor& value) { write(x, value, true); }
+void overwrite(const Tensor& x, const Tensor& value) { write(x, value, false); }
 
 namespace ops {
 
@@ -321,21 +371,35 @@ Tensor as_view(Tensor out, const Tensor& x, View v) {
     v.detached |= own->detached;
   }
   v.detached |= x.requires_grad() && !out.requires_grad();
+  // Memory that someone else may change is seen as it is at any time, not as it was recorded.
+  const ViewGroup* group = own ? own->group.get() : nullptr;
+  const Node& base = !group ? x.node() : group->base ? *group->base->node() : *group->kept;
+  if (base.external() && v.contiguous() && (v.detached || !base.requires_grad))
+    out = part_of_memory(base.buffer, base.dtype, v);
   out.impl()->become_view(*x.impl(), std::move(v));
   return out;
 }
 
-namespace {
-/// Strides of x's elements in its base.
-Strides base_strides(const Tensor& x) {
+Strides memory_strides(const Tensor& x) {
   return x.impl()->is_view() ? x.impl()->view->strides : ops::strides_of(x.shape());
 }
-}  // namespace
+
+Tensor fresh(const Tensor& out, std::span<const Tensor> of) {
+  // Views of one base know one group; its base may be gone.
+  const auto memory = [](const Tensor& t) -> const void* {
+    if (!t.impl()->is_view()) return t.impl();
+    const ViewGroup& g = *t.impl()->view->group;
+    return g.base ? static_cast<const void*>(g.base) : &g;
+  };
+  const bool shared =
+      std::ranges::any_of(of, [&](const Tensor& x) { return memory(x) == memory(out); });
+  return shared ? clone(out) : out;
+}
 
 Tensor reshaped(Tensor out, const Tensor& x) {
   View v;
   if (x.impl()->is_view()) {
-    const auto s = strides_under(out.shape(), x.shape(), base_strides(x));
+    const auto s = strides_under(out.shape(), x.shape(), memory_strides(x));
     if (!s) return out;
     v.strides = *s;
   } else {
@@ -346,14 +410,14 @@ Tensor reshaped(Tensor out, const Tensor& x) {
 
 Tensor permuted(Tensor out, const Tensor& x, std::span<const int> dims) {
   View v;
-  const Strides from = base_strides(x);
+  const Strides from = memory_strides(x);
   for (size_t d = 0; d < dims.size(); ++d) v.strides[d] = from[dims[d]];
   return as_view(std::move(out), x, std::move(v));
 }
 
 Tensor sliced(Tensor out, const Tensor& x, int dim, int64_t start, int64_t step) {
   View v;
-  v.strides = base_strides(x);
+  v.strides = memory_strides(x);
   v.offset = start * v.strides[dim];
   v.strides[dim] *= step;
   return as_view(std::move(out), x, std::move(v));
@@ -361,7 +425,7 @@ Tensor sliced(Tensor out, const Tensor& x, int dim, int64_t start, int64_t step)
 
 Tensor expanded(Tensor out, const Tensor& x) {
   View v;
-  const Strides from = base_strides(x);
+  const Strides from = memory_strides(x);
   const int lead = out.dim() - x.dim();
   for (int d = 0; d < x.dim(); ++d)
     v.strides[lead + d] = x.shape()[d] == out.shape()[lead + d] ? from[d] : 0;
@@ -370,7 +434,7 @@ Tensor expanded(Tensor out, const Tensor& x) {
 
 Tensor detached(Tensor out, const Tensor& x) {
   View v;
-  v.strides = base_strides(x);
+  v.strides = memory_strides(x);
   v.detached = true;
   return as_view(std::move(out), x, std::move(v));
 }

@@ -4,6 +4,9 @@
 // a view changes its base, writing to a base changes its views.
 #pragma once
 
+#include <array>
+#include <span>
+
 #include "ballast/graph/tensor.h"
 
 namespace ballast {
@@ -21,17 +24,25 @@ Tensor contiguous(const Tensor& x);
 /// The same elements in a tensor of its own; recorded by autograd.
 Tensor clone(const Tensor& x);
 
-/// x's elements become those of `value`, broadcast to x's shape and converted to its type, as by
-/// every in-place operation of PyTorch: recorded where gradients are on and either needs them.
-/// Throws PyTorch's error for a leaf that requires a gradient (or a view of one), for a shape that
-/// does not fit and for views whose elements share memory.
+/// x's elements become those of `value`, which was computed from x, broadcast to x's shape and
+/// converted to its type, as by every in-place operation of PyTorch: recorded where gradients are
+/// on and either needs them. Throws PyTorch's error for a leaf that requires a gradient (or a view
+/// of one), for a shape that does not fit and for views whose elements share memory.
 void write(const Tensor& x, const Tensor& value);
+/// The same of a value that has nothing to do with x, as by `copy_`: what x was computed from gets
+/// zeros for its gradient.
+void overwrite(const Tensor& x, const Tensor& value);
 
 namespace ops {
 
 /// `out`, made of x, as the view of it that `view` describes; offset and strides count in x's
 /// elements.
 Tensor as_view(Tensor out, const Tensor& x, View view);
+/// Distances between neighbours along each dimension in the memory that x shows.
+std::array<int64_t, Shape::kMaxRank> memory_strides(const Tensor& x);
+/// The result of an operation that gives new tensors, also where it is one of those it was made
+/// of, or a view of one: then a copy, which costs nothing until somebody writes.
+Tensor fresh(const Tensor& out, std::span<const Tensor> of);
 /// The views of x that the operations of the same name make.
 Tensor reshaped(Tensor out, const Tensor& x);
 Tensor permuted(Tensor out, const Tensor& x, std::span<const int> dims);

@@ -346,7 +346,7 @@ void put(const Tensor& t, const Tensor& at, const Tensor& value) {
 }
 
 void set(const Tensor& t, const Key& key, const Tensor& value) {
-  if (key.basic()) return write(get(t, key), value);
+  if (key.basic()) return overwrite(get(t, key), value);
   put(t, get(reshape(arange(Scalar(t.numel())), t.shape()), key), value);
 }
 

@@ -144,7 +144,7 @@ void bind_filling(Class& c) {
       "fill_",
       [](nb::handle self, Scalar v) {
         T x = nb::cast<T>(self);
-        write(x, full(Shape{}, v, x.dtype()));
+        overwrite(x, full(Shape{}, v, x.dtype()));
         return nb::borrow(self);
       },
       "value"_a);
@@ -155,7 +155,7 @@ void bind_filling(Class& c) {
         check(value.dim() == 0,
               "fill_ only supports 0-dimension value tensor but got tensor with {} dimensions.",
               value.dim());
-        write(x, value);
+        overwrite(x, value);
         return nb::borrow(self);
       },
       "value"_a);
@@ -163,7 +163,7 @@ void bind_filling(Class& c) {
       "copy_",
       [](nb::handle self, T source, bool) {
         T x = nb::cast<T>(self);
-        write(x, source);
+        overwrite(x, source);
         return nb::borrow(self);
       },
       "src"_a, "non_blocking"_a = false);

@@ -51,7 +51,10 @@ def _assigned(function: Callable) -> Callable:
 
     def operator(self: Tensor, other):
         value = function(self, other)
-        return value if value is NotImplemented else self.copy_(value)
+        if value is NotImplemented:
+            return value
+        self._written(value)
+        return self
 
     return operator
 

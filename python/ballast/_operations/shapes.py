@@ -215,7 +215,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     a, b = dims
     turns = k % 4
     if turns == 0:
-        return input
+        return input.clone()
     if turns == 2:
         return input.flip(a, b)
     return input.flip(b).transpose(a, b) if turns == 1 else input.transpose(a, b).flip(b)

@@ -342,7 +342,8 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=N
 
 def _in_place(function):
     def method(input: Tensor, *args, **kwargs) -> Tensor:
-        return input.copy_(function(input, *args, **kwargs))
+        input._written(function(input, *args, **kwargs))
+        return input
 
     method.__name__ = method.__qualname__ = function.__name__ + "_"
     method.__doc__ = f"In-place `{function.__name__}`."
