@@ -114,7 +114,7 @@ class OverwriteOp final : public Op {
  public:
   OverwriteOp() : Op("overwrite") {}
   void reference(const Call& c) const override {
-    std::memcpy(c.out.data, c.in[0].data, c.out.shape.numel() * size_of(c.out.dtype));
+    std::memcpy(c.out.data, c.in[0].data, bytes_of(c.out.shape, c.out.dtype));
   }
   Gradients gradient(const Backward& b) const override {
     Gradients g{Tensor(), Tensor()};
