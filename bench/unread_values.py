@@ -135,7 +135,7 @@ LOOPS = {
 
 
 def _read(value) -> None:
-    value.eval()
+    value.detach().numpy()
 
 
 def measure(name: str, steps: int, reading: bool) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "ballast/grad/grad.h"
-#include "ballast/ops/create.h"
 #include "ballast/graph/pending.h"
+#include "ballast/ops/create.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/view.h"
 

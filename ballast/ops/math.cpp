@@ -391,7 +391,7 @@ Tensor prod(const Tensor& x, int64_t dim, bool keepdim) {
   if (is_half(x.dtype())) return cast(prod(ops::widened(x), dim, keepdim), x.dtype());
   const int at = x.shape().normalize(dim);
   const Tensor y = is_floating(x.dtype()) ? x : cast(x, DType::kInt64);
-  if (x.dim() == 0) return y;
+  if (x.dim() == 0) return ops::fresh(y, {&x, 1});
   Shape kept = x.shape();
   kept[at] = 1;
   if (x.shape()[at] == 0)
@@ -403,20 +403,20 @@ Tensor prod(const Tensor& x, int64_t dim, bool keepdim) {
     const Tensor pairs = narrow(p, at, 0, n / 2) * narrow(p, at, n / 2, n / 2);
     p = n % 2 ? cat({pairs, narrow(p, at, n - 1, 1)}, at) : pairs;
   }
-  return keepdim ? p : squeeze(p, at);
+  return ops::fresh(keepdim ? p : squeeze(p, at), {&x, 1});
 }
 
 Tensor cumprod(const Tensor& x, int64_t dim) {
   if (is_half(x.dtype())) return cast(cumprod(ops::widened(x), dim), x.dtype());
   const int at = x.shape().normalize(dim);
   Tensor p = is_floating(x.dtype()) ? x : cast(x, DType::kInt64);
-  if (x.dim() == 0) return p;
+  if (x.dim() == 0) return ops::fresh(p, {&x, 1});
   // Products of 2, 4, 8, ... neighbours (Hillis & Steele 1986).
   const int64_t n = x.size(at);
   for (int64_t step = 1; step < n; step *= 2)
     p = cat({narrow(p, at, 0, step), narrow(p, at, step, n - step) * narrow(p, at, 0, n - step)},
             at);
-  return p;
+  return ops::fresh(p, {&x, 1});
 }
 
 }  // namespace ballast

@@ -78,7 +78,8 @@ Tensor channel_shuffle(const Tensor& x, int64_t groups) {
         "Number of channels must be divisible by groups. Got {} channels and {} groups.", c,
         groups);
   const int64_t rest = x.shape().span_numel(2, x.dim());
-  return reshape(transpose(reshape(x, Shape{n, groups, c / groups, rest}), 1, 2), x.shape());
+  const Tensor parts = reshape(x, Shape{n, groups, c / groups, rest});
+  return ops::fresh(reshape(transpose(parts, 1, 2), x.shape()), {&x, 1});
 }
 
 Tensor unflatten(const Tensor& x, int64_t dim, std::vector<int64_t> sizes) {

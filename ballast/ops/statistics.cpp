@@ -143,7 +143,7 @@ Tensor cumsum(const Tensor& x, int64_t dim) {
   static const CumsumOp op;
   const int at = x.shape().normalize(dim);
   const Tensor y = is_floating(x.dtype()) ? x : cast(x, DType::kInt64);
-  if (x.dim() == 0) return y;
+  if (x.dim() == 0) return ops::fresh(y, {&x, 1});
   return record(op, y.shape(), y.dtype(), {y}, CumsumAttributes{at, 0});
 }
 

@@ -5,10 +5,10 @@
 #include <array>
 #include <limits>
 
-#include "ballast/base/random.h"
 #include "ballast/base/bytes.h"
 #include "ballast/base/integer.h"
 #include "ballast/base/interrupt.h"
+#include "ballast/base/random.h"
 #include "ballast/graph/tensor.h"
 
 namespace ballast::ops {

@@ -348,7 +348,7 @@ void write(const Tensor& x, const Tensor& value, bool computed) {
   if (v.node().grad_leaf || v.node().external()) v = clone(v);
   // A part of a base is written by an operation that keeps what the base was computed from.
   const bool whole = !impl.is_view() || shows_all(*impl.view, value_of(*impl.view->group).shape());
-  if (whole && x.requires_grad() && !(computed && v.requires_grad())) {
+  if (whole && grad_enabled() && x.requires_grad() && !(computed && v.requires_grad())) {
     static const OverwriteOp op;
     v = record(op, x.shape(), x.dtype(), {v, x});
   }

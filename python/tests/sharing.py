@@ -16,7 +16,7 @@ NAMES = """
     abs absolute add adjoint all amax amin any atleast_1d atleast_2d atleast_3d bitwise_not
     broadcast_to cartesian_prod cat ceil channel_shuffle chain_matmul clamp_min clone
     column_stack concat contiguous cummax cumprod cumsum deg2rad detach diag diag_embed diagflat
-    diagonal diff div double dsplit dstack einsum expand fix flatten flip fliplr flipud float
+    diagonal diff div double dsplit dstack expand fix flatten flip fliplr flipud float
     floor hstack index_select interpolate kthvalue log_softmax logsumexp long masked_fill
     matrix_power max mean median min moveaxis movedim mul nan_to_num nanmean nansum narrow
     negative norm normalize nonzero pad permute pixel_shuffle pixel_unshuffle positive pow prod

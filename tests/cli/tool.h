@@ -10,6 +10,7 @@
 #include "ballast/base/file.h"
 #include "ballast/io/safetensors.h"
 #include "ballast/io/state.h"
+#include "ballast/nn/module.h"
 #include "tests/support/files.h"
 #include "tests/support/process.h"
 

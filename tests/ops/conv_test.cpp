@@ -158,9 +158,8 @@ TEST(Conv2d, MixedTypesThrowPyTorchsErrors) {
             "expected scalar type Double but found Float");
   EXPECT_EQ(error_of<Error>([&] { conv2d(x, w, uniform({4}, 3).to(DType::kFloat32)); }),
             "Input type (double) and bias type (float) should be the same");
-  EXPECT_EQ(
-      error_of<NotImplementedError>([&] { conv2d(x.to(DType::kBool), w.to(DType::kBool)); }),
-      "\"conv2d\" not implemented for 'Bool'");
+  EXPECT_EQ(error_of<NotImplementedError>([&] { conv2d(x.to(DType::kBool), w.to(DType::kBool)); }),
+            "\"conv2d\" not implemented for 'Bool'");
 }
 
 }  // namespace

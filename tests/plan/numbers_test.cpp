@@ -52,13 +52,9 @@ const std::pair<const char*, Function> kFunctions[] = {
     {"pow", [](const Tensor& x) { return pow(x, 3.0); }},
     {"hypot", [](const Tensor& x) { return hypot(x, x + 1); }},
     {"number left",
-     [](const Tensor& x) {
-       return expand(full({}, 2.0, x.dtype()), x.shape()) / (x + 3);
-     }},
+     [](const Tensor& x) { return expand(full({}, 2.0, x.dtype()), x.shape()) / (x + 3); }},
     {"number right",
-     [](const Tensor& x) {
-       return maximum(x, expand(full({}, 0.25, x.dtype()), x.shape()));
-     }},
+     [](const Tensor& x) { return maximum(x, expand(full({}, 0.25, x.dtype()), x.shape())); }},
 };
 
 std::vector<double> gradient(Function f, const Tensor& values, bool mean_of) {

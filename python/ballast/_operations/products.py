@@ -22,7 +22,7 @@ __all__ = [
 
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """Multiply matrices, in the order that needs the fewest multiplications."""
-    return matrices[0] if len(matrices) == 1 else _core._linalg.multi_dot(list(matrices))
+    return matrices[0].clone() if len(matrices) == 1 else _core._linalg.multi_dot(list(matrices))
 
 
 @method
