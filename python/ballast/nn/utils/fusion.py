@@ -46,7 +46,7 @@ def fuse_conv_bn_weights(
     bn_eps : float
         Added to the variance.
     transpose : bool
-        Whether the output channels are dimension 1 of `conv_w`.
+        Whether the convolution is transposed: (inputs, C/groups, ...) is the size of `conv_w`.
 
     Returns
     -------
@@ -54,8 +54,16 @@ def fuse_conv_bn_weights(
         Of the sizes of `conv_w` and `bn_rm`.
     """
     scale, bias = _scale_and_shift(conv_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
-    shape = [1, -1] if transpose else [-1, 1]
-    weight = conv_w * scale.reshape(shape + [1] * (conv_w.dim() - 2))
+    if transpose:
+        # Each group of inputs makes output channels of its own.
+        inputs, channels, *kernel = conv_w.shape
+        groups = scale.numel() // channels
+        scale = scale.reshape(groups, 1, channels, *(1 for _ in kernel))
+        weight = (conv_w.reshape(groups, inputs // groups, channels, *kernel) * scale).reshape(
+            conv_w.shape
+        )
+    else:
+        weight = conv_w * scale.reshape([-1] + [1] * (conv_w.dim() - 1))
     return (
         Parameter(weight.detach(), conv_w.requires_grad),
         Parameter(bias.detach(), conv_w.requires_grad if conv_b is None else conv_b.requires_grad),
