@@ -65,8 +65,11 @@ Tensor ones(const Shape& shape, DType dtype) { return full(shape, 1, dtype); }
 
 Tensor full(const Shape& shape, Scalar value, std::optional<DType> dtype) {
   const Tensor x = empty(shape, dtype.value_or(value.integral() ? DType::kInt64 : DType::kFloat32));
-  check(in_range(x.dtype(), value.value()), "value cannot be converted to type {} without overflow",
-        facts_of(x.dtype()).c_name);
+  const DTypeFacts& facts = facts_of(x.dtype());
+  // Whole negative numbers wrap around in unsigned types, fractions do not.
+  const bool wraps = value.integral() || facts.kind != 'u' || value.value() >= 0;
+  check(wraps && in_range(x.dtype(), value.value()),
+        "value cannot be converted to type {} without overflow", facts.c_name);
   dispatch_stored(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     std::ranges::fill(elements<T>(x), number<T>(value.value()));
@@ -98,10 +101,13 @@ Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype)
   check(size < 0x1p63, "invalid size, possible overflow?");
   const Tensor x =
       empty({static_cast<int64_t>(size)}, dtype.value_or(whole ? DType::kInt64 : DType::kFloat32));
+  // A type of whole numbers drops the fractions of both before they are added, as in PyTorch.
+  const bool fractions = is_floating(x.dtype());
+  const double first = fractions ? from : std::trunc(from), each = fractions ? by : std::trunc(by);
   dispatch_stored(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     double i = 0;
-    for (T& v : elements<T>(x)) v = number<T>(from + by * i++);
+    for (T& v : elements<T>(x)) v = number<T>(first + each * i++);
   });
   return x;
 }

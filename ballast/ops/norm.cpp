@@ -7,6 +7,7 @@
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -93,7 +94,10 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const T
     return cast(group_norm(ops::widened(x), groups, ops::widened(weight), ops::widened(bias), eps),
                 x.dtype());
   check(x.dim() >= 2, "Expected at least 2 dimensions for input tensor but received {}", x.dim());
-  check(groups > 0 && x.size(1) % groups == 0,
+  check(groups > 0, "Expected num groups to be greater than 0, got {}", groups);
+  check(x.size(1) > 0, "Expected number of channels in input to be greater than 0, got shape {}",
+        x.shape());
+  check(x.size(1) % groups == 0,
         "Expected number of channels in input to be divisible by num_groups, but got input of "
         "shape {} and num_groups={}",
         x.shape(), groups);
@@ -122,14 +126,16 @@ Tensor instance_norm(const Tensor& x, const BatchNormState* state, const Tensor&
   const int64_t n = x.size(0), channels = x.size(1);
   check_channels("weight", weight, x);
   check_channels("bias", bias, x);
-  check<ValueError>(x.numel() != n * channels || n == 0 || channels == 0,
+  check<ValueError>(x.shape().span_numel(2, x.dim()) != 1,
                     "Expected more than 1 spatial element when training, got input size {}",
                     x.shape());
+  if (x.numel() == 0)  // no sample has statistics
+    return affine(x * Scalar(1), per_channel(weight, x.dim()), per_channel(bias, x.dim()));
   const Tensor flat = reshape(x, Shape{1, n * channels, x.shape().span_numel(2, x.dim())});
   const Tensor moments = channel_moments(flat);
   if (state && state->mean.defined()) {
     // One state for each sample; the means over the samples go back.
-    const auto repeated = [&](const Tensor& s) { return repeat(s, {n}).detach(); };
+    const auto repeated = [&](const Tensor& s) { return clone(repeat(s, {n}).detach()); };
     const BatchNormState each{repeated(state->mean), repeated(state->var), {}};
     track_moments(each, moments, flat.size(2), momentum);
     NoGrad off;

@@ -32,7 +32,7 @@ Tensor pad_constant(Tensor x, int dim, int64_t before, int64_t after, double val
   return x;
 }
 
-/// Which position of a dimension of n elements stands at position i of the padded one.
+/// The position in a dimension of n elements that position i of the padded one repeats.
 int64_t source(int64_t i, int64_t n, PadMode mode) {
   switch (mode) {
     case PadMode::kReflect:
@@ -57,10 +57,16 @@ Tensor pad_from_inside(const Tensor& x, int dim, int64_t before, int64_t after, 
   check(padded.value() > 0,
         "input (dimension {} of {}) is too small for padding ({}, {}): the output would be empty",
         dim, x.shape(), before, after);
+  // A negative side cuts; circular padding then repeats what the cuts leave.
+  const bool circular = mode == PadMode::kCircular;
+  const int64_t cut = circular ? std::max<int64_t>(-before, 0) : 0;
+  const int64_t kept = circular ? n - cut - std::max<int64_t>(-after, 0) : n;
+  check(kept > 0, "padding ({}, {}) cuts off all of dimension {} of input {}", before, after, dim,
+        x.shape());
   Tensor from = empty(Shape{padded.value()}, DType::kInt64);
   auto* to = reinterpret_cast<int64_t*>(from.node().data());
   in_slices(padded.value(), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) *to++ = source(i - before, n, mode);
+    for (int64_t i = begin; i < end; ++i) *to++ = cut + source(i - before - cut, kept, mode);
   });
   return index_select(x, dim, from);
 }

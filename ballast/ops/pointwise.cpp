@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
 
 namespace ballast {
@@ -354,7 +355,9 @@ Tensor neg(const Tensor& x) {
   return unary<Neg>(x);
 }
 Tensor abs(const Tensor& x) { return unary<Abs>(x); }
-Tensor square(const Tensor& x) { return unary<Square>(x); }
+Tensor square(const Tensor& x) {
+  return unary<Square>(x.dtype() == DType::kBool ? cast(x, DType::kInt64) : x);
+}
 Tensor relu(const Tensor& x) { return unary<Relu>(x); }
 Tensor sqrt(const Tensor& x) { return unary<Sqrt>(x, true); }
 Tensor rsqrt(const Tensor& x) { return unary<Rsqrt>(x, true); }

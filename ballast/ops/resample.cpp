@@ -284,6 +284,7 @@ Tensor local_response_norm(const Tensor& x, int64_t size, double alpha, double b
   check<ValueError>(x.dim() >= 3, "Expected 3D or higher dimensionality input (got {} dimensions)",
                     x.dim());
   if (x.numel() == 0) return clone(x);
+  check(size > 0, "local_response_norm: size must be greater than 0, got {}", size);
   const int64_t channels = x.size(1);
   Taps t = room_for(size, channels);
   for (int64_t i = 0; i < size; ++i) {

@@ -10,7 +10,7 @@ import builtins
 import math as _math
 import sys as _sys
 
-from . import _core, _missing, _types
+from . import _arguments, _core, _missing, _types
 from ._core import *
 from ._core import (
     Generator,
@@ -121,12 +121,12 @@ def allclose(
     equal_nan: bool = False,
 ) -> bool:
     """Whether ``|input - other| <= atol + rtol*|other|`` everywhere."""
-    import numpy as np
-
-    a, b = (_numpy_values(t) for t in (input, other))
-    return np.allclose(a, b, rtol, atol, equal_nan)
+    return builtins.bool(_operations.isclose(input, other, rtol, atol, equal_nan).all())
 
 
+for _names in (globals(), vars(nn.functional), vars(nn.init), vars(linalg)):
+    _arguments.check_arguments(_names, _names["__name__"].rpartition(".")[0] or __name__)
+_arguments.check_devices(nn.Module)
 _operations.spellings.install(_core, Tensor, linalg, nn.functional, _sys.modules[__name__])
 
 from . import overrides  # isort: skip  # noqa: E402 (wraps what is above)

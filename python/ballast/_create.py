@@ -83,10 +83,10 @@ def _check_range(array: np.ndarray, dtype) -> None:
     """Refuse Python's numbers that a type of whole numbers does not hold."""
     if dtype is None or dtype.is_floating_point or dtype is _core.bool or array.size == 0:
         return
-    most = 2 ** (8 * dtype.itemsize - dtype.is_signed) - 1
-    # As in PyTorch an unsigned type takes negative numbers, too, and wraps them around.
-    least = -most - 1 if dtype.is_signed else -most
-    if not (array.min() >= least and array.max() <= most):
+    end = 2 ** (8 * dtype.itemsize - dtype.is_signed)
+    # As in PyTorch an unsigned type takes whole negative numbers, too, and wraps them around.
+    least = -end if dtype.is_signed else 0 if array.dtype.kind == "f" else 1 - end
+    if not (array.min() >= least and array.max() < end):
         raise RuntimeError(f"value cannot be converted to type {str(dtype)[6:]} without overflow")
 
 

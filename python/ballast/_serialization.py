@@ -7,7 +7,7 @@ import os
 from typing import IO, Any
 
 from . import _core
-from ._types import device
+from ._types import check_device, device
 
 # Files that hold named tensors only; everything else is written as PyTorch writes it.
 _ENDINGS_OF_TENSORS = (".safetensors", ".npz")
@@ -52,10 +52,10 @@ def save(
 
 def _check_map_location(map_location: Any) -> None:
     if isinstance(map_location, (str, device)):
-        device(map_location)
+        check_device(map_location)
     elif isinstance(map_location, dict):
         for target in map_location.values():
-            device(target)
+            check_device(target)
 
 
 def load(

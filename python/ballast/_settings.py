@@ -8,6 +8,7 @@ from typing import Any
 
 from . import _core
 from ._grad_scaler import GradScaler
+from ._types import check_device as _check_device
 from ._types import device as _device
 
 __all__ = [
@@ -60,7 +61,7 @@ def get_default_device() -> _device:
 
 def set_default_device(device) -> None:
     """Accept the CPU."""
-    _device("cpu" if device is None else device)
+    _check_device("cpu" if device is None else device)
 
 
 def get_num_interop_threads() -> int:

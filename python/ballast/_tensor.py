@@ -8,7 +8,7 @@ from . import _core
 from ._core import Tensor
 from ._dtypes import can_cast
 from ._printing import text as _text
-from ._types import device as _device
+from ._types import check_device
 
 
 def assign(target: Tensor, value: Tensor) -> Tensor:
@@ -99,19 +99,33 @@ def _array(self: Tensor, dtype=None, copy=None):
     return array.copy() if copy else array
 
 
+_TO_OPTIONS = ("device", "dtype", "non_blocking", "copy", "memory_format", "tensor", "other")
+
+
 def _to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Convert to another dtype (a device is accepted, if it is the CPU).
 
     Accepts what PyTorch's ``Tensor.to`` accepts: a dtype, a device, both, or another tensor.
     """
     dtype = kwargs.get("dtype")
-    for a in (*args, kwargs.get("device")):
+    for name in kwargs:
+        if name not in _TO_OPTIONS:
+            raise TypeError(f"to() got an unexpected keyword argument '{name}'")
+    for at, a in enumerate((*args, kwargs.get("device"))):
         if isinstance(a, _core.dtype):
             dtype = a
         elif isinstance(a, Tensor):
             dtype = a.dtype
-        elif isinstance(a, (str, _device)):
-            _device(a)
+        elif isinstance(a, type) and a in (float, int, bool):
+            dtype = a
+        elif isinstance(a, bool) and at:
+            continue  # non_blocking, copy
+        elif a is not None:
+            check_device(a)
+    if len(args) > 4 or not (dtype is None or isinstance(dtype, (_core.dtype, type))):
+        raise TypeError(
+            f"to() takes a dtype, a device or a tensor, got {(*args, *kwargs.values())}"
+        )
     out = self if dtype is None or dtype is self.dtype else self._cast(dtype)
     return out.clone() if kwargs.get("copy") and out is self else out
 
@@ -247,7 +261,8 @@ def _new(function):
     def method(
         self: Tensor, *size, dtype=None, device=None, requires_grad: bool = False, **_
     ) -> Tensor:
-        return function(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        dtype = dtype or self.dtype
+        return function(*size, dtype=dtype, device=device, requires_grad=requires_grad)
 
     return method
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import namedtuple
 
 from . import _core
@@ -30,37 +31,95 @@ class Size(tuple):
         return Size(tuple(self) + tuple(other))
 
 
+_DEVICES = (
+    *("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga"),
+    *("maia", "xla", "lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone"),
+)
+
+
 class device:
-    """Where tensors live: the CPU.
+    """The name of a device: its type and, perhaps, its number.
+
+    All of PyTorch's names are there, so that programs can make and compare them. Tensors live on
+    the CPU: a function that takes a device raises ``RuntimeError`` for another.
 
     Parameters
     ----------
-    type : str or device
-        ``"cpu"``; anything else raises ``RuntimeError``.
+    type : str, int or device
+        Such as ``"cpu"`` and ``"cuda:0"``; a number stands for a GPU.
     index : int, optional
-        Ignored.
+        Which of the devices of that type.
     """
 
-    __slots__ = ("index", "type")
+    __slots__ = ("_index", "_type")
 
-    def __init__(self, type: str | device = "cpu", index: int | None = None):
-        name = type.type if isinstance(type, device) else str(type)
-        if name.split(":")[0] != "cpu":
-            raise RuntimeError(f"Ballast runs on CPUs; there is no device '{name}'")
-        self.type = "cpu"
-        self.index = index
+    def __init__(self, type: str | int | device, index: int | None = None):
+        if isinstance(type, bool) or not isinstance(type, (str, int, device)):
+            raise TypeError(f"a device is named by text such as 'cpu', got {type!r}")
+        if isinstance(index, bool) or not isinstance(index, int | None):
+            raise TypeError(
+                f"device(): argument 'index' must be int, not {index.__class__.__name__}"
+            )
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        elif isinstance(type, str):
+            type, index = _parsed(type, index)
+        else:
+            type, index = "cuda", type
+        if index is not None and index < 0:
+            raise RuntimeError("Device index must not be negative")
+        self._type, self._index = type, index
+
+    type = property(lambda self: self._type)
+    index = property(lambda self: self._index)
 
     def __repr__(self) -> str:
-        return "device(type='cpu')"
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{index})"
 
     def __str__(self) -> str:
-        return "cpu"
+        return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __eq__(self, other) -> bool:
-        return isinstance(other, device)
+        if not isinstance(other, device):
+            return NotImplemented
+        return (self.type, self.index) == (other.type, other.index)
 
     def __hash__(self) -> int:
-        return hash("cpu")
+        return hash((self.type, self.index))
+
+    def __reduce__(self):
+        return device, (self.type,) if self.index is None else (self.type, self.index)
+
+
+def _parsed(text: str, index: int | None) -> tuple[str, int | None]:
+    """The type and index that a device's name stands for."""
+    if not text:
+        raise RuntimeError("Device string must not be empty")
+    name, colon, number = text.partition(":")
+    if not name.replace("_", "").isalpha() or (colon and not re.fullmatch("0|[1-9][0-9]*", number)):
+        raise RuntimeError(f"Invalid device string: '{text}'")
+    if name not in _DEVICES:
+        raise RuntimeError(
+            f"Expected one of {', '.join(_DEVICES)} device type at start of device string: {name}"
+        )
+    if colon and index is not None:
+        raise RuntimeError(
+            "type (string) must not include an index because index was passed explicitly: " + text
+        )
+    return name, int(number) if colon else index
+
+
+def check_device(where: str | int | device) -> None:
+    """Raise ``RuntimeError`` for a device that is not the CPU, on which all tensors are."""
+    if where == "cpu":
+        return
+    named = where if isinstance(where, device) else device(where)
+    if named.type != "cpu":
+        raise RuntimeError(
+            f"Ballast runs on CPUs; there is no device '{named}' (choose a device by "
+            "torch.cuda.is_available(), which is False)"
+        )
 
 
 def _return_type(name: str, fields: str):
@@ -100,4 +159,4 @@ _RETURNED = {
 }
 globals().update({n: _return_type(n, f) for ns, f in _RETURNED.items() for n in ns.split()})
 
-_core._register(Size, device("cpu"))
+_core._register(Size, device("cpu"), check_device)

@@ -48,6 +48,23 @@ struct Pair {
   bool load(nb::handle h);
 };
 
+/// An argument that names the device of a new tensor, which must be the CPU.
+struct Device {};
+/// Throws RuntimeError for a device that is not the CPU, TypeError for what names no device.
+void check_device(nb::handle h);
+
+/// Read an argument as PyTorch reads one of these types: a number of that type, NumPy's, or a
+/// tensor of such a number without dimensions and gradient. `true` is no whole number. False:
+/// another type.
+bool load_int(PyObject* p, int64_t& out) noexcept;
+bool load_double(PyObject* p, double& out) noexcept;
+bool load_scalar(PyObject* p, Scalar& out) noexcept;
+inline PyObject* number_object(int64_t v) { return PyLong_FromLongLong(v); }
+inline PyObject* number_object(double v) { return PyFloat_FromDouble(v); }
+inline PyObject* number_object(const Scalar& v) {
+  return v.integral() ? number_object(static_cast<int64_t>(v.value())) : number_object(v.value());
+}
+
 /// Sizes given as `f(2, 3)` or `f((2, 3))`. Throws TypeError for anything but whole numbers.
 std::vector<int64_t> sizes_from(const nb::args& args, size_t from = 0);
 inline Shape shape_from(const std::vector<int64_t>& sizes) { return Shape(std::span(sizes)); }
@@ -157,43 +174,53 @@ struct type_caster<std::optional<ballast::DType>> : dtype_caster<std::optional<b
   static constexpr auto Name = const_name("dtype | None");
 };
 
+/// A device, by whatever names it.
 template <>
-struct type_caster<ballast::Scalar> {
-  using Value = ballast::Scalar;
-  static constexpr auto Name = const_name("float");
-  template <typename T>
+struct type_caster<ballast::python::Device> {
+  using Value = ballast::python::Device;
+  static constexpr auto Name = const_name("device | str | None");
+  template <typename>
   using Cast = Value;
-  template <typename T>
+  template <typename>
   static constexpr bool can_cast() {
     return true;
   }
-  explicit operator Value() { return value; }
-  Value value = 0;
-
   bool from_python(handle src, uint32_t, cleanup_list*) noexcept {
-    PyObject* p = src.ptr();
-    if (PyFloat_Check(p)) {
-      value = PyFloat_AS_DOUBLE(p);
-      return true;
-    }
-    if (PyBool_Check(p)) {
-      value = p == Py_True;
-    } else if (PyLong_Check(p)) {
-      value = static_cast<int64_t>(PyLong_AsLongLong(p));
-    } else if (PyIndex_Check(p)) {
-      PyObject* i = PyNumber_Index(p);
-      if (i) value = static_cast<int64_t>(PyLong_AsLongLong(i));
-      Py_XDECREF(i);
-    } else if (Py_TYPE(p)->tp_as_number && Py_TYPE(p)->tp_as_number->nb_float) {
-      value = PyFloat_AsDouble(p);
-    } else {
-      return false;
-    }
-    if (!PyErr_Occurred()) return true;
-    PyErr_Clear();
-    return false;
+    object = src;
+    return true;
   }
+  explicit operator Value() {
+    if (!object.is_none()) ballast::python::check_device(object);
+    return {};
+  }
+  handle object;
 };
+
+// nanobind's own casters take `True` for 1, "3" for 3 and any tensor of one element for a number.
+#define BALLAST_NUMBER_CASTER(TYPE, NAME, LOAD)                         \
+  template <>                                                           \
+  struct type_caster<TYPE> {                                            \
+    using Value = TYPE;                                                 \
+    static constexpr auto Name = const_name(NAME);                      \
+    template <typename>                                                 \
+    using Cast = Value;                                                 \
+    template <typename>                                                 \
+    static constexpr bool can_cast() {                                  \
+      return true;                                                      \
+    }                                                                   \
+    explicit operator Value() { return value; }                         \
+    bool from_python(handle src, uint32_t, cleanup_list*) noexcept {    \
+      return ballast::python::LOAD(src.ptr(), value);                   \
+    }                                                                   \
+    static handle from_cpp(TYPE v, rv_policy, cleanup_list*) noexcept { \
+      return ballast::python::number_object(v);                         \
+    }                                                                   \
+    Value value = 0;                                                    \
+  };
+BALLAST_NUMBER_CASTER(int64_t, "int", load_int)
+BALLAST_NUMBER_CASTER(double, "float", load_double)
+BALLAST_NUMBER_CASTER(ballast::Scalar, "float", load_scalar)
+#undef BALLAST_NUMBER_CASTER
 
 #define BALLAST_LIST_CASTER(TYPE, NAME)                                                        \
   template <>                                                                                  \

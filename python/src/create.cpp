@@ -12,13 +12,21 @@ Tensor finished(Tensor t, bool requires_grad) {
   return t;
 }
 
+/// The shape of a new tensor, none of whose sizes may be negative.
+Shape new_shape(const std::vector<int64_t>& sizes) {
+  for (int64_t n : sizes)
+    check(n >= 0, "Trying to create tensor with negative dimension {}: {}", n,
+          nb::repr(nb::cast(sizes)).c_str());
+  return shape_from(sizes);
+}
+
 /// A function of sizes, `f(2, 3)` or `f((2, 3))`, that makes a tensor of a type.
 template <class F>
 void of_sizes(nb::module_& m, const char* name, F make) {
   m.def(
       name,
-      [make](nb::args sizes, DType dtype, nb::object, bool requires_grad) {
-        return finished(make(shape_from(sizes_from(sizes)), dtype), requires_grad);
+      [make](nb::args sizes, DType dtype, Device, bool requires_grad) {
+        return finished(make(new_shape(sizes_from(sizes)), dtype), requires_grad);
       },
       "size"_a, nb::kw_only(), "dtype"_a = DType::kFloat32, "device"_a = nb::none(),
       "requires_grad"_a = false);
@@ -28,9 +36,9 @@ template <class F>
 void drawn(nb::module_& m, const char* name, F make) {
   m.def(
       name,
-      [make](nb::args sizes, Generator* g, DType dtype, nb::object, bool requires_grad) {
+      [make](nb::args sizes, Generator* g, DType dtype, Device, bool requires_grad) {
         Generator& generator = g ? *g : default_generator();
-        return finished(make(shape_from(sizes_from(sizes)), dtype, generator), requires_grad);
+        return finished(make(new_shape(sizes_from(sizes)), dtype, generator), requires_grad);
       },
       "size"_a, nb::kw_only(), none_default("generator"), "dtype"_a = DType::kFloat32,
       "device"_a = nb::none(), "requires_grad"_a = false);
@@ -40,7 +48,7 @@ template <class F>
 void like(nb::module_& m, const char* name, F make) {
   m.def(
       name,
-      [make](const Tensor& x, std::optional<DType> dtype, nb::object, bool requires_grad) {
+      [make](const Tensor& x, std::optional<DType> dtype, Device, bool requires_grad) {
         return finished(make(x, dtype), requires_grad);
       },
       "input"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
@@ -75,49 +83,48 @@ void bind_create(nb::module_& m) {
   const auto requires_grad = ("requires_grad"_a = false);
   m.def(
       "full",
-      [](const Dims& size, nb::object value, Type t, nb::object, bool grad) {
+      [](const Dims& size, nb::object value, Type t, Device, bool grad) {
         if (!t && PyBool_Check(value.ptr())) t = DType::kBool;
-        return finished(full(shape_from(size.values), nb::cast<Scalar>(value), t), grad);
+        return finished(full(new_shape(size.values), nb::cast<Scalar>(value), t), grad);
       },
       "size"_a, "fill_value"_a, kw, dtype, device, requires_grad);
   m.def(
       "full_like",
-      [](const Tensor& x, Scalar value, Type t, nb::object, bool grad) {
+      [](const Tensor& x, Scalar value, Type t, Device, bool grad) {
         return finished(full_like(x, value, t), grad);
       },
       "input"_a, "fill_value"_a, kw, dtype, device, requires_grad);
   m.def(
       "arange",
-      [](Scalar end, Type t, nb::object, bool grad) {
+      [](Scalar end, Type t, Device, bool grad) {
         return finished(arange(end.integral() ? Scalar(0) : Scalar(0.0), end, 1, t), grad);
       },
       "end"_a, kw, dtype, device, requires_grad);
   m.def(
       "arange",
-      [](Scalar start, Scalar end, Scalar step, Type t, nb::object, bool grad) {
+      [](Scalar start, Scalar end, Scalar step, Type t, Device, bool grad) {
         return finished(arange(start, end, step, t), grad);
       },
       "start"_a, "end"_a, "step"_a = 1, kw, dtype, device, requires_grad);
   m.def(
       "linspace",
-      [](Scalar start, Scalar end, int64_t steps, Type t, nb::object, bool grad) {
+      [](Scalar start, Scalar end, int64_t steps, Type t, Device, bool grad) {
         return finished(linspace(start, end, steps, t.value_or(DType::kFloat32)), grad);
       },
       "start"_a, "end"_a, "steps"_a, kw, dtype, device, requires_grad);
   m.def(
       "eye",
-      [](int64_t n, std::optional<int64_t> columns, Type t, nb::object, bool grad) {
+      [](int64_t n, std::optional<int64_t> columns, Type t, Device, bool grad) {
         return finished(eye(n, columns, t.value_or(DType::kFloat32)), grad);
       },
       "n"_a, "m"_a = nb::none(), kw, dtype, device, requires_grad);
-  const auto whole = [generator](int64_t low, int64_t high, const Dims& size, G g, Type t,
-                                 nb::object) {
-    const Tensor x = randint(low, high, shape_from(size.values), generator(g));
+  const auto whole = [generator](int64_t low, int64_t high, const Dims& size, G g, Type t, Device) {
+    const Tensor x = randint(low, high, new_shape(size.values), generator(g));
     return t ? cast(x, *t) : x;
   };
   m.def(
       "randint",
-      [whole](int64_t high, const Dims& size, G g, Type t, nb::object d) {
+      [whole](int64_t high, const Dims& size, G g, Type t, Device d) {
         return whole(0, high, size, g, t, d);
       },
       "high"_a, "size"_a, kw, none_default("generator"), dtype, device);
@@ -125,7 +132,7 @@ void bind_create(nb::module_& m) {
         device);
   m.def(
       "randperm",
-      [generator](int64_t n, G g, Type t, nb::object) {
+      [generator](int64_t n, G g, Type t, Device) {
         return cast(randperm(n, generator(g)), t.value_or(DType::kInt64));
       },
       "n"_a, kw, none_default("generator"), dtype, device);

@@ -36,6 +36,7 @@ constexpr DTypeObject kNamesOnly[] = {
 PyObject* g_dtypes[kDTypes];
 PyObject* g_size_type;
 PyObject* g_device;
+PyObject* g_check_device;
 
 // Memory of NumPy's may be let go by a thread that does not hold the interpreter's lock, and that
 // must not wait for it: whoever holds the lock may be waiting for the graph's.
@@ -140,17 +141,17 @@ void bind_types(nb::module_& m) {
     m.attr(name_of(t)) = nb::handle(g_dtypes[static_cast<int>(t)]);
   }
   for (const DTypeObject& t : kNamesOnly) m.attr(t.name) = nb::cast(t);
-  m.def("_register", [](nb::object size_type, nb::object device) {
+  m.def("_register", [](nb::object size_type, nb::object device, nb::object check_device) {
     g_size_type = size_type.release().ptr();
     g_device = device.release().ptr();
+    g_check_device = check_device.release().ptr();
   });
 }
 
 void bind_generator(nb::module_& m) {
   nb::class_<Generator>(m, "Generator", "A source of random numbers; the same as PyTorch's.")
       .def(
-          "__init__", [](Generator* g, nb::object) { new (g) Generator(); },
-          "device"_a = nb::none())
+          "__init__", [](Generator* g, Device) { new (g) Generator(); }, "device"_a = nb::none())
       .def(
           "manual_seed",
           [](nb::handle self, int64_t seed) {
@@ -297,14 +298,85 @@ DType dtype_from(nb::handle h) {
                                              : "use torch.int64");
 }
 
-static bool load_int(PyObject* p, int64_t& out) {
+/// The number in a tensor that PyTorch takes for one; null for any other tensor and for no tensor.
+static const Tensor* number_tensor(PyObject* p) noexcept {
+  if (!nb::isinstance<Tensor>(nb::handle(p))) return nullptr;
+  const Tensor& t = *nb::inst_ptr<Tensor>(nb::handle(p));
+  return t.dim() == 0 && !t.requires_grad() ? &t : nullptr;
+}
+
+/// The item of a tensor, or none where it cannot be computed: casters do not throw.
+static nb::object item_or_none(const Tensor& t) noexcept {
+  try {
+    return item(t);
+  } catch (...) {
+    return nb::none();
+  }
+}
+
+static bool cleared(bool ok) noexcept {
+  if (!PyErr_Occurred()) return ok;
+  PyErr_Clear();
+  return false;
+}
+
+bool load_int(PyObject* p, int64_t& out) noexcept {
+  if (PyLong_CheckExact(p)) {
+    out = PyLong_AsLongLong(p);
+    return out != -1 || cleared(true);
+  }
+  if (PyBool_Check(p)) return false;
+  if (nb::isinstance<Tensor>(nb::handle(p))) {
+    const Tensor* t = number_tensor(p);
+    if (!t || is_floating(t->dtype()) || t->dtype() == DType::kBool) return false;
+    const nb::object value = item_or_none(*t);
+    return PyLong_Check(value.ptr()) && load_int(value.ptr(), out);
+  }
   if (!PyIndex_Check(p)) return false;
   PyObject* i = PyNumber_Index(p);
   if (i) out = PyLong_AsLongLong(i);
   Py_XDECREF(i);
-  if (!PyErr_Occurred()) return true;
-  PyErr_Clear();
-  return false;
+  return cleared(true);
+}
+
+/// Any number but a tensor's; sequences that Python can make a number of (arrays) are none.
+static bool is_number(PyObject* p) noexcept {
+  const PyTypeObject* type = Py_TYPE(p);
+  return type->tp_as_number && type->tp_as_number->nb_float &&
+         !(type->tp_as_sequence && type->tp_as_sequence->sq_length);
+}
+
+bool load_double(PyObject* p, double& out) noexcept {
+  if (PyFloat_Check(p)) {
+    out = PyFloat_AS_DOUBLE(p);
+    return true;
+  }
+  if (nb::isinstance<Tensor>(nb::handle(p))) {
+    const Tensor* t = number_tensor(p);
+    return t && load_double(item_or_none(*t).ptr(), out);
+  }
+  if (!PyLong_Check(p) && !is_number(p)) return false;
+  out = PyFloat_AsDouble(p);
+  return cleared(true);
+}
+
+bool load_scalar(PyObject* p, Scalar& out) noexcept {
+  if (const Tensor* t = PyFloat_CheckExact(p) || PyLong_CheckExact(p) ? nullptr : number_tensor(p))
+    return load_scalar(item_or_none(*t).ptr(), out);
+  int64_t whole = 0;
+  if (PyLong_Check(p) || (PyIndex_Check(p) && !nb::isinstance<Tensor>(nb::handle(p)))) {
+    const bool fits = PyBool_Check(p) || load_int(p, whole);
+    if (fits) out = PyBool_Check(p) ? Scalar(p == Py_True) : Scalar(whole);
+    return fits;
+  }
+  double number = 0;
+  if (!load_double(p, number)) return false;
+  out = number;
+  return true;
+}
+
+void check_device(nb::handle h) {
+  if (h.ptr() != g_device) nb::borrow(g_check_device)(h);
 }
 
 bool Dims::load(nb::handle h) {

@@ -62,7 +62,7 @@ class ToPython {
       case Kind::kBytes:
         return nb::bytes(o.as_string().data(), o.as_string().size());
       case Kind::kDevice:
-        return classes_.device("cpu");
+        return classes_.device(nb::str(o.as_string().c_str()));
       case Kind::kTensor:
         return nb::cast(o.as_tensor());
       case Kind::kParameter:
@@ -114,7 +114,7 @@ class FromPython {
     if (PyByteArray_Check(p))
       return Object::bytes({PyByteArray_AS_STRING(p), size_t(PyByteArray_GET_SIZE(p))});
     if (DTypeObject* t = nullptr; nb::try_cast(h, t) && t) return dtype_from(h);
-    if (h.type().is(classes_.device)) return Object::device("cpu");
+    if (h.type().is(classes_.device)) return Object::device(nb::str(h).c_str());
     if (is_numpy_scalar(h)) return convert(h.attr("item")(), path);
 
     if (const auto at = made_.find(p); at != made_.end()) return at->second;

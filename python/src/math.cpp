@@ -151,8 +151,12 @@ void bind_products(nb::module_& m, Class& c) {
   both(m, c, "baddbmm", &baddbmm, "batch1"_a, "batch2"_a, kw, "beta"_a = 1.0, "alpha"_a = 1.0);
   both(
       m, c, "addmv",
-      [](T x, T a, T b, double beta, double alpha) { return x * beta + mv(a, b) * alpha; }, "mat"_a,
-      "vec"_a, kw, "beta"_a = 1.0, "alpha"_a = 1.0);
+      [](T x, T a, T b, Scalar beta, Scalar alpha) {
+        const Tensor product = mv(a, b) * alpha;
+        const Tensor bias = expand(x, product.shape());
+        return beta.value() == 0 ? product : bias * beta + product;  // NaN * 0 is NaN
+      },
+      "mat"_a, "vec"_a, kw, "beta"_a = 1, "alpha"_a = 1);
   both(m, c, "diagonal", &diagonal, "offset"_a = 0, "dim1"_a = 0, "dim2"_a = 1);
   both(m, c, "diag", &diag, "diagonal"_a = 0);
   both(

@@ -1,6 +1,8 @@
 // The extension module: errors, and the parts in the order of the library's folders.
 #include <new>
+#include <stdexcept>
 #include <thread>
+#include <typeinfo>
 #include <utility>
 
 #include "ballast/base/text.h"
@@ -55,10 +57,14 @@ void translate(const std::exception_ptr& p, void*) {
     raise(PyExc_OSError, e.what());
   } catch (const Error& e) {
     raise(PyExc_RuntimeError, e.what());
+  } catch (const std::bad_cast&) {
+    raise(PyExc_TypeError, "an argument's type does not fit");
   } catch (const std::bad_alloc&) {
     raise(PyExc_RuntimeError, "not enough memory");
   } catch (const std::length_error& e) {
     raise(PyExc_RuntimeError, e.what());
+  } catch (const std::out_of_range&) {
+    raise(PyExc_RuntimeError, "a list of sizes or dimensions is too short");
   } catch (const Interrupted&) {
     PyObject* raised = std::exchange(g_raised, nullptr);
     if (!raised) return raise(PyExc_KeyboardInterrupt, "");

@@ -1,6 +1,7 @@
 """Operations made of others, as functions of the package and as methods of ``Tensor``."""
 
 # ruff: noqa: F403 (each file says what it offers)
+from .._arguments import check_arguments
 from . import numbers, positions, products, reductions, shapes
 from .numbers import *
 from .positions import *
@@ -14,6 +15,7 @@ from .layers import *
 from .operators import *
 
 globals().update(in_place.FUNCTIONS)
+check_arguments(globals(), __name__)
 __all__ = [
     *numbers.__all__,
     *positions.__all__,

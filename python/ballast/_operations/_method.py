@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from .. import _core
+from .._arguments import checked
 from .._core import Tensor
 
 Dims = int | Sequence[int]
@@ -13,7 +14,8 @@ _Function = TypeVar("_Function", bound=Callable)
 
 
 def method(function: _Function) -> _Function:
-    """Make a function of a tensor a method of ``Tensor``, too."""
+    """Make a function of a tensor a method of ``Tensor``, too; it checks its arguments' types."""
+    function = checked(function)
     setattr(Tensor, function.__name__, function)
     return function
 

@@ -7,6 +7,7 @@ import math
 from .. import _core
 from .._core import Tensor
 from ._method import method
+from .shapes import broadcast_tensors
 
 _LN2 = math.log(2)
 
@@ -65,8 +66,8 @@ def isclose(
     equal_nan: bool = False,
 ) -> Tensor:
     """Compare: ``|input - other| <= atol + rtol*|other|``."""
-    if rtol < 0 or atol < 0:
-        name, value = ("rtol", rtol) if rtol < 0 else ("atol", atol)
+    if not (rtol >= 0 and atol >= 0):
+        name, value = ("atol", atol) if rtol >= 0 else ("rtol", rtol)
         raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
@@ -81,7 +82,12 @@ def isclose(
 @method
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(x/(1 - x)), x kept `eps` away from 0 and 1."""
-    x = input if eps is None else input.clamp(eps, 1 - eps)
+    if eps is None or eps < 0:
+        x = input
+    elif eps <= 0.5:
+        x = input.clamp(eps, 1 - eps)
+    else:  # the bounds cross: the lower one decides, as in PyTorch
+        x = _core.where(input < eps, eps, input.clamp(max=1 - eps))
     return (x / (1 - x)).log()
 
 
@@ -95,13 +101,19 @@ def xlogy(input: Tensor, other: Tensor) -> Tensor:
 @method
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below 0, `values` at 0, 1 above."""
+    if input.dtype is not values.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     return _core.where(input == 0, values, (input > 0)._cast(input.dtype))
 
 
 @method
-def copysign(input: Tensor, other: Tensor) -> Tensor:
+def copysign(input: Tensor, other: Tensor | float) -> Tensor:
     """|input| with the sign of `other`."""
-    size = input.abs()
+    size = input.abs() if input.dtype.is_floating_point else input._cast(_core.float32).abs()
+    if not isinstance(other, Tensor):
+        return -size if math.copysign(1, other) < 0 else size
+    if other.dtype is _core.float64 and other.dim() and not input.dim():
+        size = size._cast(other.dtype)
     return _core.where(signbit(other), -size, size)
 
 
@@ -293,7 +305,7 @@ def _of_whole(name: str):
 
         if input.dtype.is_floating_point or other.dtype.is_floating_point:
             raise RuntimeError(f'"{name}_cpu" not implemented for floating point')
-        a, b = input.numpy(), other.numpy()
+        a, b = (t.numpy() for t in broadcast_tensors(input, other))
         return from_numpy(np.asarray(getattr(np, name)(a, b)))
 
     operation.__name__ = name
@@ -306,7 +318,11 @@ gcd, lcm = map(_of_whole, ("gcd", "lcm"))
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:  # noqa: N803
     """List the powers of a vector's elements, one row each."""
+    if x.dim() != 1:
+        raise RuntimeError("x must be a one-dimensional tensor.")
     n = x.shape[0] if N is None else N
+    if n < 0:
+        raise RuntimeError("N must be non-negative.")
     exponents = _core.arange(n) if increasing else _core.arange(n - 1, -1, -1)
     return _core.pow(x.unsqueeze(-1), exponents)
 

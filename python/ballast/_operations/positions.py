@@ -38,7 +38,7 @@ __all__ = [
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """Take the elements where `mask` holds, as a vector."""
     x, m = broadcast_tensors(input, mask)
-    return x[m]
+    return x.reshape(-1)[m.reshape(-1)]
 
 
 @method
@@ -67,7 +67,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """Take elements along a dimension; other dimensions broadcast."""
     if dim is None:
-        return take(input, indices)
+        return input.reshape(-1).gather(0, indices.reshape(-1))
     a, b = list(input.shape), list(indices.shape)
     dim %= len(a)
     shape = broadcast_shapes(a[:dim] + [1] + a[dim + 1 :], b[:dim] + [1] + b[dim + 1 :])
@@ -77,7 +77,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 
 @method
-def index_fill(input: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
+def index_fill(input: Tensor, dim: int, index: Tensor, value: float | Tensor) -> Tensor:
     """Set positions `index` of a dimension to a number."""
     if input.dim() == 0:
         return index_fill(input.reshape(1), dim, index, value).reshape(())
@@ -167,9 +167,13 @@ def unique(
 @method
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """Count (or sum the weights of) every whole number."""
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
     if input.dim() != 1 or (input.numel() and int(input.min()) < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     size = max(minlength, int(input.max()) + 1 if input.numel() else 0)
+    if weights is not None and weights.dtype is not _core.float32:
+        weights = weights._cast(_core.float64)
     ones = _core.ones_like(input, dtype=_core.int64) if weights is None else weights
     return _core._index_sum(ones, 0, input._cast(_core.int64), size)
 

@@ -75,19 +75,30 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     return tensordot(input, other, ([-1], [-1]))
 
 
+def _scaled_sum(input: Tensor, beta: float, product: Tensor, alpha: float) -> Tensor:
+    """beta*input + alpha*product; no NaN of `input` comes through where `beta` is 0."""
+    scaled = product if alpha == 1 else product * alpha
+    bias = input.expand(*product.shape)
+    if beta == 0:
+        return scaled
+    return (bias if beta == 1 else bias * beta) + scaled
+
+
+@method
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta*input + alpha*(sum of the batch's products)."""
-    return input * beta + batch1.bmm(batch2).sum(0) * alpha
+    return _scaled_sum(input, beta, batch1.bmm(batch2).sum(0), alpha)
 
 
+@method
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta*input + alpha*(outer product)."""
-    return input * beta + vec1.outer(vec2) * alpha
-
-
-Tensor.addbmm, Tensor.addr = addbmm, addr
+    product = vec1.outer(vec2)
+    if (beta, alpha) == (1, 1) and product.dtype is input.dtype is _core.bool:
+        return input.logical_or(product)
+    return _scaled_sum(input, beta, product, alpha)
 
 
 @method

@@ -118,10 +118,12 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 @method
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Shrink the slices of a dimension whose p-norm is larger than `maxnorm`."""
+    if not p > 0:
+        raise RuntimeError(f"renorm: non-positive-norm not supported, got p={p}")
     if input.dim() < 2:
-        raise RuntimeError(
-            f"renorm: input needs at least 2 dimensions, got {input.dim()} dimensions"
-        )
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.dim()}")
+    if not maxnorm >= 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
     others = [d for d in range(input.dim()) if d != dim % input.dim()]
     lengths = norm(input, p, others, True)
     factor = _core.where(lengths > maxnorm, maxnorm / (lengths + 1e-7), _core.ones_like(lengths))
@@ -165,7 +167,7 @@ def cov(
         centred = x - (x * weights).sum(1, keepdim=True) / total
         scaled = centred * weights
     out = scaled.matmul(centred.t()) / (max(free, 0) if isinstance(free, int) else free)
-    return out.squeeze()
+    return out.reshape(()) if x.shape[0] == 1 else out
 
 
 def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> Tensor | None:

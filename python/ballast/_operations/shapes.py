@@ -86,12 +86,33 @@ def adjoint(input: Tensor) -> Tensor:
 Tensor.swapdims = swapdims = swapaxes
 
 
+def _dimension(dim: int, rank: int) -> int:
+    """A dimension counted from the front; out of range raises."""
+    most = max(rank, 1)
+    if not -most <= dim < most:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-most}, {most - 1}], "
+            f"but got {dim})"
+        )
+    return dim % most
+
+
 @method
 def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     """Move dimensions to other places, the rest in order."""
     if isinstance(source, int):
         return _core.movedim(input, source, destination)
     rank = input.dim()
+    if len(source) != len(destination):
+        raise RuntimeError(
+            "movedim: Invalid source or destination dims: source and destination have different "
+            f"lengths, {len(source)} and {len(destination)}"
+        )
+    for kind, dims in (("source", source), ("destination", destination)):
+        for d in dims:
+            _dimension(d, rank)
+        if len({d % rank for d in dims}) < len(dims):
+            raise RuntimeError(f"movedim: repeated dim in `{kind}` ({tuple(dims)})")
     moved = {d % rank: s % rank for s, d in zip(source, destination, strict=True)}
     rest = iter(d for d in range(rank) if d not in moved.values())
     return input.permute(*(moved[d] if d in moved else next(rest) for d in range(rank)))
@@ -223,7 +244,17 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 
 def meshgrid(*tensors, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Spread vectors over a grid, each along a dimension of its own."""
-    vectors = [t.reshape(-1) for t in spread_dims(tensors)]
+    tensors = spread_dims(tensors)
+    for t in tensors:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"meshgrid(): expected tensors, got {type(t).__name__}")
+        if t.dim() > 1:
+            raise RuntimeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}"
+            )
+        if t.dtype is not tensors[0].dtype:
+            raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
+    vectors = [t.reshape(-1) for t in tensors]
     if indexing not in ("ij", "xy"):
         raise RuntimeError(
             'torch.meshgrid: indexing must be one of "xy" or "ij", but received: ' + indexing
@@ -241,6 +272,9 @@ def meshgrid(*tensors, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 def cartesian_prod(*tensors: Tensor) -> Tensor:
     """List all combinations of the vectors' elements."""
+    for t in tensors:
+        if isinstance(t, Tensor) and t.dim() != 1:
+            raise RuntimeError(f"Expect a 1D vector, but got shape {list(t.shape)}")
     if len(tensors) == 1:
         return tensors[0]
     return _core.stack([g.reshape(-1) for g in meshgrid(*tensors)], 1)
@@ -336,6 +370,10 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """List the choices of `r` elements of a vector."""
+    if input.dim() != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
     import numpy as np
 
     from .._create import from_numpy

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 
 from .. import _core
+from .._arguments import checked
 from .._core import Tensor
 from .._dtypes import result_type
 from ._method import Dims
@@ -18,6 +19,7 @@ FULL: dict[str, Callable] = {}
 
 
 def full(function: Callable) -> Callable:
+    function = checked(function)
     FULL[function.__name__] = function
     return function
 

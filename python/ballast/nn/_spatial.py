@@ -11,6 +11,11 @@ from .._core import conv2d as _core_conv2d
 Sizes = int | Sequence[int]
 
 
+def given(stride):
+    """The stride, or None for an empty list, which stands for the kernel's size."""
+    return None if isinstance(stride, (list, tuple)) and not stride else stride
+
+
 def spread(value: Sizes, rank: int) -> tuple[int, ...]:
     """One size for each dimension."""
     return (value,) * rank if isinstance(value, int) else tuple(value)
@@ -107,7 +112,7 @@ def pad(
 
 def _max_pool(rank, input, kernel, stride, padding, dilation, ceil_mode, return_indices):
     values, indices = _core._max_pool(
-        rank, input, kernel, stride or None, padding, dilation, ceil_mode
+        rank, input, kernel, given(stride), padding, dilation, ceil_mode
     )
     return (values, indices) if return_indices else values
 
@@ -124,7 +129,7 @@ def max_pool1d(
     """Take the largest element of windows that slide along (N, C, L)."""
     if return_indices:
         return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, True)
-    one = [None if v is None else spread(v, 1)[0] for v in (stride or None, padding, dilation)]
+    one = [None if v is None else spread(v, 1)[0] for v in (given(stride), padding, dilation)]
     return _core.max_pool1d(input, kernel_size, *one, ceil_mode)
 
 
@@ -140,7 +145,7 @@ def max_pool2d(
     """Take the largest element of windows that slide over (N, C, H, W)."""
     if return_indices:
         return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, True)
-    return _core.max_pool2d(input, kernel_size, stride or None, padding, dilation, ceil_mode)
+    return _core.max_pool2d(input, kernel_size, given(stride), padding, dilation, ceil_mode)
 
 
 def max_pool3d(
@@ -208,7 +213,7 @@ def avg_pool1d(
     count_include_pad: bool = True,
 ) -> Tensor:
     """Average windows that slide along (N, C, L)."""
-    one = [None if v is None else spread(v, 1)[0] for v in (stride or None, padding)]
+    one = [None if v is None else spread(v, 1)[0] for v in (given(stride), padding)]
     return _core.avg_pool1d(input, kernel_size, *one, ceil_mode, count_include_pad)
 
 
@@ -222,7 +227,7 @@ def avg_pool2d(
     divisor_override: int | None = None,
 ) -> Tensor:
     """Average windows that slide over (N, C, H, W)."""
-    stride = stride or None
+    stride = given(stride)
     if divisor_override is None:
         return _core.avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
     return _core._avg_pool(
@@ -244,7 +249,7 @@ def avg_pool3d(
         3,
         input,
         kernel_size,
-        stride or None,
+        given(stride),
         padding,
         ceil_mode,
         count_include_pad,

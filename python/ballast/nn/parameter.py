@@ -20,6 +20,9 @@ class Parameter(Tensor):
     """
 
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True):
+        if data is not None and not isinstance(data, Tensor):
+            # PyTorch's kind: it asks the value for `detach`.
+            raise AttributeError(f"a Parameter is made of a Tensor, got {type(data).__name__}")
         super().__init__(_core.empty(0) if data is None else data, requires_grad)
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import _core
 from .._core import Tensor
+from .._types import check_device
 from ..autograd import no_grad
 from ..nn.module import Module
 from .lr_scheduler import LRScheduler
@@ -141,6 +142,8 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     device : optional
         The CPU.
     """
+    if device is not None:
+        check_device(device)
     norms = [m for m in model.modules() if getattr(m, "track_running_stats", False)]
     if not norms:
         return
