@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple
@@ -168,4 +167,4 @@ def tree_any(pred: Callable[[Any], bool], tree: Any) -> bool:
     return any(map(pred, tree_leaves(tree)))
 
 
-tree_map_ = functools.partial(tree_map)
+tree_map_ = tree_map
