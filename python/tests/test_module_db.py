@@ -6,10 +6,10 @@ and parameters, and the buffers afterwards are PyTorch's.
 
 import json
 import pathlib
-import warnings
 
 import numpy as np
 import pytest
+import recorded
 
 import ballast as torch
 from ballast import nn
@@ -104,23 +104,10 @@ def run(sample: dict) -> None:
         SAMPLES.expect(b, sample["buffers"][name], name)
 
 
-def failures(name: str) -> dict[int, str]:
-    """Run all samples of a layer."""
-    out = {}
-    for i, sample in enumerate(SAMPLES.by_name[name]):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                run(sample)
-        except Exception as e:  # noqa: BLE001 (whatever goes wrong is the sample's failure)
-            out[i] = f"{type(e).__name__}: {e}"
-    return out
-
-
 @pytest.mark.parametrize("name", sorted(SAMPLES.by_name))
 def test_samples_of(name):
     """All samples of a layer pass, except those listed above, which fail."""
-    failed = failures(name)
+    failed = recorded.failures(SAMPLES.by_name[name], run)
     assert set(failed) == FAILING.get(name, set()), failed
 
 
@@ -134,7 +121,7 @@ def test_pass_rates():
 if __name__ == "__main__":
     total = bad = 0
     for layer, cases in sorted(SAMPLES.by_name.items()):
-        result = failures(layer)
+        result = recorded.failures(cases, run)
         total, bad = total + len(cases), bad + len(result)
         if result:
             print(layer, f"{len(cases) - len(result)} of {len(cases)}", sorted(result))

@@ -8,10 +8,10 @@ tensor, and a write to the results shows in the inputs exactly where it does in 
 import json
 import operator
 import pathlib
-import warnings
 
 import numpy as np
 import pytest
+import recorded
 
 import ballast as torch
 
@@ -138,30 +138,21 @@ def run(sample: dict) -> None:
         SAMPLES.expect(x, sample["in_place"], "in-place form")
 
 
-def failures(name: str) -> dict[int, str]:
-    """Run all samples of an operator."""
-    out = {}
-    for i, sample in enumerate(SAMPLES.by_name[name]):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                run(sample)
-        except Exception as e:  # noqa: BLE001 (whatever goes wrong is the sample's failure)
-            out[i] = f"{type(e).__name__}: {e}"
-    return out
-
-
 @pytest.mark.parametrize("name", sorted(SAMPLES.by_name))
 def test_samples_of(name):
     """All samples of an operator pass, but for operators that are listed as failing."""
-    failed = failures(name)
+    failed = recorded.failures(SAMPLES.by_name[name], run)
     if failed and name in FAILING:
         pytest.xfail(str(failed))
     assert not failed
 
 
 if __name__ == "__main__":
-    bad = {name: failed for name in sorted(SAMPLES.by_name) if (failed := failures(name))}
+    bad = {
+        name: failed
+        for name in sorted(SAMPLES.by_name)
+        if (failed := recorded.failures(SAMPLES.by_name[name], run))
+    }
     for name, failed in bad.items():
         print(name, sorted(failed), next(iter(failed.values()))[:150].replace("\n", " "))
     print(f"{len(SAMPLES.by_name) - len(bad)} of {len(SAMPLES.by_name)} operators pass")
