@@ -3,7 +3,6 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <numbers>
 
 #include "ballast/io/onnx_export.h"
@@ -18,7 +17,6 @@ namespace {
 
 using Value = OnnxGraph::Value;
 using Ints = std::vector<int64_t>;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// The attributes of an operation that keeps their type to itself: N numbers.
 template <class T, size_t N>
