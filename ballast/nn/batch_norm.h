@@ -1,6 +1,7 @@
 // Batch normalization layers.
 #pragma once
 
+#include <cmath>
 #include <optional>
 
 #include "ballast/nn/module.h"
@@ -41,7 +42,7 @@ class ChannelNorm : public Module {
   /// Whether x is normalized by its own statistics.
   bool by_batch() const { return training() || !running_mean.defined(); }
   /// The momentum as `batch_norm` takes it.
-  double momentum() const { return options_.momentum.value_or(-1.0); }
+  double momentum() const { return options_.momentum.value_or(std::nan("")); }
   int least_rank() const { return least_rank_; }
 
  private:

@@ -17,7 +17,7 @@ Tensor channel_affine(const Tensor& x, const Tensor& coefficients);
 
 /// As PyTorch's `F.batch_norm`. With `training`, x is normalized by its own moments, and where
 /// `state` is given it becomes (1 - momentum)*old + momentum*new, the variance unbiased (factor
-/// n/(n - 1)); a negative momentum stands for PyTorch's `None`, the cumulative average
+/// n/(n - 1)); a momentum of NaN stands for PyTorch's `None`, the cumulative average
 /// 1/num_batches_tracked. Otherwise x is normalized by the state. Throws ValueError "Expected more
 /// than 1 value per channel when training" where a channel has one value, Error where sizes do not
 /// fit.

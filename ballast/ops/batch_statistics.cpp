@@ -1,5 +1,6 @@
 #include "ballast/ops/batch_statistics.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "ballast/base/bytes.h"
@@ -58,7 +59,7 @@ void track_moments(const BatchNormState& state, const Tensor& moments, int64_t n
   if (state.num_batches_tracked.defined())
     update_state(state.num_batches_tracked, state.num_batches_tracked + 1);
   if (n == 0) return;  // an empty batch says nothing
-  if (momentum >= 0)
+  if (!std::isnan(momentum))
     factor = Scalar(momentum).beside(state.mean);
   else if (state.num_batches_tracked.defined())
     factor = reciprocal(cast(state.num_batches_tracked, t));

@@ -27,7 +27,7 @@ Tensor exact_moments(const Tensor& x);
 Tensor batch_moments(const Tensor& x, const BatchNormState* state, double momentum);
 
 /// The state becomes (1 - momentum)*old + momentum*new, the variance unbiased (factor n/(n - 1), n
-/// the values of a channel); a negative momentum stands for PyTorch's `None`, the cumulative
+/// the values of a channel); a momentum of NaN stands for PyTorch's `None`, the cumulative
 /// average 1/num_batches_tracked.
 void track_moments(const BatchNormState& state, const Tensor& moments, int64_t n, double momentum);
 

@@ -57,7 +57,7 @@ void bind_layers(nb::module_& m) {
       "num_classes"_a = -1);
 }
 
-// A negative momentum stands for None, the cumulative average.
+// A momentum of NaN stands for None, the cumulative average.
 void bind_batch_norms(nb::module_& m) {
   m.def(
       "_batch_norm",

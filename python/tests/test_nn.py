@@ -83,6 +83,19 @@ def test_running_statistics_follow_training():
     assert average.running_mean.item() == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize("momentum", [-1.0, -0.5, -0.1, 0.3, 1.5])
+def test_momentum_may_be_any_number(momentum):
+    x = torch.tensor([[1.0], [2.0], [3.0], [6.0]])
+    bn = nn.BatchNorm1d(1, momentum=momentum)
+    bn(x)
+    assert bn.running_mean.item() == pytest.approx(momentum * 3, abs=1e-6)
+    assert bn.running_var.item() == pytest.approx(1 - momentum + momentum * 14 / 3, abs=1e-6)
+    mean, var = torch.zeros(1), torch.ones(1)
+    F.instance_norm(x.T[None], mean, var, momentum=momentum)
+    assert mean.item() == pytest.approx(momentum * 3, abs=1e-6)
+    assert var.item() == pytest.approx(1 - momentum + momentum * 14 / 3, abs=1e-6)
+
+
 def test_batch_norm_without_statistics_uses_the_batch():
     bn = nn.BatchNorm1d(2, track_running_stats=False, affine=False).eval()
     assert list(bn.state_dict()) == []

@@ -35,7 +35,7 @@ void expect_batch_norm(const json& golden) {
   SCOPED_TRACE(golden.at("shape").dump() + " momentum " + golden.at("momentum").dump());
   const Shape shape(golden.at("shape").get<std::vector<int64_t>>());
   const json& m = golden.at("momentum");
-  const double momentum = m.is_null() ? -1 : m.get<double>();
+  const double momentum = m.is_null() ? std::nan("") : m.get<double>();
   const int64_t channels = shape[1];
   const BatchNormState state = fresh_state(channels);
   for (uint64_t step = 0; step < 4; ++step) {
@@ -81,6 +81,14 @@ TEST(BatchNorm, RunningVarianceIsUnbiased) {
   batch_norm(x, &state, {}, {}, true, 1.0).eval();
   EXPECT_DOUBLE_EQ(state.mean.item(), 3);
   EXPECT_DOUBLE_EQ(state.var.item(), 14.0 / 3);
+}
+
+TEST(BatchNorm, ANegativeMomentumIsANumber) {
+  const BatchNormState state = fresh_state(1);
+  const Tensor x = Tensor::from(std::vector<double>{1, 2, 3, 6}, {4, 1});
+  batch_norm(x, &state, {}, {}, true, -0.5).eval();
+  EXPECT_DOUBLE_EQ(state.mean.item(), -1.5);
+  EXPECT_DOUBLE_EQ(state.var.item(), 1.5 - 0.5 * 14.0 / 3);
 }
 
 TEST(BatchNorm, WithoutStateNormalizesByTheBatchAndRemembersNothing) {

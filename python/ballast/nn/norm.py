@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 
 from .. import _core
@@ -95,7 +96,7 @@ class _NormBase(Module):
             p["weight"],
             p["bias"],
             training or mean is None,
-            -1.0 if momentum is None else momentum,
+            math.nan if momentum is None else momentum,
             self.eps,
         )
 
