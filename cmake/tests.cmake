@@ -12,9 +12,9 @@ target_compile_options(ballast_tests PRIVATE $<$<CONFIG:Release>:-O1> $<$<CONFIG
 target_include_directories(ballast_tests PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(ballast_tests PRIVATE Ballast::ballast ballast_flags GTest::gtest_main
                       nlohmann_json::nlohmann_json PkgConfig::hwy)
-target_compile_definitions(ballast_tests
-                           PRIVATE ${BALLAST_TARGETS}
-                                   BALLAST_GOLDEN_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/tests/golden")
+target_compile_definitions(ballast_tests PRIVATE ${BALLAST_TARGETS})
+# Folders are named in one file, so that a compiler cache knows the others in any folder.
+set(test_paths BALLAST_GOLDEN_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/tests/golden")
 # The C++ example of the README, compiled and run.
 set(readme_example ${CMAKE_CURRENT_BINARY_DIR}/readme/readme_example.inc)
 add_custom_command(
@@ -28,12 +28,14 @@ target_include_directories(ballast_tests PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/rea
 # The tool's tests run the tool.
 if(TARGET ballast_tool)
   add_dependencies(ballast_tests ballast_tool)
-  target_compile_definitions(ballast_tests PRIVATE BALLAST_TOOL="$<TARGET_FILE:ballast_tool>")
+  list(APPEND test_paths BALLAST_TOOL="$<TARGET_FILE:ballast_tool>")
 else()
+  list(APPEND test_paths BALLAST_TOOL="")
   get_target_property(sources ballast_tests SOURCES)
   list(FILTER sources EXCLUDE REGEX "tests/cli/")
   set_target_properties(ballast_tests PROPERTIES SOURCES "${sources}")
 endif()
+set_source_files_properties(tests/support/files.cpp PROPERTIES COMPILE_DEFINITIONS "${test_paths}")
 gtest_discover_tests(ballast_tests DISCOVERY_MODE PRE_TEST PROPERTIES ENVIRONMENT ${test_environment})
 
 if(BALLAST_SANITIZE STREQUAL thread)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ballast/base/error.h"
+#include "tests/support/files.h"
 
 namespace ballast {
 namespace {
@@ -19,8 +20,7 @@ using nlohmann::json;
 
 // Values made by tests/golden/make_random.py, which says what they mean.
 const json& golden() {
-  static const json values =
-      json::parse(std::ifstream(std::string(BALLAST_GOLDEN_FOLDER) + "/random.json"));
+  static const json values = json::parse(std::ifstream(testing::golden("random.json")));
   return values;
 }
 

@@ -30,7 +30,7 @@ TEST_F(StudyTool, MeasuresAClaimAndWritesItsReport) {
 
 TEST_F(StudyTool, StoppedItLeavesWhatItHasMeasured) {
   const std::string out = folder_ / "report";
-  Process child({BALLAST_TOOL, "study", "--out", out});
+  Process child({testing::tool_path(), "study", "--out", out});
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   const auto measured = [&] {
     std::error_code none_yet;

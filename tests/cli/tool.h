@@ -19,7 +19,7 @@ namespace ballast::cli {
 /// Runs `ballast` with these arguments.
 inline testing::Outcome tool(std::vector<std::string> arguments,
                              const testing::Launch& launch = {}) {
-  arguments.insert(arguments.begin(), BALLAST_TOOL);
+  arguments.insert(arguments.begin(), testing::tool_path());
   return testing::run(arguments, launch);
 }
 

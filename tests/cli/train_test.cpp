@@ -21,7 +21,7 @@ class Train : public ToolTest {
   /// Starts `ballast train` and ends it by `signal` as soon as `ready` or it has ended by itself.
   Outcome interrupted(std::vector<std::string> arguments, int signal,
                       const std::function<bool()>& ready) {
-    arguments.insert(arguments.begin(), {BALLAST_TOOL, "train"});
+    arguments.insert(arguments.begin(), {testing::tool_path(), "train"});
     Process child(arguments);
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!ready() && std::chrono::steady_clock::now() < limit)
@@ -256,8 +256,8 @@ TEST_F(Train, FilesOfAnotherRunAreNoticed) {
 
 TEST_F(Train, TwoTrainersDoNotShareAFolder) {
   const std::string run = folder_ / "run";
-  Process first({BALLAST_TOOL, "train", "--model", "net", "--epochs", "100000", "--out", run,
-                 "--quiet", "--checkpoint-every", "5"});
+  Process first({testing::tool_path(), "train", "--model", "net", "--epochs", "100000", "--out",
+                 run, "--quiet", "--checkpoint-every", "5"});
   while (steps_in(run) < 5) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   const std::string busy =
       run + ": another process is at work in this folder (it holds the lock on " + run + "/lock)";

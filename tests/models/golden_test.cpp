@@ -15,6 +15,7 @@
 #include "ballast/ops/create.h"
 #include "ballast/ops/loss.h"
 #include "ballast/ops/pointwise.h"
+#include "tests/support/files.h"
 
 namespace ballast::models {
 namespace {
@@ -22,8 +23,7 @@ namespace {
 using nlohmann::json;
 
 const json& goldens() {
-  static const json values =
-      json::parse(std::ifstream(std::string(BALLAST_GOLDEN_FOLDER) + "/models.json"));
+  static const json values = json::parse(std::ifstream(testing::golden("models.json")));
   return values;
 }
 

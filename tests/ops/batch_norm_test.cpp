@@ -5,7 +5,9 @@
 #include <cmath>
 #include <string>
 
+#include "ballast/ops/extremes.h"
 #include "ballast/ops/index.h"
+#include "ballast/ops/norm.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
 #include "tests/support/files.h"
@@ -166,6 +168,23 @@ TEST(ExactMoments, GradientsMatchFiniteDifferences) {
   };
   const auto exact = gradient(exact_moments), usual = gradient(channel_moments);
   for (size_t i = 0; i < exact.size(); ++i) EXPECT_NEAR(exact[i], usual[i], 1e-7);
+}
+
+// float32 holds no squares of such numbers.
+TEST(BatchNorm, NormalizesNumbersBeyondTheRootOfTheLargest) {
+  const auto away = [](const Tensor& x, const Tensor& exact) {
+    return amax(abs(x.to(DType::kFloat64) - exact)).item();
+  };
+  for (const Shape& shape : {Shape{64, 3}, Shape{2, 3, 7, 5}, Shape{70, 20, 9, 9}})
+    for (double size : {1.0, 1e10, 1e19, 1e30, 1e38}) {
+      const Tensor unit = uniform(shape, 1), x = (unit * size).to(DType::kFloat32).eval();
+      const Tensor y = batch_norm(x, nullptr, {}, {}, true);
+      const Tensor exact = batch_norm(x.to(DType::kFloat64), nullptr, {}, {}, true);
+      EXPECT_LT(away(y, exact), 1e-5) << shape.str() << " " << size;
+      const Tensor rows = layer_norm(x, {shape[shape.rank() - 1]});
+      const Tensor exact_rows = layer_norm(x.to(DType::kFloat64), {shape[shape.rank() - 1]});
+      EXPECT_LT(away(rows, exact_rows), 1e-4) << shape.str();
+    }
 }
 
 TEST(ExactMoments, RefuseWhatHasNoChannels) {

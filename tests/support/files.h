@@ -54,8 +54,8 @@ std::string error_of(F&& f) {
 }
 
 /// Path of a file made by real PyTorch or NumPy that is kept with the tests.
-inline std::string golden(const std::string& name) {
-  return std::string(BALLAST_GOLDEN_FOLDER) + "/" + name;
-}
+std::string golden(const std::string& name);
+/// Path of the tool `ballast` that was built with the tests.
+std::string tool_path();
 
 }  // namespace ballast::testing

@@ -8,6 +8,7 @@
 
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
+#include "tests/support/files.h"
 
 namespace ballast::test {
 namespace {
@@ -15,8 +16,7 @@ namespace {
 using nlohmann::json;
 
 const json& goldens() {
-  static const json values =
-      json::parse(std::ifstream(std::string(BALLAST_GOLDEN_FOLDER) + "/ops_b.json"));
+  static const json values = json::parse(std::ifstream(testing::golden("ops_b.json")));
   return values;
 }
 

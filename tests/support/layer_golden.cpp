@@ -8,6 +8,7 @@
 
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/reduce.h"
+#include "tests/support/files.h"
 #include "tests/support/gradcheck.h"
 
 namespace ballast::test {
@@ -17,8 +18,7 @@ using nlohmann::json;
 const json& layer_cases(const std::string& operation, const std::string& file) {
   static std::map<std::string, json> files;
   json& all = files[file];
-  if (all.is_null())
-    all = json::parse(std::ifstream(std::string(BALLAST_GOLDEN_FOLDER) + "/" + file));
+  if (all.is_null()) all = json::parse(std::ifstream(testing::golden(file)));
   const json& cases = all.at(operation);
   check(!cases.empty(), "no golden cases of {}", operation);
   return cases;
