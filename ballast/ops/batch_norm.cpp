@@ -6,6 +6,8 @@
 
 #include "ballast/base/bytes.h"
 #include "ballast/base/threads.h"
+#include "ballast/ops/compare.h"
+#include "ballast/ops/create.h"
 #include "ballast/ops/math.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/rearrange.h"
@@ -70,7 +72,9 @@ class MomentsGradOp final : public Op {
         const W *moments = c.input<W>(0), *g = c.input<W>(1);
         T* out = c.output<T>();
         for (int64_t i = 0; i < channels; ++i) {
-          const double scale = 2 * g[channels + i] / n;
+          const double deviation = moments[2 * channels + i];
+          const double scale =
+              (2 * g[channels + i] + (deviation > 0 ? g[2 * channels + i] / deviation : 0)) / n;
           out[i] = static_cast<T>(moments[i]);
           out[channels + i] = static_cast<T>(scale);
           const double lost = static_cast<double>(out[i]) - moments[i];
@@ -110,14 +114,17 @@ class MomentsOp final : public Op {
       });
     });
   }
-  // d/dx of sum_c(gm*mean + gv*var) = gm/n + 2*gv*(x - mean)/n
+  // d/dx of sum_c(gm*mean + gv*var + gd*deviation) = gm/n + (2*gv + gd/deviation)*(x - mean)/n
   Gradients gradient(const Backward& b) const override {
     static const MomentsGradOp op;
     const Tensor x = b.input(0), m = b.output(), &g = b.grad();
     const double n = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));
     if (grad_enabled()) {
       const Tensor exact = slice(m, 0, 0, 1), mean = cast(exact, x.dtype());
-      const Tensor scale = slice(g, 0, 1, 2) * (2 / n);
+      const Tensor deviation = slice(m, 0, 2, 3);  // where it is 0, so is every x - mean
+      const Tensor scale =
+          slice(g, 0, 1, 2) * (2 / n) +
+          slice(g, 0, 2, 3) / (deviation + cast(eq(deviation, 0.0), m.dtype())) * (1 / n);
       Tensor shift = slice(g, 0, 0, 1) * (1 / n);
       if (m.dtype() != x.dtype()) shift = shift + (cast(mean, m.dtype()) - exact) * scale;
       return {elementary_affine(x, cat({mean, cast(scale, x.dtype()), cast(shift, x.dtype())}))};
@@ -129,6 +136,13 @@ class MomentsOp final : public Op {
   uint32_t gradient_reads() const override { return 1 | kReadsOutput; }
 
  private:
+  template <class Out>
+  static void write(Out* out, int64_t channels, double mean, double variance) {
+    out[0] = static_cast<Out>(mean);
+    out[channels] = static_cast<Out>(variance);
+    out[2 * channels] = static_cast<Out>(std::sqrt(variance));
+  }
+
   /// Neighbouring channels of rows, so many at a time.
   template <class T, class Out>
   static void compute_rows(const T* x, const Channels& s, Out* out) {
@@ -147,8 +161,7 @@ class MomentsOp final : public Op {
           squares[k] += away * away;
         }
       for (int64_t k = 0; k < n; ++k) {
-        out[c + k] = static_cast<Out>(mean[k]);
-        out[s.channels + c + k] = static_cast<Out>(s.count ? squares[k] / count : 0);
+        write(out + c + k, s.channels, mean[k], s.count ? squares[k] / count : 0);
       }
     });
   }
@@ -161,8 +174,7 @@ class MomentsOp final : public Op {
       const double sum = channel_sum(s, x, c, [](T v) { return static_cast<double>(v); });
       const double mean = s.count ? sum / count : 0;
       const double squares = channel_sum(s, x, c, [mean](T v) { return (v - mean) * (v - mean); });
-      out[c] = static_cast<Out>(mean);
-      out[s.channels + c] = static_cast<Out>(s.count ? squares / count : 0);
+      write(out + c, s.channels, mean, s.count ? squares / count : 0);
     });
   }
 
@@ -209,6 +221,14 @@ class SumOfAffinesOp final : public Op {
   }
 };
 
+/// 1 / sqrt(variance + eps) of a channel of moments.
+template <class T>
+double inverse_deviation(const T* moments, int64_t channels, int64_t channel, double eps) {
+  const T variance = moments[channels + channel];
+  return 1 / (std::isinf(variance) ? static_cast<double>(moments[2 * channels + channel])
+                                   : std::sqrt(variance + eps));
+}
+
 /// Gradient of the coefficients and moments (and weight) -> that of the moments.
 class NormMomentsGradOp final : public Op {
  public:
@@ -221,9 +241,10 @@ class NormMomentsGradOp final : public Op {
       const T *g = c.input<T>(0), *moments = c.input<T>(1), *w = a.weight ? c.input<T>(2) : nullptr;
       T* out = c.output<T>();
       for (int64_t i = 0; i < n; ++i) {
-        const double r = 1 / std::sqrt(moments[n + i] + a.eps), ds = g[n + i];
+        const double r = inverse_deviation(moments, n, i, a.eps), ds = g[n + i];
         out[i] = g[i];
         out[n + i] = static_cast<T>(-0.5 * ds * (w ? w[i] : 1) * r * r * r);
+        out[2 * n + i] = 0;
       }
     });
   }
@@ -240,7 +261,7 @@ class NormWeightGradOp final : public Op {
       const int64_t n = c.out.shape[0];
       const T *g = c.input<T>(0), *moments = c.input<T>(1);
       for (int64_t i = 0; i < n; ++i)
-        c.output<T>()[i] = static_cast<T>(g[n + i] * (1 / std::sqrt(moments[n + i] + eps)));
+        c.output<T>()[i] = static_cast<T>(g[n + i] * inverse_deviation(moments, n, i, eps));
     });
   }
 };
@@ -268,7 +289,7 @@ class NormCoefficientsOp final : public Op {
       T* out = c.output<T>();
       for (int64_t i = 0; i < n; ++i) {
         out[i] = moments[i];
-        out[n + i] = static_cast<T>((w ? w[i] : 1.0) / std::sqrt(moments[n + i] + a.eps));
+        out[n + i] = static_cast<T>((w ? w[i] : 1.0) * inverse_deviation(moments, n, i, a.eps));
         out[2 * n + i] = bias ? bias[i] : T{0};
       }
     });
@@ -300,7 +321,7 @@ class NormCoefficientsOp final : public Op {
     const Shape channels{g.size(1)};
     Tensor dvar = ds * r * r * r * -0.5;
     if (a.weight) dvar = dvar * b.input(1);
-    Gradients gradients{cat({slice(g, 0, 0, 1), dvar})};
+    Gradients gradients{cat({slice(g, 0, 0, 1), dvar, zeros_like(dvar)})};
     if (a.weight) gradients.push_back(reshape(ds * r, channels));
     if (a.bias) gradients.push_back(reshape(slice(g, 0, 2, 3), channels));
     return gradients;
@@ -456,13 +477,13 @@ const Op& sum_of_affines_op() {
 
 Tensor channel_moments(const Tensor& x) {
   check_moments_of(x, "channel_moments");
-  return record(channel_moments_op(), Shape{2, x.size(1)}, x.dtype(), {x});
+  return record(channel_moments_op(), Shape{kMomentRows, x.size(1)}, x.dtype(), {x});
 }
 
 Tensor exact_moments(const Tensor& x) {
   static const MomentsOp op("exact_moments", {});
   check_moments_of(x, "exact_moments");
-  return record(op, Shape{2, x.size(1)}, DType::kFloat64, {x});
+  return record(op, Shape{kMomentRows, x.size(1)}, DType::kFloat64, {x});
 }
 
 Tensor norm_coefficients(const Tensor& moments, const Tensor& weight, const Tensor& bias,

@@ -7,7 +7,7 @@
 
 namespace ballast {
 
-/// From moments (2, C), weight (C) and bias (C) (either may be undefined: ones, zeros) the
+/// From moments (3, C), weight (C) and bias (C) (either may be undefined: ones, zeros) the
 /// coefficients (3, C) of the normalization: m = mean, s = weight / sqrt(var + eps), t = bias.
 Tensor norm_coefficients(const Tensor& moments, const Tensor& weight, const Tensor& bias,
                          double eps);

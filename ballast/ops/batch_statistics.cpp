@@ -1,9 +1,8 @@
 #include "ballast/ops/batch_statistics.h"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 
-#include "ballast/base/bytes.h"
 #include "ballast/ops/batch_norm.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/shape_ops.h"
@@ -39,9 +38,14 @@ class PackMomentsOp final : public Op {
  public:
   PackMomentsOp() : Op("pack_moments") {}
   void reference(const Call& c) const override {
-    const size_t row = bytes_of(c.in[0].shape, c.out.dtype);
-    std::memcpy(c.out.data, c.in[0].data, row);
-    std::memcpy(static_cast<std::byte*>(c.out.data) + row, c.in[1].data, row);
+    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+      using T = decltype(zero);
+      const int64_t n = c.in[0].shape.numel();
+      T* out = c.output<T>();
+      std::copy_n(c.input<T>(0), n, out);
+      std::copy_n(c.input<T>(1), n, out + n);
+      for (int64_t i = 0; i < n; ++i) out[2 * n + i] = std::sqrt(out[n + i]);
+    });
   }
 };
 
@@ -75,7 +79,7 @@ void track_moments(const BatchNormState& state, const Tensor& moments, int64_t n
 
 Tensor state_moments(const BatchNormState& state, DType dtype) {
   static const PackMomentsOp op;
-  return record(op, Shape{2, state.mean.numel()}, dtype,
+  return record(op, Shape{kMomentRows, state.mean.numel()}, dtype,
                 {cast(state.mean, dtype), cast(state.var, dtype)});
 }
 

@@ -12,16 +12,20 @@ struct BatchNormState {
   Tensor num_batches_tracked;  // scalar int64; may be undefined
 };
 
-/// Per-channel mean and biased variance of x (N, C, ...): a tensor (2, C). Centred sums in double,
-/// merged (Chan, Golub & LeVeque 1979) and rounded once: a large mean costs no accuracy, and
-/// float32 moments practically do not depend on the order of the samples, or on where a batch is
-/// cut.
+/// Rows of moments. The deviation is the variance's root: it stays finite where float32 cannot hold
+/// the variance (numbers beyond 1e19).
+inline constexpr int64_t kMomentRows = 3;
+
+/// Per-channel mean, biased variance and standard deviation of x (N, C, ...): a tensor (3, C).
+/// Centred sums in double, merged (Chan, Golub & LeVeque 1979) and rounded once: a large mean costs
+/// no accuracy, and float32 moments practically do not depend on the order of the samples, or on
+/// where a batch is cut.
 Tensor channel_moments(const Tensor& x);
 
 /// The same as float64, before that rounding. It takes a pass over x of its own.
 Tensor exact_moments(const Tensor& x);
 
-/// The moments (2, C) by which training normalizes x (N, C, ...): its own, which `state` (null:
+/// The moments (3, C) by which training normalizes x (N, C, ...): its own, which `state` (null:
 /// none) takes in, or what the StatisticsScope of this thread gives. Throws ValueError "Expected
 /// more than 1 value per channel when training" where a channel has one value.
 Tensor batch_moments(const Tensor& x, const BatchNormState* state, double momentum);
@@ -31,7 +35,7 @@ Tensor batch_moments(const Tensor& x, const BatchNormState* state, double moment
 /// average 1/num_batches_tracked.
 void track_moments(const BatchNormState& state, const Tensor& moments, int64_t n, double momentum);
 
-/// The running statistics as moments (2, C) of another dtype, perhaps.
+/// The running statistics as moments (3, C) of another dtype, perhaps.
 Tensor state_moments(const BatchNormState& state, DType dtype);
 
 /// Throws ValueError in PyTorch's words where a channel of x has one of `n` values only.

@@ -53,7 +53,7 @@ class NormalForm {
       Value m = moments;
       m.in.clear();
       m.in.push_back(part);
-      m.shape = Shape{2, plan_.values[part].shape[1]};
+      m.shape = Shape{moments.shape[0], plan_.values[part].shape[1]};
       m.output = false;
       const bool nested = joins_channels(plan_.values[part]);
       out.in.push_back(nested ? moments_of_parts(m) : push(std::move(m)));

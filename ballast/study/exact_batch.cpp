@@ -1,6 +1,7 @@
 #include "ballast/study/exact_batch.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "ballast/base/buffer.h"
@@ -30,7 +31,7 @@ struct LayerCall {
 class PartScope : public StatisticsScope {
  public:
   Tensor moments(const Tensor& x, const BatchNormState* state, double momentum) override {
-    Tensor m = record(barrier_op(), Shape{2, x.size(1)}, x.dtype(), {x});
+    Tensor m = record(barrier_op(), Shape{kMomentRows, x.size(1)}, x.dtype(), {x});
     calls.push_back({m, state ? *state : BatchNormState{}, state != nullptr, momentum, x});
     return m;
   }
@@ -87,11 +88,15 @@ struct ExactBatch::Barrier {
   std::vector<double> gradients;  // of the loss by the moments
 
   /// Coefficients with which channel_affine(x, .) is the gradient of x by way of the moments: for
-  /// n values, gm/n + 2*gv*(x - mean)/n.
+  /// n values, gm/n + (2*gv + gd/deviation)*(x - mean)/n.
   Tensor coefficients() const {
     const size_t channels = merged.mean.size();
     std::vector<double> k(merged.mean);
-    for (size_t c = 0; c < channels; ++c) k.push_back(2 * gradients[channels + c] / merged.count);
+    for (size_t c = 0; c < channels; ++c) {
+      const double deviation = std::sqrt(merged.squares[c] / merged.count);
+      const double by = deviation > 0 ? gradients[2 * channels + c] / deviation : 0;
+      k.push_back((2 * gradients[channels + c] + by) / merged.count);
+    }
     for (size_t c = 0; c < channels; ++c) k.push_back(gradients[c] / merged.count);
     return Tensor::from(k, {3, static_cast<int64_t>(channels)}).to(moments.dtype());
   }
@@ -192,7 +197,7 @@ void ExactBatch::forward(int stage) {
     const LayerCall& call = parts_.front().calls[b];
     check_moments(call.input, static_cast<int64_t>(barrier.merged.count));
     barrier.moments = barrier.merged.moments(call.input.dtype()).eval();
-    barrier.gradients.assign(2 * barrier.merged.mean.size(), 0);
+    barrier.gradients.assign(kMomentRows * barrier.merged.mean.size(), 0);
   }
   if (std::find(checkpoints_.begin(), checkpoints_.end(), stage + 1) == checkpoints_.end()) return;
   for (Part& part : parts_) {

@@ -1,5 +1,8 @@
 #include "ballast/study/merged_moments.h"
 
+#include <cmath>
+
+#include "ballast/ops/batch_statistics.h"
 #include "ballast/ops/pointwise.h"
 
 namespace ballast::study {
@@ -8,7 +11,7 @@ void MergedMoments::merge(const Tensor& moments, double n) {
   if (n == 0) return;
   const Tensor wide = moments.detach().to(DType::kFloat64);
   const auto values = wide.data<double>();
-  const size_t channels = values.size() / 2;
+  const size_t channels = values.size() / kMomentRows;
   mean.resize(channels);
   squares.resize(channels);
   const double total = count + n;
@@ -23,7 +26,8 @@ void MergedMoments::merge(const Tensor& moments, double n) {
 Tensor MergedMoments::moments(DType dtype) const {
   std::vector<double> out(mean);
   for (double s : squares) out.push_back(s / count);
-  return Tensor::from(out, {2, static_cast<int64_t>(mean.size())}).to(dtype);
+  for (double s : squares) out.push_back(std::sqrt(s / count));
+  return Tensor::from(out, {kMomentRows, static_cast<int64_t>(mean.size())}).to(dtype);
 }
 
 }  // namespace ballast::study

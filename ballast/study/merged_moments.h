@@ -13,9 +13,9 @@ struct MergedMoments {
   double count = 0;  // values per channel
   std::vector<double> mean, squares;
 
-  /// Takes in `n` values per channel with these moments (2, C).
+  /// Takes in `n` values per channel with these moments (3, C).
   void merge(const Tensor& moments, double n);
-  /// Mean and biased variance as a tensor (2, C).
+  /// Moments (3, C): mean, biased variance and standard deviation.
   Tensor moments(DType dtype) const;
 };
 

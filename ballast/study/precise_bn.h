@@ -14,7 +14,7 @@ namespace ballast::study {
 /// Moments of the batches that batch-norm layers have seen, by layer.
 class RunningMoments {
  public:
-  /// Takes note of a batch that has moments (2, C) and `n` values per channel.
+  /// Takes note of a batch that has moments (3, C) and `n` values per channel.
   void note(const BatchNormState& state, const Tensor& moments, double n);
   /// Evaluates and merges what has been noted; to be called after each batch.
   void collect();

@@ -1,6 +1,7 @@
 #include "ballast/sweep/ends.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -293,7 +294,9 @@ struct Sink::Parts {
     const double *count = slot, *mean = count + columns, *squares = mean + columns;
     for (int64_t k = c; k < c + n; ++k) {
       out[k] = static_cast<float>(mean[k]);
-      out[columns + k] = static_cast<float>(count[k] > 0 ? squares[k] / count[k] : 0.0);
+      const double variance = count[k] > 0 ? squares[k] / count[k] : 0.0;
+      out[columns + k] = static_cast<float>(variance);
+      out[2 * columns + k] = static_cast<float>(std::sqrt(variance));
     }
   }
 
