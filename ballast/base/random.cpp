@@ -56,10 +56,16 @@ void Generator::random32(std::span<uint32_t> out) {
 
 namespace {
 
-// The state as bytes, little-endian: magic, seed, position, whether a normal value is kept, that
-// value, the twister's words.
-constexpr std::array<uint8_t, 8> kMagic = {'B', 'L', 'S', 'T', 'R', 'N', 'G', '1'};
-constexpr size_t kStateBytes = 8 + 8 + 4 + 4 + 8 + 624 * 4;
+// The state as bytes, little-endian, in the order in which PyTorch keeps its own: seed, draws left
+// before the next twist (and a flag, 1), position, the twister's words (8 bytes each), three
+// doubles and a flag of a kept normal value (the second double), a kept float and its flag (never
+// set here).
+constexpr size_t kStateBytes = 8 + 4 + 4 + 8 + 624 * 8 + 3 * 8 + 8 + 8;
+
+// What earlier versions wrote: magic, seed, position, whether a normal value is kept, that value,
+// the twister's words.
+constexpr std::array<uint8_t, 8> kOldMagic = {'B', 'L', 'S', 'T', 'R', 'N', 'G', '1'};
+constexpr size_t kOldStateBytes = 8 + 8 + 4 + 4 + 8 + 624 * 4;
 
 void put(std::vector<uint8_t>& to, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) to.push_back(static_cast<uint8_t>(value >> (8 * i)));
@@ -75,33 +81,58 @@ uint64_t take(std::span<const uint8_t>& from, int bytes) {
 }  // namespace
 
 std::vector<uint8_t> Generator::get_state() const {
-  std::vector<uint8_t> state(kMagic.begin(), kMagic.end());
+  std::vector<uint8_t> state;
   state.reserve(kStateBytes);
+  // PyTorch tells a twister that has just been seeded (position 0, one draw left) from one whose
+  // words have all been drawn (position 624): both twist next.
+  Generator fresh(seed_);
+  const bool seeded = next_ == kWords && words_ == fresh.words_;
   put(state, seed_, 8);
-  put(state, next_, 4);
-  put(state, next_normal_.has_value(), 4);
+  put(state, seeded ? 1 : kWords + 1 - next_, 4);
+  put(state, 1, 4);
+  put(state, seeded ? 0 : next_, 8);
+  for (uint32_t word : words_) put(state, word, 8);
+  put(state, 0, 8);
   put(state, std::bit_cast<uint64_t>(next_normal_.value_or(0.0)), 8);
-  for (uint32_t word : words_) put(state, word, 4);
+  put(state, 0, 8);
+  put(state, next_normal_.has_value(), 8);
+  put(state, 0, 8);
   return state;
 }
 
 void Generator::set_state(std::span<const uint8_t> state) {
-  check<ValueError>(state.size() == kStateBytes,
+  const bool old = state.size() == kOldStateBytes &&
+                   std::equal(kOldMagic.begin(), kOldMagic.end(), state.begin());
+  check<ValueError>(old || state.size() == kStateBytes,
                     "set_state: expected a generator state of {} bytes, got {}", kStateBytes,
                     state.size());
-  check<ValueError>(std::equal(kMagic.begin(), kMagic.end(), state.begin()),
-                    "set_state: these {} bytes are not a generator state", state.size());
-  state = state.subspan(kMagic.size());
   Generator read;
-  read.seed_ = take(state, 8);
-  read.next_ = static_cast<uint32_t>(take(state, 4));
-  const uint64_t kept = take(state, 4);
-  const double value = std::bit_cast<double>(take(state, 8));
-  if (kept) read.next_normal_ = value;
-  for (uint32_t& word : read.words_) word = static_cast<uint32_t>(take(state, 4));
+  uint64_t kept, left = 1;
+  double value;
+  if (old) {
+    state = state.subspan(kOldMagic.size());
+    read.seed_ = take(state, 8);
+    read.next_ = static_cast<uint32_t>(take(state, 4));
+    kept = take(state, 4);
+    value = std::bit_cast<double>(take(state, 8));
+    for (uint32_t& word : read.words_) word = static_cast<uint32_t>(take(state, 4));
+  } else {
+    read.seed_ = take(state, 8);
+    left = take(state, 4);
+    const uint64_t seeded = take(state, 4), next = take(state, 8);
+    check<ValueError>(seeded == 1 && left >= 1 && left <= kWords && next <= kWords,
+                      "set_state: these {} bytes are not a generator state", kStateBytes);
+    read.next_ = left == 1 ? kWords : static_cast<uint32_t>(next);
+    for (uint32_t& word : read.words_) word = static_cast<uint32_t>(take(state, 8));
+    take(state, 8);
+    value = std::bit_cast<double>(take(state, 8));
+    take(state, 8);
+    kept = take(state, 4);
+  }
   check<ValueError>(read.next_ <= kWords && kept <= 1 && std::isfinite(value),
                     "set_state: damaged generator state (position {} of {}, kept {}, value {})",
                     read.next_, kWords, kept, value);
+  if (kept) read.next_normal_ = value;
   *this = read;
 }
 

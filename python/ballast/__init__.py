@@ -47,6 +47,7 @@ from ._create import (
     as_tensor,
     from_dlpack,
     from_numpy,
+    frombuffer,
     normal,
     scalar_tensor,
     tensor,
@@ -54,7 +55,7 @@ from ._create import (
 from ._einsum import einsum
 from ._operations import *
 from ._printing import set_printoptions
-from ._random import bernoulli, multinomial, randint_like
+from ._random import bernoulli, multinomial, poisson, randint_like
 from ._settings import *
 from .autograd import enable_grad, grad, inference_mode, no_grad, set_grad_enabled
 

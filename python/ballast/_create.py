@@ -163,19 +163,73 @@ def from_dlpack(data: Any) -> Tensor:
     return _core._from_dlpack(data)
 
 
-def normal(mean=0.0, std=1.0, size=None, *, generator=None) -> Tensor:
-    """Draw normal numbers with one mean and standard deviation.
+def normal(
+    mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False
+) -> Tensor:
+    """Draw normal numbers.
 
     Parameters
     ----------
-    mean, std : float
-        Of the distribution.
+    mean, std : float or Tensor
+        Of the distribution, or of that of every element.
     size : sequence of int
-        The shape of the result.
+        The shape of the result, where both are numbers.
     generator : Generator, optional
         Where the numbers come from.
     """
-    return _core._normal(_core.empty(size), mean, std, generator)
+    tensors = [t.detach() for t in (mean, std) if isinstance(t, Tensor)]
+    if not tensors:
+        if size is None:
+            raise TypeError("normal() needs `size` where mean and std are numbers")
+        made = _core._normal(_core.empty(size, dtype=dtype or _core.float32), mean, std, generator)
+        return made.requires_grad_() if requires_grad else made
+    if isinstance(std, Tensor) and not bool((std >= 0).all()):
+        raise RuntimeError("normal expects all elements of std >= 0.0")
+    like = tensors[0] if len(tensors) == 1 else tensors[0] + tensors[1]
+    if isinstance(std, Tensor):
+        drawn = _core._normal(_core.empty_like(like), 0.0, 1.0, generator)
+        return drawn * std.detach() + (mean.detach() if isinstance(mean, Tensor) else mean)
+    return _core._normal(_core.empty_like(like), 0.0, std, generator) + tensors[0]
+
+
+def bits_of_bfloat16(t: Tensor) -> np.ndarray:
+    """Copy the elements of a bfloat16 tensor as whole numbers of 16 bits, which NumPy has."""
+    return (t.detach().float().numpy().view("u4") >> 16).astype("u2")
+
+
+def bfloat16_of_bits(values: np.ndarray) -> Tensor:
+    """Make a bfloat16 tensor of what `bits_of_bfloat16` gives."""
+    return from_numpy((values.astype("u4") << 16).view("f4"))._cast(_core.bfloat16)
+
+
+def frombuffer(buffer, *, dtype, count: int = -1, offset: int = 0, requires_grad=False) -> Tensor:
+    """Make a line of elements out of an object's bytes, which both then share.
+
+    Parameters
+    ----------
+    buffer : object
+        Has the buffer protocol: bytearray, mmap, array.
+    dtype : dtype
+        Of the elements.
+    count : int
+        How many; -1 for all.
+    offset : int
+        How many bytes to skip.
+    """
+    size = len(memoryview(buffer).cast("B"))
+    if size == 0 or count == 0:
+        raise ValueError(f"both buffer length ({size}) and count ({count}) must not be 0")
+    if not 0 <= offset < size:
+        raise ValueError(f"offset ({offset} bytes) must be non-negative and no greater than {size}")
+    import numpy as np
+
+    half = dtype is _core.bfloat16
+    kind = np.dtype("u2") if half else _core.empty(0, dtype=dtype).numpy().dtype
+    values = np.frombuffer(buffer, kind, count, offset)
+    if not values.flags.writeable:
+        values = values.copy()
+    made = bfloat16_of_bits(values) if half else from_numpy(values)
+    return made.requires_grad_() if requires_grad else made
 
 
 def scalar_tensor(s: float, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:

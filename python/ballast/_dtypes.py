@@ -43,6 +43,8 @@ __all__ = [
     "promote_types",
     "result_type",
     "short",
+    "sparse_coo",
+    "sparse_csr",
     "strided",
     "uint8",
 ]
@@ -74,6 +76,7 @@ class memory_format(layout):
 
 
 strided = layout("strided")
+sparse_coo, sparse_csr = layout("sparse_coo"), layout("sparse_csr")
 contiguous_format = memory_format("contiguous_format")
 channels_last = memory_format("channels_last")
 channels_last_3d = memory_format("channels_last_3d")

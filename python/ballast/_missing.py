@@ -10,33 +10,26 @@ _RECURRENT = "recurrent layers are outside what Ballast trains; batch-normalized
 _ATTENTION = "attention layers are outside what Ballast trains"
 _GPU = "Ballast runs on CPUs: guard this with torch.cuda.is_available(), which is False"
 _EAGER = "Ballast plans and fuses by itself: run the Python module as it is"
-_SPARSE = "tensors are dense: use to_dense() before handing data over"
+_SPARSE = "use torch.sparse_coo_tensor, or a dense tensor"
 _COMPLEX = "Ballast computes with real numbers"
+_FFT = "Ballast computes with real numbers: use numpy.fft or scipy.fft on x.numpy()"
 _DISTRIBUTED = "one process trains on all cores of a machine; leave DistributedDataParallel out"
 _QUANTIZED = "Ballast computes in float32 and float64"
 
 HINTS = {
     "torch": {
-        "sparse_coo_tensor": _SPARSE,
-        "sparse_csr_tensor": _SPARSE,
+        "sparse_csc_tensor": _SPARSE,
+        "sparse_bsr_tensor": _SPARSE,
         "view_as_complex": _COMPLEX,
         "view_as_real": _COMPLEX,
-        "fft": _COMPLEX,
-        "stft": _COMPLEX,
+        "stft": _FFT,
+        "istft": _FFT,
         "vmap": "write the batch dimension out: operations broadcast",
         "func": "use torch.autograd.grad",
         "distributed": _DISTRIBUTED,
-        "multiprocessing": "use Python's multiprocessing; DataLoader has num_workers",
         "quantization": _QUANTIZED,
         "ao": _QUANTIZED,
-        "fx": _EAGER,
-        "sparse": _SPARSE,
         "testing": "compare by torch.allclose, or numpy.testing on x.numpy()",
-        "hub": "download the weights and load them with torch.load or safetensors",
-        "ops": "compiled operators of other packages need the real PyTorch",
-        "library": "compiled operators of other packages need the real PyTorch",
-        "_C": "it is the compiled part of the real PyTorch",
-        "profiler": "use the tool's timings or Python's profilers",
         "export": "use torch.onnx.export or ballast's own files",
     },
     "torch.nn": {
@@ -64,18 +57,47 @@ HINTS = {
         "freeze": _EAGER,
     },
     "torch.optim": {
-        "LBFGS": "use SGD, Adam or AdamW; step(closure) is supported",
         "SparseAdam": _SPARSE,
     },
     "torch.cuda": {},
+    "torch.distributions": {
+        "LKJCholesky": "draw a matrix and use torch.linalg.cholesky",
+        "VonMises": "use scipy.stats.vonmises",
+        "Wishart": "use scipy.stats.wishart",
+        "LowRankMultivariateNormal": "use MultivariateNormal with the whole covariance",
+    },
+    "torch.sparse": {"sampled_addmm": "compute the dense product, and index it"},
 }
+
+#: Names that a package loads when a program asks for them, and the module that has them.
+LAZY = {
+    "torch": {
+        **dict.fromkeys(("sparse_coo_tensor", "sparse_csr_tensor"), "sparse.coo"),
+        **{"spmm": "sparse.coo:multiply", "smm": "sparse.coo:multiply"},
+        **{"UntypedStorage": "storage", "TypedStorage": "storage"},
+    },
+    "torch.optim": {
+        **{"Adafactor": "optim.adafactor", "LBFGS": "optim.lbfgs", "Muon": "optim.muon"},
+    },
+}
+
+
+def _loaded(module: str, name: str) -> Any:
+    """Load what `module` has under a name only when it is asked for; None where it has not."""
+    place = LAZY.get(module, {}).get(name)
+    if place is None and module == "torch" and name.startswith("_foreach_"):
+        place = "_foreach"
+    if place is None:
+        return None
+    home, _, known = place.partition(":")
+    return getattr(importlib.import_module(f"ballast.{home}"), known or name)
 
 
 def say(module: str, name: str) -> str:
     """Word the error about `name`, which `module` has in PyTorch and not here."""
     hint = HINTS.get(module, {}).get(name)
-    if hint is None and module == "torch.cuda":
-        hint = _GPU
+    if hint is None:
+        hint = {"torch.cuda": _GPU, "torch.fft": _FFT}.get(module)
     text = f"module '{module}' has no attribute '{name}' in Ballast"
     return f"{text}: {hint}" if hint else text
 
@@ -92,6 +114,9 @@ def guard(module: ModuleType | dict[str, Any], name: str) -> None:
             found = target_of(f"{below}.{attribute}" if below else attribute)
             if found is not None:
                 return importlib.import_module(found)
+            value = _loaded(name, attribute)
+            if value is not None:
+                return value
         raise AttributeError(say(name, attribute), name=attribute, obj=None)
 
     scope["__getattr__"] = __getattr__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from . import _core
 from ._core import Generator, Tensor
 
@@ -98,6 +100,50 @@ def multinomial(
     return from_numpy(np.stack(rows)).reshape(*input.shape[:-1], num_samples)
 
 
+def _drawn(self: Tensor, values: Tensor) -> Tensor:
+    self._written(values.to(self.dtype))
+    return self
+
+
+def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator=None) -> Tensor:
+    """Fill with numbers of the Cauchy distribution."""
+    if sigma <= 0:
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
+    u = _core.rand(*self.shape, dtype=_core.float64, generator=generator)
+    return _drawn(self, median + sigma * _core.tan(math.pi * (u - 0.5)))
+
+
+def geometric_(self: Tensor, p: float, *, generator=None) -> Tensor:
+    """Fill with the number of trials until the first success of probability `p`."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
+    u = _core.rand(*self.shape, dtype=_core.float64, generator=generator)
+    return _drawn(self, (u.clamp(min=2.0**-53).log() / math.log1p(-p)).ceil())
+
+
+def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator=None) -> Tensor:
+    """Fill with exponentials of normal numbers."""
+    if std <= 0:
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
+    n = self.numel()
+    # PyTorch draws them one by one, which is how fewer than sixteen are drawn.
+    parts = [
+        _core.randn(min(15, n - i), dtype=_core.float64, generator=generator)
+        for i in range(0, n, 15)
+    ]
+    drawn = _core.cat(parts) if parts else _core.empty(0, dtype=_core.float64)
+    return _drawn(self, (mean + std * drawn).exp().reshape(*self.shape))
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draw whole numbers of the Poisson distribution, at the rates in `input`."""
+    drawn = _core._poisson_variates(input.detach().double().contiguous(), generator)
+    return drawn.to(input.dtype)
+
+
 Tensor.bernoulli = bernoulli
+Tensor.cauchy_ = cauchy_
+Tensor.geometric_ = geometric_
+Tensor.log_normal_ = log_normal_
 Tensor.exponential_ = exponential_
 Tensor.multinomial = multinomial

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
 import os
+import pathlib
+import pickle
+from collections.abc import Callable
 from typing import IO, Any
 
 from . import _core
@@ -26,28 +31,58 @@ def save(
     ----------
     obj : object
         Tensors, parameters, numbers, text, bytes, shapes and dtypes, in dictionaries, lists, tuples
-        and sets: state dicts of modules and optimizers, and whatever is kept with them.
+        and sets: state dicts of modules and optimizers. Anything else that Python can pickle, too,
+        such as a whole module; `load` reads that with ``weights_only=False`` only.
     f : str, path or file object
         Where to. A path that ends with ``.safetensors`` or ``.npz`` gives such a file, which can
         hold a dictionary of tensors.
     pickle_module, pickle_protocol : optional
-        Accepted: the file is a pickle of protocol 2, written without Python's pickle module.
+        Accepted: values are pickled in protocol 2, without Python's pickle module.
     _use_new_zipfile_serialization : bool
         False for the format of PyTorch before 1.6.
 
     Raises
     ------
     TypeError
-        For anything else, such as a whole module.
+        For what can neither be written as a value nor pickled.
     OSError
         Where the file cannot be written; a file that was there is left as it was.
     """
     legacy = not _use_new_zipfile_serialization
     if hasattr(f, "write"):
-        f.write(_core._save_bytes(obj, legacy))
+        f.write(_content(obj, legacy, pickle_protocol))
         return
     path = os.fspath(f)
-    _core._save(path, obj, path.endswith(_ENDINGS_OF_TENSORS), legacy)
+    tensors_only = path.endswith(_ENDINGS_OF_TENSORS)
+    try:
+        _core._save(path, obj, tensors_only, legacy)
+    except TypeError:
+        if tensors_only or legacy:
+            raise
+        content = _content(obj, legacy, pickle_protocol)
+        part = f"{path}.{os.getpid()}.part"
+        try:
+            with open(part, "wb") as file:
+                file.write(content)
+            os.replace(part, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(part)
+            raise
+
+
+def _content(obj: Any, legacy: bool, protocol: int) -> bytes:
+    """Write values, or else pickle whatever it is."""
+    try:
+        return _core._save_bytes(obj, legacy)
+    except TypeError:
+        if legacy:
+            raise
+        from . import _pickled
+
+        with contextlib.suppress(pickle.PicklingError, AttributeError, TypeError):
+            return _pickled.dumps(obj, protocol)
+        raise
 
 
 def _check_map_location(map_location: Any) -> None:
@@ -76,7 +111,8 @@ def load(
     map_location : optional
         The CPU: that is where everything goes, wherever it was saved from.
     weights_only : bool, optional
-        Accepted: nothing but values is ever loaded, and nothing in a file is ever called.
+        Unless False, nothing but values is loaded, and types that `add_safe_globals` names; nothing
+        else in a file is ever called. False: the file is trusted, and does what it says.
     mmap : bool, optional
         Whether tensors of a file in PyTorch's format (the present one) are views of it, of which
         only what is looked at is read. The file must not change meanwhile (where it becomes
@@ -103,7 +139,27 @@ def load(
             raise ValueError(
                 "f must be a file name in order to use the mmap argument; it is a file object"
             )
-        return _core._parse(f.read(), str(getattr(f, "name", "the file")))
+        content = f.read()
+        parse = functools.partial(_core._parse, content, str(getattr(f, "name", "the file")))
+        return _trusted(parse, lambda: content, weights_only)
     if not os.path.exists(f):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(f))
-    return _core._load(os.fspath(f), bool(mmap))
+    path = os.fspath(f)
+    parse = functools.partial(_core._load, path, bool(mmap))
+    return _trusted(parse, pathlib.Path(path).read_bytes, weights_only)
+
+
+def _trusted(parse: Callable, content: Callable[[], bytes], weights_only: bool | None) -> Any:
+    """Load values; or else what the caller trusts."""
+    try:
+        return parse()
+    except pickle.UnpicklingError:
+        from .serialization import get_safe_globals
+
+        allowed = get_safe_globals() if weights_only is not False else None
+        read = content()
+        if allowed == [] or not read.startswith(b"PK"):  # PyTorch's format before 1.6
+            raise
+        from . import _pickled
+
+        return _pickled.loads(read, allowed)

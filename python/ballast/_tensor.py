@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 from . import _core
 from ._core import Tensor
 from ._dtypes import can_cast
 from ._printing import text as _text
-from ._types import check_device
+from ._types import Size, check_device
 
 
 def assign(target: Tensor, value: Tensor) -> Tensor:
@@ -147,10 +149,16 @@ _DERIVATIVES = {
 
 
 class GradFunction:
-    """Says which operation made a tensor."""
+    """Says which operation made a tensor, and of what."""
 
-    def __init__(self, name: str):
-        self._name = name
+    def __init__(self, name: str, operands: list[Tensor] | None = None):
+        self._name, self._operands = name, operands or []
+        self.metadata: dict = {}
+
+    @property
+    def next_functions(self) -> tuple[tuple[GradFunction | None, int], ...]:
+        """The functions of the operands, None for those without a gradient."""
+        return tuple((_function_of(t), 0) for t in self._operands)
 
     def name(self) -> str:
         """Name the operation as PyTorch names its derivative."""
@@ -164,11 +172,36 @@ class GradFunction:
         return f"<{self.name()}>"
 
 
+@functools.cache
+def _kind(name: str) -> type[GradFunction]:
+    """Make a class for each name: programs write the names of classes."""
+    return type(GradFunction(name).name(), (GradFunction,), {})
+
+
+class AccumulateGrad(GradFunction):
+    """Stands for a leaf, whose gradient is added up."""
+
+    def __init__(self, variable: Tensor):
+        super().__init__("torch::autograd::AccumulateGrad")
+        self.variable = variable
+
+    def name(self) -> str:
+        """Name it as PyTorch does."""
+        return self._name
+
+
+def _function_of(t: Tensor) -> GradFunction | None:
+    if t.is_leaf:
+        return AccumulateGrad(t) if t.requires_grad else None
+    return _grad_fn(t)
+
+
 def _grad_fn(self: Tensor) -> GradFunction | None:
     if self.is_leaf:
         return None
     custom = getattr(self, "_function_name", None)
-    return GradFunction(self._op_name or "as_strided") if custom is None else GradFunction(custom)
+    name = custom or self._op_name or "as_strided"
+    return _kind(name)(name, self._operands)
 
 
 def _reduce(self: Tensor):
@@ -191,7 +224,7 @@ def _deepcopy(self: Tensor, memo: dict) -> Tensor:
     if id(self) in memo:
         return memo[id(self)]
     out = type(self)(Tensor(self).clone(), self.requires_grad)
-    if self.grad is not None:
+    if self.grad is not None and type(self) is Tensor:  # PyTorch's parameters leave theirs behind
         out.grad = Tensor(self.grad).clone()
     memo[id(self)] = out
     return out
@@ -304,11 +337,19 @@ def _register_methods() -> None:
     for name, dtype in _CONVERSIONS.items():
         setattr(t, name, _conversion(dtype))
     t.new_full = _new(_core.full)
-    t.is_complex = t.is_inference = t.is_pinned = t.is_shared = t.is_conj = _false
+    t.is_complex = t.is_inference = t.is_pinned = t.is_conj = _false
     t.is_neg = t.is_distributed = t.is_coalesced = _false
     for name in ("is_sparse", "is_quantized", "is_mkldnn", "is_meta", "is_mps", "is_xpu"):
         setattr(t, name, property(_false))
     t.pin_memory = lambda self, *args: self
+    t.new = _new_of_any
+    t.set_ = _set
+    t.share_memory_, t.is_shared = _share_memory, _is_shared
+    t.to_sparse, t.to_sparse_csr = _to_sparse, _to_sparse_csr
+    t.to_dense = lambda self, dtype=None, **_: self if dtype is None else self.to(dtype)
+    t.storage = t._typed_storage = _storage
+    t.untyped_storage = _untyped_storage
+    t.is_sparse_csr = property(_false)
     t.element_size = lambda self: self.itemsize
     t.ndimension = t.dim
     t.get_device = lambda self: -1
@@ -332,6 +373,76 @@ def _new_tensor(self: Tensor, data, dtype=None) -> Tensor:
     from . import tensor
 
     return tensor(data, dtype=dtype or self.dtype)
+
+
+def _new_of_any(self: Tensor, *args, device=None) -> Tensor:
+    """Make a tensor of the same type: of sizes with unspecified elements, or of data."""
+    from . import empty, tensor
+
+    sizes = args[0] if len(args) == 1 and isinstance(args[0], Size) else args
+    if all(isinstance(n, int) for n in sizes):
+        return empty(tuple(sizes) or (0,), dtype=self.dtype)
+    return tensor(args[0], dtype=self.dtype)
+
+
+def _set(self: Tensor, source=None, storage_offset: int = 0, size=None, stride=None) -> Tensor:
+    """Become another tensor's elements, which both then share; without one, none."""
+    if source is None:
+        source = _core.empty(0, dtype=self.dtype)
+    if not isinstance(source, Tensor):
+        source = source._of
+    if source.dtype is not self.dtype:
+        raise RuntimeError(f"Expected a Tensor of type {self.dtype} but got {source.dtype}")
+    if size is not None:
+        strides = stride or [math.prod(size[d + 1 :]) for d in range(len(size))]
+        source = source.as_strided(size, strides, storage_offset)
+    from . import from_numpy
+
+    # Memory that an array shows is shared by all tensors over it.
+    self.data = from_numpy(source.detach().numpy())
+    return self
+
+
+def _share_memory(self: Tensor) -> Tensor:
+    """Move the elements into memory that other processes see, when they are given the tensor."""
+    from .multiprocessing import shared
+
+    return shared.share(self)
+
+
+def _is_shared(self: Tensor) -> bool:
+    """Whether the elements are in memory that other processes can see."""
+    from .multiprocessing import shared
+
+    return shared.is_shared(self)
+
+
+def _to_sparse(self: Tensor, *args, **kwargs) -> Tensor:
+    """Keep the elements that are not zero."""
+    from .sparse import coo
+
+    return coo.to_sparse(self)
+
+
+def _to_sparse_csr(self: Tensor, *args, **kwargs) -> Tensor:
+    """Keep the elements of a matrix that are not zero, by rows."""
+    from .sparse import coo
+
+    return coo.to_sparse_csr(self)
+
+
+def _storage(self: Tensor):
+    """Show the elements of the tensor's memory."""
+    from . import storage
+
+    return storage.of(self)
+
+
+def _untyped_storage(self: Tensor):
+    """Show the bytes of the tensor's memory."""
+    from . import storage
+
+    return storage.untyped_of(self)
 
 
 def _detach_in_place(self: Tensor) -> Tensor:

@@ -20,6 +20,15 @@ __all__ = [
 ]
 
 
+def _generator(state: Tensor) -> Generator:
+    made = Generator()
+    made.set_state(state)
+    return made
+
+
+Generator.__reduce__ = lambda self: (_generator, (self.get_state(),))  # type: ignore[method-assign]
+
+
 def get_rng_state() -> Tensor:
     """The state of the default generator, as bytes."""
     return default_generator.get_state()

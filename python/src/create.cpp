@@ -1,6 +1,7 @@
 // Making tensors.
 #include "ballast/ops/create.h"
 
+#include "ballast/base/variates.h"
 #include "ballast/ops/shape_ops.h"
 #include "bind.h"
 
@@ -53,6 +54,19 @@ void like(nb::module_& m, const char* name, F make) {
       },
       "input"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
       "requires_grad"_a = false);
+}
+
+/// A function that draws a number for each element of a float64 tensor.
+void variates(nb::module_& m, const char* name, void (*draw)(std::span<double>, Generator&)) {
+  m.def(
+      name,
+      [draw](const Tensor& x, Generator* g) {
+        const std::span<const double> parameters = x.data<double>();
+        std::vector<double> values(parameters.begin(), parameters.end());
+        draw(values, g ? *g : default_generator());
+        return Tensor::from(values, x.shape());
+      },
+      nb::arg(), nb::arg().none());
 }
 
 Tensor random_like(const Tensor& x, std::optional<DType> dtype, bool normal) {
@@ -148,6 +162,8 @@ void bind_create(nb::module_& m) {
         return normal_(empty_like(x), mean, std, generator(g));
       },
       nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+  variates(m, "_gamma_variates", standard_gamma);
+  variates(m, "_poisson_variates", poisson);
 }
 
 }  // namespace ballast::python

@@ -267,9 +267,17 @@ void bind_properties(nb::class_<Tensor>& c) {
             t.set_grad(tensor_or_none(g));
           },
           nb::arg("value").none())
-      .def_prop_ro("_op_name", [](const Tensor& t) -> std::optional<std::string> {
-        if (!t.requires_grad() || t.is_leaf() || !t.node().op) return {};
-        return t.node().op->name();
+      .def_prop_ro("_op_name",
+                   [](const Tensor& t) -> std::optional<std::string> {
+                     if (!t.requires_grad() || t.is_leaf() || !t.node().op) return {};
+                     return t.node().op->name();
+                   })
+      .def_prop_ro("_operands", [](const Tensor& t) {
+        std::vector<Tensor> operands;
+        if (t.requires_grad() && !t.is_leaf())
+          for (int i = 0; i < t.node().inputs.size(); ++i)
+            operands.emplace_back(Ref<Node>(t.node().inputs[i]));
+        return operands;
       });
 }
 

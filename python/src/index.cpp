@@ -345,9 +345,23 @@ void put(const Tensor& t, const Tensor& at, const Tensor& value) {
   if (!own.is(t)) write(t, own);
 }
 
+/// The value with no more dimensions than `target`, as far as those in front have size 1.
+Tensor fitted(const Tensor& value, const Tensor& target) {
+  int extra = 0;
+  while (value.dim() - extra > target.dim() && value.shape()[extra] == 1) ++extra;
+  if (extra == 0) return value;
+  std::vector<int64_t> sizes;
+  for (int d = extra; d < value.dim(); ++d) sizes.push_back(value.shape()[d]);
+  return reshape(value, shape_from(sizes));
+}
+
 void set(const Tensor& t, const Key& key, const Tensor& value) {
-  if (key.basic()) return overwrite(get(t, key), value);
-  put(t, get(reshape(arange(Scalar(t.numel())), t.shape()), key), value);
+  if (key.basic()) {
+    const Tensor target = get(t, key);
+    return overwrite(target, fitted(value, target));
+  }
+  const Tensor places = get(reshape(arange(Scalar(t.numel())), t.shape()), key);
+  put(t, places, fitted(value, places));
 }
 
 }  // namespace

@@ -195,7 +195,8 @@ TEST(Random, DamagedStateIsRefusedAndChangesNothing) {
   };
   refuses({});
   refuses({good.begin(), good.end() - 1});
-  for (size_t position : {size_t{0}, size_t{18}, size_t{20}}) {  // magic, position, flag
+  for (size_t position : {size_t{9}, size_t{12}, size_t{18}, size_t{5041}}) {
+    // draws left, flag, position, flag of the kept value
     std::vector<uint8_t> bad = good;
     bad[position] ^= 0xff;
     refuses(bad);

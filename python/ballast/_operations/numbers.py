@@ -93,9 +93,9 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
 
 @method
 def xlogy(input: Tensor, other: Tensor) -> Tensor:
-    """input*log(other), 0 where input is 0."""
-    none = input == 0
-    return _core.where(none, _core.zeros_like(input), input * other.log())
+    """input*log(other), 0 where input is 0; the derivative by input is log(other) there, too."""
+    none = (input == 0) & ((other <= 0) | (other == math.inf))
+    return input * _core.where(none, _core.ones_like(other), other).log()
 
 
 @method

@@ -126,6 +126,7 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -142,6 +143,8 @@ def grad(
         Weights of the outputs' elements; needed unless the outputs are scalars.
     retain_graph, create_graph, allow_unused : bool
         As in ``torch.autograd.grad``.
+    only_inputs : bool
+        True: leaves of the graph that are no inputs get no gradient.
     is_grads_batched : bool
         Not supported.
     materialize_grads : bool

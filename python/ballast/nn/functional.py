@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _core
 from .._core import (
     Tensor,
     _batch_norm,
@@ -164,6 +165,7 @@ __all__ = [
     "glu",
     "grid_sample",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -353,3 +355,26 @@ def _in_place(function):
 celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_ = map(
     _in_place, (celu, elu, hardtanh, leaky_relu, relu, rrelu, selu, threshold)
 )
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """Draw from a categorical distribution, differentiably (Jang et al., 2017).
+
+    Parameters
+    ----------
+    logits : Tensor
+        Unnormalized logarithms of probabilities along `dim`.
+    tau : float
+        The temperature: the lower, the closer to one category.
+    hard : bool
+        Give one category, with the derivative of the soft result.
+    """
+    noise = -_core.empty_like(logits.detach()).exponential_().log()
+    soft = ((logits + noise) / tau).softmax(dim)
+    if not hard:
+        return soft
+    index = soft.detach().argmax(dim, keepdim=True)
+    one = _core.zeros_like(soft.detach()).scatter(dim, index, 1.0)
+    return one - soft.detach() + soft

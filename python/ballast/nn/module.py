@@ -375,7 +375,9 @@ class Module(Hooks, State):
         _core.empty(0).cuda(device)
 
     def share_memory(self):
-        """Return the module."""
+        """Move parameters and buffers into memory that other processes see."""
+        for t in (*self.parameters(), *self.buffers()):
+            t.share_memory_()
         return self
 
     def compile(self, *args, **kwargs) -> None:

@@ -70,7 +70,10 @@ class LeakyReLU(_Simple):
     """x where x > 0, else negative_slope*x."""
 
     _options = {"negative_slope": 0.01, "inplace": False}
-    _shown = ("negative_slope",)
+
+    def extra_repr(self) -> str:
+        """Write the slope, and whether it works in place."""
+        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
@@ -81,7 +84,10 @@ class ELU(_Simple):
     """x where x > 0, else alpha*(exp(x) - 1)."""
 
     _options = {"alpha": 1.0, "inplace": False}
-    _shown = ("alpha",)
+
+    def extra_repr(self) -> str:
+        """Write alpha, and whether it works in place."""
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""

@@ -46,7 +46,7 @@ class GraphOptimizer(Optimizer):
                 state = self.state.setdefault(p, {})
                 if not state:
                     state.update(self._start(group, p))
-                t = int(state["step"].item()) + 1
+                t = int(state["step"].item()) + 1 if "step" in state else 1
                 state["step"] = _core.full((), float(t))
                 g = -p.grad if group["maximize"] else p.grad
                 decay = group["weight_decay"]

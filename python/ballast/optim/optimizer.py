@@ -43,6 +43,44 @@ def check_betas(betas: tuple[float, float]) -> None:
             raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
 
 
+#: Names that programs take from here for annotations and helpers.
+ParamsT = Iterable[Any]
+params_t = _params_t = ParamsT
+StateDict = dict[str, Any]
+
+
+class _RequiredParameter:
+    """Stands for an option that has no default."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _RequiredParameter()
+_foreach_doc = _fused_doc = _maximize_doc = _capturable_doc = _differentiable_doc = ""
+_params_doc = ""
+
+
+def _use_grad_for_differentiable(function: Callable) -> Callable:
+    """Let a step be computed without being recorded."""
+    return no_grad(function)
+
+
+def _get_value(x: Any) -> Any:
+    return x.item() if isinstance(x, Tensor) else x
+
+
+def _default_to_fused_or_foreach(
+    params: list, differentiable: bool, use_fused: bool = False
+) -> tuple[bool, bool]:
+    """Tell which form of a step is best: the plain one, which is planned as a whole anyway."""
+    return False, False
+
+
+def _view_as_real(params: list, *states: list) -> None:
+    """Leave real parameters as they are."""
+
+
 class Optimizer:
     """Base of the optimizers.
 
@@ -77,6 +115,22 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._pull_state()
+        kept = {k: v for k, v in self.__dict__.items() if k not in ("_native_groups", "_state")}
+        return {**kept, "state": self.state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({k: v for k, v in state.items() if k != "state"})
+        for name in ("_pre_hooks", "_post_hooks"):
+            self.__dict__.setdefault(name, {})
+        if "state" in state:
+            self.state = state["state"]
+        for group in self.__dict__.get("param_groups", []):
+            for name, value in self.__dict__.get("defaults", {}).items():
+                group.setdefault(name, value)
+        self._push_state()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with options of their own."""
@@ -224,6 +278,15 @@ class NativeOptimizer(Optimizer):
             self.param_groups.pop()
             raise
         self._native_groups.append(native)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        groups = state.get("param_groups", self.__dict__.get("param_groups", []))
+        for group in groups:
+            for name, value in state.get("defaults", {}).items():
+                group.setdefault(name, value)
+        self._native_groups = [self._native(g["params"], *self._values(g)) for g in groups]
+        self._state = defaultdict(dict)
+        super().__setstate__(state)
 
     def _values(self, group: dict[str, Any]) -> list[Any]:
         return [group[name] for name in self._options]

@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import Any
 
 from .. import __version__ as _own_version
-from .._missing import say
 from .finder import API_VERSION, Finder, target_of
 
 __all__ = ["API_VERSION", "install", "installed", "uninstall"]
@@ -29,7 +28,7 @@ class _Alias(ModuleType):
             return vars(ballast)[name]
         if not name.startswith("__") and target_of(name) is not None:
             return importlib.import_module(f"torch.{name}")
-        raise AttributeError(say("torch", name), name=name, obj=self)
+        return getattr(ballast, name)  # what is loaded only now, or the error that tells why not
 
     def __dir__(self):
         return sorted({*vars(self), *dir(sys.modules["ballast"])})
@@ -51,6 +50,18 @@ def _alias() -> _Alias:
     torch.__file__ = ballast.__file__
     torch.__spec__ = importlib.util.spec_from_loader("torch", loader=None, is_package=True)
     return torch
+
+
+def _rename(old: str, new: str) -> None:
+    """Let classes say that they are from ``torch``: programs tell layers by where they are from."""
+    nn = sys.modules["ballast.nn"]
+    kinds = [nn.Module, nn.Parameter, nn.Buffer]
+    while kinds:
+        kind = kinds.pop()
+        top, _, rest = kind.__module__.partition(".")
+        if top == old and rest.startswith("nn"):
+            kind.__module__ = f"{new}.{rest}"
+        kinds += kind.__subclasses__()
 
 
 def install(stub: ModuleType | None = None) -> None:
@@ -75,6 +86,7 @@ def install(stub: ModuleType | None = None) -> None:
         )
     sys.modules["torch"] = _alias()
     sys.meta_path.insert(0, _finder)
+    _rename("ballast", "torch")
 
 
 def uninstall() -> None:
@@ -82,5 +94,6 @@ def uninstall() -> None:
     if not installed():
         return
     sys.meta_path.remove(_finder)
+    _rename("torch", "ballast")
     for name in [n for n in sys.modules if n == "torch" or n.startswith("torch.")]:
         del sys.modules[name]
