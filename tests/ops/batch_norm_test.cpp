@@ -176,7 +176,7 @@ TEST(BatchNorm, NormalizesNumbersBeyondTheRootOfTheLargest) {
     return amax(abs(x.to(DType::kFloat64) - exact)).item();
   };
   for (const Shape& shape : {Shape{64, 3}, Shape{2, 3, 7, 5}, Shape{70, 20, 9, 9}})
-    for (double size : {1.0, 1e10, 1e19, 1e30, 1e38}) {
+    for (double size : {1.0, 1e10, 1e19, 1e30, 1e36}) {
       const Tensor unit = uniform(shape, 1), x = (unit * size).to(DType::kFloat32).eval();
       const Tensor y = batch_norm(x, nullptr, {}, {}, true);
       const Tensor exact = batch_norm(x.to(DType::kFloat64), nullptr, {}, {}, true);
