@@ -35,6 +35,9 @@ class EventWriter {
   void scalar(const std::string& tag, double value, int64_t step, double wall_time = -1.0);
   void histogram(const std::string& tag, const Histogram& h, int64_t step, double wall_time = -1.0);
   void text(const std::string& tag, const std::string& text, int64_t step, double wall_time = -1.0);
+  /// An event whose message number `field` (of TensorFlow's Event: 4 for a graph, 5 for a summary)
+  /// is `content`, as protocol buffers encode it.
+  void event(int64_t step, double wall_time, int field, const std::string& content);
   /// Training goes on from an earlier state: what was written of later steps is void.
   void restart(int64_t step);
 
@@ -46,7 +49,6 @@ class EventWriter {
   const std::string& path() const { return path_; }
 
  private:
-  void event(int64_t step, double wall_time, int field, const std::string& content);
   void frame(const std::string& content);
 
   std::string path_;

@@ -74,6 +74,7 @@ LAZY = {
     "torch": {
         **dict.fromkeys(("sparse_coo_tensor", "sparse_csr_tensor"), "sparse.coo"),
         **{"spmm": "sparse.coo:multiply", "smm": "sparse.coo:multiply"},
+        **{"PyTorchFileReader": "torch.places._C", "PyTorchFileWriter": "torch.places._C"},
         **{"UntypedStorage": "storage", "TypedStorage": "storage"},
     },
     "torch.optim": {

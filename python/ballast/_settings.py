@@ -16,11 +16,17 @@ __all__ = [
     "are_deterministic_algorithms_enabled",
     "autocast",
     "compile",
+    "get_autocast_cpu_dtype",
+    "get_autocast_dtype",
+    "get_autocast_gpu_dtype",
     "get_default_device",
     "get_default_dtype",
     "get_deterministic_debug_mode",
     "get_float32_matmul_precision",
     "get_num_interop_threads",
+    "is_autocast_cache_enabled",
+    "is_autocast_cpu_enabled",
+    "is_autocast_enabled",
     "is_deterministic_algorithms_warn_only_enabled",
     "is_inference_mode_enabled",
     "is_warn_always_enabled",
@@ -120,6 +126,36 @@ def set_warn_always(b: bool) -> None:
 def is_warn_always_enabled() -> bool:
     """False."""
     return False
+
+
+def is_autocast_enabled(device_type: str | None = None) -> bool:
+    """Whether operations choose their types by themselves: no."""
+    return False
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """Whether operations on CPUs choose their types by themselves: no."""
+    return False
+
+
+def is_autocast_cache_enabled() -> bool:
+    """Whether weights in other types are kept: no."""
+    return False
+
+
+def get_autocast_dtype(device_type: str):
+    """Tell which type operations would choose: bfloat16, as in PyTorch."""
+    return _core.bfloat16
+
+
+def get_autocast_gpu_dtype():
+    """Tell which type operations on a GPU would choose: float16, as in PyTorch."""
+    return _core.float16
+
+
+def get_autocast_cpu_dtype():
+    """Tell which type operations on CPUs would choose: bfloat16, as in PyTorch."""
+    return _core.bfloat16
 
 
 def is_inference_mode_enabled() -> bool:

@@ -375,6 +375,31 @@ def _new_tensor(self: Tensor, data, dtype=None) -> Tensor:
     return tensor(data, dtype=dtype or self.dtype)
 
 
+def reinterpreted(self: Tensor, dtype) -> Tensor:
+    """Read the memory of a tensor as elements of another type (`Tensor.view`), which share it."""
+    from ._create import bfloat16_of_bits, bits_of_bfloat16, from_numpy
+
+    if self.requires_grad and _core.is_grad_enabled():
+        raise NotImplementedError("view: a derivative by elements of another type; use detach()")
+    sizes = self.itemsize, _core.empty(0, dtype=dtype).itemsize
+    if self.dim() == 0 and sizes[0] != sizes[1]:
+        raise RuntimeError(
+            f"self.dim() cannot be 0 to view {self.dtype} as {dtype} (different element sizes)"
+        )
+    if sizes[0] < sizes[1] and self.shape[-1] * sizes[0] % sizes[1]:
+        raise RuntimeError(
+            f"self.size(-1) must be divisible by {sizes[1] // sizes[0]} to view {self.dtype} as "
+            f"{dtype} (different element sizes), but got {self.shape[-1]}"
+        )
+    half = _core.bfloat16
+    if half in (self.dtype, dtype):  # NumPy has no such type: copied
+        bits = bits_of_bfloat16(self) if self.dtype is half else self.detach().numpy().view("u2")
+        if dtype is half:
+            return bfloat16_of_bits(bits)
+        return from_numpy(bits.view(_core.empty(0, dtype=dtype).numpy().dtype))
+    return from_numpy(self.detach().numpy().view(_core.empty(0, dtype=dtype).numpy().dtype))
+
+
 def _new_of_any(self: Tensor, *args, device=None) -> Tensor:
     """Make a tensor of the same type: of sizes with unspecified elements, or of data."""
     from . import empty, tensor

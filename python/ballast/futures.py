@@ -12,6 +12,10 @@ __all__ = ["Future", "collect_all", "wait_all"]
 class Future:
     """A result that somebody will set, perhaps in another thread."""
 
+    def __class_getitem__(cls, kind: Any) -> type[Future]:
+        """Name the type of its result, in annotations."""
+        return cls
+
     def __init__(self, *, devices: Any = None):
         self._future: concurrent.futures.Future = concurrent.futures.Future()
 

@@ -11,12 +11,25 @@ from .nn.parameter import Buffer, Parameter
 
 __all__ = [
     "DisableTorchFunctionSubclass",
+    "TorchFunctionMode",
     "handle_torch_function",
     "has_torch_function",
     "has_torch_function_unary",
     "has_torch_function_variadic",
     "is_tensor_like",
 ]
+
+
+class TorchFunctionMode:
+    """Takes over all functions in PyTorch; refuses to be entered here."""
+
+    def __enter__(self) -> None:
+        raise NotImplementedError(
+            "TorchFunctionMode is not in Ballast: use a subclass of Tensor with __torch_function__"
+        )
+
+    def __exit__(self, *exception: Any) -> None:
+        """Nothing was entered."""
 
 
 class DisableTorchFunctionSubclass:

@@ -37,6 +37,21 @@ class UntypedStorage:
             _of = make(size if whole else list(size), dtype=_core.uint8)
         self._of = _of.detach()
 
+    @classmethod
+    def from_file(cls, filename: str, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """Map a file into memory; what is written goes to the file only where it is `shared`."""
+        import numpy as np
+
+        mode = "r+" if shared else "c"
+        return cls(_of=from_numpy(np.memmap(filename, np.uint8, mode, shape=(nbytes,))))
+
+    def untyped(self) -> UntypedStorage:
+        """Itself."""
+        return self
+
+    def __array__(self, dtype=None, copy=None):
+        return self._array.view("u1")
+
     @property
     def _array(self) -> Any:
         return _all_of(self._of)

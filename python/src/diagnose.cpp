@@ -89,6 +89,12 @@ void bind_diagnose(nb::module_& m) {
           },
           "tag"_a, "values"_a, "step"_a, "wall_time"_a = -1.0)
       .def("text", &io::EventWriter::text, "tag"_a, "text"_a, "step"_a, "wall_time"_a = -1.0)
+      .def(
+          "event",
+          [](io::EventWriter& w, int field, nb::bytes content, int64_t step, double wall_time) {
+            w.event(step, wall_time, field, std::string(content.c_str(), content.size()));
+          },
+          "field"_a, "content"_a, "step"_a, "wall_time"_a = -1.0)
       .def("restart", &io::EventWriter::restart, "step"_a)
       .def("flush", &io::EventWriter::flush)
       .def("close", &io::EventWriter::close)

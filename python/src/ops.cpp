@@ -255,10 +255,15 @@ Tensor viewed(const Tensor& x, const std::vector<int64_t>& sizes) {
 
 void bind_shapes(nb::module_& m, Class& c) {
   using T = const Tensor&;
-  c.def("view", [](T x, DType t) {
-    check<NotImplementedError>(t == x.dtype(), "view: reinterpreting elements as another dtype");
-    return x;
-  });
+  c.def(
+      "view",
+      [](T x, DType t) {
+        if (t == x.dtype()) return x;
+        const nb::object reinterpreted =
+            nb::module_::import_("ballast._tensor").attr("reinterpreted");
+        return nb::cast<Tensor>(reinterpreted(x, dtype_object(t)));
+      },
+      "dtype"_a);
   c.def("view", [](T x, nb::args sizes) { return viewed(x, sizes_from(sizes)); })
       .def("reshape", [](T x, nb::args sizes) { return reshape(x, sizes_from(sizes)); })
       .def("view_as", [](T x, T o) { return reshape(x, o.shape()); })

@@ -112,3 +112,32 @@ def test_tensorboards_own_reader_reads_it(tmp_path):
     assert scalars == "[(3, 0.5), (4, 0.125)] 100.0"
     assert histogram == "-1.0 2.0 4.0 3.0 9.0 4.0 True"
     assert text == "**lr** 0.1"
+
+
+def test_images_graphs_and_options_are_encoded(tmp_path):
+    pytest.importorskip("PIL")
+    pixels = ballast.linspace(0, 1, 2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    net = ballast.nn.Sequential(ballast.nn.Linear(2, 2), ballast.nn.ReLU())
+    with SummaryWriter(tmp_path) as w:
+        w.add_image("one", pixels[0], 1)
+        w.add_images("two", pixels, 1)
+        w.add_graph(net)
+        w.add_hparams({"lr": 0.1, "kind": "a", "on": True}, {"accuracy": 0.5}, run_name=".")
+        with pytest.raises(ValueError, match="dimensions 'HW'"):
+            w.add_image("wrong", pixels[0], dataformats="HW")
+    content = [f for path in glob.glob(f"{tmp_path}/*") for f in frames(path)]
+    images = [f for f in content if b"\x89PNG" in f]
+    # Height 4, width 5 and 10 (two side by side), three channels.
+    assert b"\x08\x04\x10\x05\x18\x03" in images[0] and b"\x08\x04\x10\x0a\x18\x03" in images[1]
+    assert any(b"Sequential/0" in f and b"Linear" in f for f in content)
+    assert any(b"_hparams_/session_start_info" in f and b"kind" in f for f in content)
+    if has_tensorboard():
+        program = (
+            "import sys; from tensorboard.backend.event_processing import event_accumulator as e;"
+            "a = e.EventAccumulator(sys.argv[1]); a.Reload();"
+            "print([a.Images(t)[0].width for t in ('one', 'two')], bool(a.Graph().node))"
+        )
+        done = subprocess.run(
+            [READER, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip().endswith("[5, 10] True")

@@ -2,7 +2,7 @@ import common
 import pretrainedmodels
 import torch
 
-for name, side in (("bninception", 224), ("se_resnet50", 96), ("resnet18", 64)):
+for name, side in (("bninception", 224), ("resnet18", 64)):
     torch.manual_seed(0)
     model = pretrainedmodels.__dict__[name](num_classes=1000, pretrained=None)
     x, y = common.images(4, side=side)

@@ -84,6 +84,18 @@ def optimized_execution(should_optimize: bool) -> Any:
 fuser = optimized_execution
 
 
+def _get_trace_graph(*args: Any, **kwargs: Any) -> Any:
+    """Raise: there are no such graphs."""
+    raise NotImplementedError(
+        "torch.jit._get_trace_graph is not in Ballast: use torch.fx.symbolic_trace, forward hooks "
+        "or ballast.explain"
+    )
+
+
+class TracerWarning(Warning):
+    """Warns of nothing: nothing is traced."""
+
+
 def __getattr__(name: str) -> Any:
     from .._missing import say
 

@@ -49,6 +49,7 @@ def _alias() -> _Alias:
     torch.__path__ = []  # a package, whose modules the finder knows
     torch.__file__ = ballast.__file__
     torch.__spec__ = importlib.util.spec_from_loader("torch", loader=None, is_package=True)
+    torch.torch = torch  # kornia writes torch.torch.Tensor
     return torch
 
 
@@ -56,6 +57,7 @@ def _rename(old: str, new: str) -> None:
     """Let classes say that they are from ``torch``: programs tell layers by where they are from."""
     nn = sys.modules["ballast.nn"]
     kinds = [nn.Module, nn.Parameter, nn.Buffer]
+    sys.modules["ballast"].Tensor.__module__ = "torch" if new == "torch" else "ballast._core"
     while kinds:
         kind = kinds.pop()
         top, _, rest = kind.__module__.partition(".")

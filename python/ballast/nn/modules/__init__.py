@@ -12,6 +12,7 @@ from typing import Any
 from ... import nn as _nn
 from .._state import _IncompatibleKeys
 from ..conv import _ConvNd, _ConvTranspose
+from ..loss import _Loss, _WeightedLoss
 from ..norm import _BatchNorm, _InstanceNorm, _NormBase
 
 
@@ -32,7 +33,7 @@ _PRIVATE: dict[str, dict[str, Any]] = {
     "dropout": {},
     "instancenorm": {"_InstanceNorm": _InstanceNorm},
     "linear": {},
-    "loss": {},
+    "loss": {"_Loss": _Loss, "_WeightedLoss": _WeightedLoss},
     "module": {"_IncompatibleKeys": _IncompatibleKeys},
     "normalization": {},
     "padding": {},

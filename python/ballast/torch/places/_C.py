@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..._core import Tensor
 from ...overrides import DisableTorchFunctionSubclass, _disabled_torch_function_impl  # noqa: F401
 
 DisableTorchFunction = DisableTorchFunctionSubclass
@@ -48,3 +49,26 @@ class _ExcludeDispatchKeyGuard:
 
     def __exit__(self, *exception: object) -> None:
         pass
+
+
+class Graph:
+    """PyTorch's traced graphs, for annotations: there are none."""
+
+
+class Value(Graph):
+    """A value of such a graph."""
+
+
+class Node(Graph):
+    """A node of such a graph."""
+
+
+_TensorMeta = type(Tensor)
+
+
+class PyTorchFileReader:
+    """The type of PyTorch's readers, for annotations: no object is an instance."""
+
+
+class PyTorchFileWriter(PyTorchFileReader):
+    """The type of its writers."""

@@ -251,3 +251,35 @@ def _context(context: Any, workers: int) -> Any:
             f"{methods!r}, but got multiprocessing_context={context!r}"
         )
     return multiprocessing.get_context(context)
+
+
+class _DatasetKind:
+    """How a dataset is read."""
+
+    Map, Iterable = 0, 1
+
+
+class _SingleProcessDataLoaderIter:
+    """Reads a stream without worker processes; fastai makes one of its own loader."""
+
+    def __init__(self, loader: Any):
+        if loader._auto_collation or loader._dataset_kind != _DatasetKind.Iterable:
+            raise NotImplementedError("only streams are read this way: use iter(loader)")
+        loader_seed = loader.generator or _core.default_generator
+        self._base_seed = loader_seed._draw_seed()
+        self._samples, self._collate = iter(loader.dataset), loader.collate_fn
+
+    def __iter__(self) -> _SingleProcessDataLoaderIter:
+        return self
+
+    def __next__(self) -> Any:
+        return self._collate(next(self._samples))
+
+
+class _MultiProcessingDataLoaderIter:
+    """Refuses to be made."""
+
+    def __init__(self, loader: Any):
+        raise NotImplementedError(
+            "_MultiProcessingDataLoaderIter is not in Ballast: use num_workers=0, or DataLoader"
+        )
