@@ -190,6 +190,9 @@ void check_transposed(int rank, const Tensor& x, const Tensor& weight, const Ten
         "size {} instead",
         o.groups, o.groups, weight.shape());
   const int64_t channels = weight.size(1) * o.groups;
+  check(!bias.defined() || bias.dtype() == x.dtype(),
+        "Input type ({}) and bias type ({}) should be the same", name_of(x.dtype()),
+        name_of(bias.defined() ? bias.dtype() : x.dtype()));
   check(
       !bias.defined() || bias.shape() == Shape{channels},
       "Given transposed=1, weight of size {}, expected bias to be 1-dimensional with {} elements, "
@@ -270,6 +273,7 @@ struct Windows {
 }  // namespace
 
 Tensor unfold(const Tensor& x, const std::vector<int64_t>& kernel, const UnfoldOptions& options) {
+  check<IndexError>(x.dim() > 1, "unfold: expected an image (N, C, H, W), got shape {}", x.shape());
   check(x.dim() == 3 || x.dim() == 4,
         "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero "
         "dimensions for input, but got: {}",

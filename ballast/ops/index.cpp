@@ -9,6 +9,7 @@
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -17,19 +18,21 @@ struct DimAttributes {
   int64_t dim;
 };
 
+/// Raises `E`, as PyTorch does: IndexError of whole slices, Error of single elements.
+template <class E = IndexError>
 void check_index(int64_t i, int64_t n) {
-  check<IndexError>(i >= 0 && i < n, "index out of range in self: {} for a dimension of size {}", i,
-                    n);
+  check<E>(i >= 0 && i < n, "index out of range in self: {} for a dimension of size {}", i, n);
 }
 
 /// Checks the indices along a dimension of `shape`, where they are there.
+template <class E = IndexError>
 void check_indices(const CheckCall& c, const Shape& shape) {
   const int64_t n = shape[static_cast<int>(c.attributes.as<DimAttributes>().dim)];
   const auto index = c.known[1].as<int64_t>();
   bool wrong = false;
   for (int64_t i : index) wrong |= static_cast<uint64_t>(i) >= static_cast<uint64_t>(n);
   if (wrong)
-    for (int64_t i : index) check_index(i, n);
+    for (int64_t i : index) check_index<E>(i, n);
 }
 
 /// A tensor as outer x n x inner around the attribute's dimension.
@@ -103,7 +106,7 @@ void for_each_indexed(const Operand& index, const Shape& shape, int64_t dim, F&&
   const auto* at = index.as<const int64_t>();
   int64_t i = 0;
   ops::for_each_offset(index.shape, strides, [&](int64_t offset) {
-    check_index(at[i], shape[static_cast<int>(dim)]);
+    check_index<Error>(at[i], shape[static_cast<int>(dim)]);
     f(i, offset + at[i] * own[dim]);
     ++i;
   });
@@ -112,7 +115,7 @@ void for_each_indexed(const Operand& index, const Shape& shape, int64_t dim, F&&
 class ScatterAddOp final : public Op {
  public:
   ScatterAddOp() : Op("scatter_add", input_bit(1)) {}
-  void check_values(const CheckCall& c) const override { check_indices(c, c.out); }
+  void check_values(const CheckCall& c) const override { check_indices<Error>(c, c.out); }
   void reference(const Call& c) const override {
     dispatch(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -135,7 +138,7 @@ class ScatterAddOp final : public Op {
 class ScatterOp final : public Op {
  public:
   ScatterOp() : Op("scatter", input_bit(1)) {}
-  void check_values(const CheckCall& c) const override { check_indices(c, c.out); }
+  void check_values(const CheckCall& c) const override { check_indices<Error>(c, c.out); }
   void reference(const Call& c) const override {
     dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -161,7 +164,7 @@ class ScatterOp final : public Op {
 class GatherOp final : public Op {
  public:
   GatherOp() : Op("gather", input_bit(1)) {}
-  void check_values(const CheckCall& c) const override { check_indices(c, c.shapes[0]); }
+  void check_values(const CheckCall& c) const override { check_indices<Error>(c, c.shapes[0]); }
   void reference(const Call& c) const override {
     dispatch_size(c.out.dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -205,6 +208,8 @@ int check_gather(const char* who, const Tensor& x, int64_t dim, const Tensor& in
 Tensor scattered(const Op& op, const Tensor& x, int64_t dim, const Tensor& index,
                  const Tensor& src) {
   if (index.dtype() == DType::kInt32) return scattered(op, x, dim, positions(index), src);
+  if (index.dtype() == DType::kInt64 && index.numel() == 0 && index.dim() != x.dim())
+    return clone(x);  // PyTorch does not look at the shape of no positions
   const int at = check_gather(op.name(), x, dim, index);
   check(src.dtype() == x.dtype(), "scatter(): Expected self.dtype to be equal to src.dtype");
   check(src.dim() == x.dim(),
@@ -247,6 +252,8 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
 Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
   if (index.dtype() == DType::kInt32) return gather(x, dim, positions(index));
   static const GatherOp op;
+  if (index.dtype() == DType::kInt64 && index.numel() == 0 && index.dim() != x.dim())
+    return zeros(index.shape(), x.dtype());  // PyTorch does not look at the shape of no positions
   const int at = check_gather("gather", x, dim, index);
   if (x.dim() == 0)
     return reshape(gather(reshape(x, Shape{1}), 0, reshape(index, Shape{1})), Shape{});
@@ -265,8 +272,10 @@ Tensor index_sum(const Tensor& x, int64_t dim, const Tensor& index, int64_t size
   check(index.dtype() == DType::kInt64, "index_add(): Expected dtype int64 for index but got: {}",
         name_of(index.dtype()));
   const int at = x.shape().normalize(dim);
+  check<IndexError>(index.dim() <= 1, "index_add(): Index is supposed to be a vector, got {}",
+                    index.shape());
   check(
-      index.dim() <= 1 && index.numel() == x.shape()[at],
+      index.numel() == x.shape()[at],
       "index_add(): Number of indices ({}) should be equal to source.size(dim): ({}), for dim: {}",
       index.numel(), x.shape()[at], at);
   Shape s = x.shape();
@@ -306,6 +315,7 @@ Tensor one_hot(const Tensor& labels, int64_t num_classes) {
   check(labels.dtype() == DType::kInt64,
         "one_hot is only applicable to index tensor of type LongTensor, got {}",
         name_of(labels.dtype()));
+  check(num_classes >= -1, "num_classes should be positive, or -1 to find it, got {}", num_classes);
   check(labels.numel() > 0 || num_classes > 0,
         "Can not infer total number of classes from empty tensor.");
   int64_t largest = -1;

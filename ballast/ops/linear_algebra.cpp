@@ -31,9 +31,19 @@ void check_vectors(const char* who, const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
+/// Checks that tensors have one type, where PyTorch does not promote.
+static void check_types(const char* who, std::initializer_list<const Tensor*> tensors) {
+  const DType first = (*tensors.begin())->dtype();
+  for (const Tensor* t : tensors)
+    if (t->defined())
+      check(t->dtype() == first, "{}: expected tensors of the same dtype, got {} and {}", who,
+            name_of(first), name_of(t->dtype()));
+}
+
 Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta, double alpha) {
   if (is_half(c.dtype()))
     return cast(addmm(ops::widened(c), ops::widened(a), ops::widened(b), beta, alpha), c.dtype());
+  check_types("addmm", {&c, &a});
   const Tensor product = times(mm(a, b), alpha);
   const Tensor bias = expand(c, product.shape());
   return beta == 0 ? product : times(bias, beta) + product;
@@ -42,6 +52,7 @@ Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta, dou
 Tensor baddbmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta, double alpha) {
   if (is_half(c.dtype()))
     return cast(baddbmm(ops::widened(c), ops::widened(a), ops::widened(b), beta, alpha), c.dtype());
+  check_types("baddbmm", {&c, &a});
   const Tensor product = times(bmm(a, b), alpha);
   const Tensor bias = expand(c, product.shape());
   return beta == 0 ? product : times(bias, beta) + product;
@@ -54,6 +65,7 @@ Tensor mv(const Tensor& a, const Tensor& b) {
 }
 
 Tensor dot(const Tensor& a, const Tensor& b) {
+  check_types("dot", {&a, &b});
   check(a.dim() == 1 && b.dim() == 1, "1D tensors expected, but got {}D and {}D tensors", a.dim(),
         b.dim());
   check(a.numel() == b.numel(),
@@ -77,6 +89,9 @@ Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Te
       weight.dim() == 3 && a.dim() > 0 && b.dim() > 0,
       "bilinear(): expected inputs (..., I) and (..., J) and a weight (O, I, J), got {}, {} and {}",
       a.shape(), b.shape(), weight.shape());
+  check_types("bilinear", {&a, &b, &weight, &bias});
+  check<IndexError>(!bias.defined() || bias.dim() > 0,
+                    "bilinear(): expected a bias (O), got a tensor without dimensions");
   const int64_t outputs = weight.size(0), m = weight.size(1), n = weight.size(2);
   check(a.shape().back() == m && b.shape().back() == n,
         "bilinear(): input sizes do not match weight: got {} and {}, weight has {} and {}",
@@ -119,7 +134,7 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
 }
 
 Tensor diag_embed(const Tensor& x, int64_t offset) {
-  check(x.dim() >= 1, "diag_embed: expected a tensor with at least one dimension");
+  check<IndexError>(x.dim() >= 1, "diag_embed: expected a tensor with at least one dimension");
   const int64_t n = x.size(-1), size = n + std::abs(offset);
   const int64_t from_row = std::max<int64_t>(-offset, 0),
                 from_column = std::max<int64_t>(offset, 0);
@@ -147,6 +162,10 @@ Tensor cdist(const Tensor& a, const Tensor& b, double p) {
         std::min(a.dim(), b.dim()));
   check(a.size(-1) == b.size(-1), "X1 and X2 must have the same number of columns. X1: {} X2: {}",
         a.size(-1), b.size(-1));
+  check(is_floating(a.dtype()) && is_floating(b.dtype()),
+        "cdist only supports floating-point dtypes, got {} and {}", name_of(a.dtype()),
+        name_of(b.dtype()));
+  check_types("cdist", {&a, &b});
   check(p >= 0, "cdist only supports non-negative p values");
   return vector_norm(unsqueeze(a, -2) - unsqueeze(b, -3), p, {-1});
 }
@@ -162,6 +181,7 @@ Tensor roll(const Tensor& x, const std::vector<int64_t>& shifts, const std::vect
         shifts.size(), dims.size());
   Tensor y = x;
   for (size_t i = 0; i < dims.size(); ++i) {
+    check<IndexError>(x.dim() > 0, "roll: dimension {} of a tensor that has none", dims[i]);
     const int64_t n = x.size(dims[i]);
     if (n == 0) return clone(x);
     const int64_t shift = (shifts[i] % n + n) % n;
@@ -174,6 +194,7 @@ Tensor roll(const Tensor& x, const std::vector<int64_t>& shifts, const std::vect
 Indexed kthvalue(const Tensor& x, int64_t k, int64_t dim, bool keepdim) {
   const int at = x.shape().normalize(dim);
   const int64_t n = x.dim() > 0 ? x.shape()[at] : 1;
+  check<IndexError>(n > 0, "kthvalue(): Expected reduction dim {} to have non-zero size.", at);
   check(k >= 1 && k <= n, "kthvalue(): selected number k out of range for dimension {}", at);
   if (x.dim() == 0) return {x, zeros({}, DType::kInt64)};
   const Tensor order = narrow(argsort(x, at), at, k - 1, 1);

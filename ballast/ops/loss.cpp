@@ -170,8 +170,9 @@ class LabelsOp final : public Op {
   }
 };
 
-void check_weight(const Tensor& weight, int64_t classes) {
+void check_weight(const Tensor& weight, const Tensor& x) {
   if (!weight.defined()) return;
+  const int64_t classes = x.size(1);
   check(weight.shape() == Shape{classes},
         "weight tensor should be defined either for all {} classes or no classes but got weight "
         "tensor of shape: {}",
@@ -190,7 +191,10 @@ Tensor beside_classes(const Tensor& weight, const Tensor& x) {
 Tensor index_loss(const Tensor& log_p, const Tensor& target, const CrossEntropyOptions& options) {
   static const LabelsOp labels_op;
   const int64_t classes = log_p.size(1);
-  check_weight(options.weight, classes);
+  check_weight(options.weight, log_p);
+  check(!options.weight.defined() || options.weight.dtype() == log_p.dtype(),
+        "expected scalar type {} but found {}", ops::scalar_type_name(log_p.dtype()),
+        ops::scalar_type_name(options.weight.defined() ? options.weight.dtype() : log_p.dtype()));
   const Tensor labels = record(labels_op, target.shape(), DType::kInt64, {target},
                                LabelAttributes{classes, options.ignore_index});
   const Tensor counts = ne(target, options.ignore_index);
@@ -212,7 +216,7 @@ Tensor index_loss(const Tensor& log_p, const Tensor& target, const CrossEntropyO
 /// Loss of log-probabilities (N, C, ...) against probabilities of the same shape.
 Tensor probability_loss(const Tensor& log_p, const Tensor& target,
                         const CrossEntropyOptions& options) {
-  check_weight(options.weight, log_p.size(1));
+  check_weight(options.weight, log_p);
   const double smooth = options.label_smoothing, classes = static_cast<double>(log_p.size(1));
   Tensor goal = smooth > 0 ? target * (1 - smooth) + smooth / classes : target;
   if (options.weight.defined()) goal = goal * beside_classes(options.weight, log_p);
@@ -228,14 +232,21 @@ void check_reduction(const CrossEntropyOptions& options, const char* who) {
 
 /// Checks that target (N, ...) fits x (N, C, ...).
 void check_target(const Tensor& x, const Tensor& target, const char* who) {
-  check(target.dtype() == DType::kInt64, "{}: expected target of dtype int64, got {}", who,
-        name_of(target.dtype()));
   check<ValueError>(target.dim() > 0 && target.size(0) == x.size(0),
                     "Expected input batch_size ({}) to match target batch_size ({}).", x.size(0),
                     target.dim() ? target.size(0) : 1);
+  check(target.dtype() == DType::kInt64, "{}: expected target of dtype int64, got {}", who,
+        name_of(target.dtype()));
   Shape positions{x.shape()[0]};
   for (int d = 2; d < x.dim(); ++d) positions.push_back(x.shape()[d]);
   check(target.shape() == positions, "Expected target size {}, got {}", positions, target.shape());
+}
+
+/// Checks the target of one sample (C): a label or, in cross_entropy, probabilities (C).
+void check_one(const Tensor& x, const Tensor& target) {
+  check<ValueError>(target.numel() == 1 || (is_floating(target.dtype()) && target.dim() == 1),
+                    "Expected input batch_size ({}) to match target batch_size ({}).", x.numel(),
+                    target.numel());
 }
 
 }  // namespace
@@ -250,15 +261,18 @@ const Op& cross_entropy_grad_op() {
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOptions options) {
+  if (is_half(logits.dtype())) options.weight = ops::widened(options.weight);
   if (is_half(logits.dtype()))
     return cast(cross_entropy(ops::widened(logits), ops::widened(target), options), logits.dtype());
-  check(is_floating(logits.dtype()) && logits.dim() >= 1,
+  check<IndexError>(logits.dim() > 0, "cross_entropy: the logits have no dimensions");
+  check(is_floating(logits.dtype()),
         "cross_entropy: expected floating-point logits (N, C, ...), got {} of shape {}",
         name_of(logits.dtype()), logits.shape());
   check(options.label_smoothing >= 0 && options.label_smoothing <= 1,
         "label_smoothing must be between 0.0 and 1.0. Got: {}", options.label_smoothing);
   check_reduction(options, "cross_entropy");
   if (logits.dim() == 1) {
+    check_one(logits, target);
     const Tensor loss = cross_entropy(unsqueeze(logits, 0), unsqueeze(target, 0), options);
     return reshape(loss, Shape{});
   }
@@ -282,16 +296,20 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, CrossEntropyOpt
 
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target,
                 CrossEntropyOptions options) {
+  if (is_half(log_probabilities.dtype())) options.weight = ops::widened(options.weight);
   if (is_half(log_probabilities.dtype()))
     return cast(nll_loss(ops::widened(log_probabilities), ops::widened(target), options),
                 log_probabilities.dtype());
-  check(is_floating(log_probabilities.dtype()) && log_probabilities.dim() >= 1,
+  check<ValueError>(log_probabilities.dim() > 0,
+                    "nll_loss: the log-probabilities have no dimensions");
+  check(is_floating(log_probabilities.dtype()),
         "nll_loss: expected floating-point log-probabilities (N, C, ...), got {} of shape {}",
         name_of(log_probabilities.dtype()), log_probabilities.shape());
   check<ValueError>(options.label_smoothing == 0, "nll_loss: label_smoothing must be 0, got {}",
                     options.label_smoothing);
   check_reduction(options, "nll_loss");
   if (log_probabilities.dim() == 1) {
+    check_one(log_probabilities, target);
     const Tensor loss = nll_loss(unsqueeze(log_probabilities, 0), unsqueeze(target, 0), options);
     return reshape(loss, Shape{});
   }

@@ -104,10 +104,13 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, Reduction reduction
   if (is_half(ops::result_type(input, target)))
     return cast(huber_loss(ops::widened(input), ops::widened(target), reduction, delta),
                 ops::result_type(input, target));
+  check(is_floating(input.dtype()), "huber_loss: expected a floating-point input, got {}",
+        name_of(input.dtype()));
   check(delta > 0, "huber_loss does not support non-positive values for delta, got {}", delta);
   const Tensor distance = abs(input - target);
   const Tensor near = minimum(distance, Scalar(delta).beside(distance));
-  return reduce_loss(square(near) * 0.5 + (distance - near) * delta, reduction);
+  return cast(reduce_loss(square(near) * 0.5 + (distance - near) * delta, reduction),
+              input.dtype());  // not promoted, as in PyTorch
 }
 
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,
@@ -117,12 +120,15 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
         binary_cross_entropy_with_logits(ops::widened(input), ops::widened(target), options),
         ops::result_type(input, target));
   check_sizes(input, target);
+  check(is_floating(target.dtype()),
+        "binary_cross_entropy_with_logits: expected a floating-point target, got {}",
+        name_of(target.dtype()));
   // log(1 + exp(-x)) needs no cut-off for accuracy's sake before exp overflows, at 709.
   Tensor miss = softplus(neg(input), 1, 700);
   if (options.pos_weight.defined()) miss = miss * ((options.pos_weight - 1.0) * target + 1.0);
   Tensor loss = (1.0 - target) * input + miss;
   if (options.weight.defined()) loss = loss * options.weight;
-  return reduce_loss(loss, options.reduction);
+  return cast(reduce_loss(loss, options.reduction), target.dtype());  // as PyTorch stores it
 }
 
 Tensor binary_cross_entropy(const Tensor& input, const Tensor& target,
@@ -142,13 +148,15 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target,
   static const BinaryCrossEntropyOp op;
   Tensor loss = record(op, input.shape(), input.dtype(), {input, target});
   if (options.weight.defined()) loss = loss * options.weight;
-  return reduce_loss(loss, options.reduction);
+  return cast(reduce_loss(loss, options.reduction), input.dtype());  // as PyTorch stores it
 }
 
 Tensor kl_div(const Tensor& input, const Tensor& target, Reduction reduction, bool log_target) {
   if (is_half(ops::result_type(input, target)))
     return cast(kl_div(ops::widened(input), ops::widened(target), reduction, log_target),
                 ops::result_type(input, target));
+  check(is_floating(input.dtype()) && is_floating(target.dtype()),
+        "kl_div: Integral inputs not supported.");
   if (log_target) return reduce_loss(exp(target) * (target - input), reduction);
   // 0 log(0) = 0; negative targets give NaN.
   const Tensor counts = ne(target, 0);

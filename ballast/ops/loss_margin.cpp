@@ -54,8 +54,10 @@ Tensor cosine_similarity(const Tensor& x, const Tensor& y, int64_t dim, double e
   check(is_floating(ops::result_type(x, y)),
         "expected common dtype to be floating point, yet common dtype is {}",
         ops::scalar_type_name(ops::result_type(x, y)));
+  check(eps >= 0, "cosine_similarity: eps must be non-negative, got: {}", eps);
   const Shape shape = broadcast(x.shape(), y.shape());
-  const Tensor a = expand(x, shape), b = expand(y, shape);
+  const DType type = ops::result_type(x, y);
+  const Tensor a = expand(cast(x, type), shape), b = expand(cast(y, type), shape);
   const auto unit = [&](const Tensor& v) {
     return v / maximum(norm(v, {dim}, true), like(eps, v));
   };
@@ -113,6 +115,8 @@ Tensor hinge_embedding_loss(const Tensor& x, const Tensor& target, double margin
   if (is_half(x.dtype()))
     return cast(hinge_embedding_loss(ops::widened(x), ops::widened(target), margin, reduction),
                 x.dtype());
+  check(is_floating(x.dtype()), "hinge_embedding_loss: expected a floating-point input, got {}",
+        name_of(x.dtype()));
   const Tensor zero = x * 0.0;
   const Tensor loss =
       where(ne(target, 1), hinge(margin - x), zero) + where(ne(target, -1), x, zero);
@@ -215,6 +219,8 @@ Tensor gaussian_nll_loss(const Tensor& x, const Tensor& target, const Tensor& va
     return cast(gaussian_nll_loss(ops::widened(x), ops::widened(target), ops::widened(var), full,
                                   eps, reduction),
                 ops::result_type(x, target));
+  check(is_floating(var.dtype()), "gaussian_nll_loss: expected a floating-point var, got {}",
+        name_of(var.dtype()));
   Tensor spread = var;
   if (var.shape() != x.shape()) {
     const Shape &v = var.shape(), &s = x.shape();

@@ -365,6 +365,8 @@ Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight) {
   if (is_half(ops::result_type(start, end)))
     return cast(lerp(ops::widened(start), ops::widened(end), ops::widened(weight)),
                 ops::result_type(start, end));
+  check(end.dtype() == start.dtype(), "lerp: expected dtype {} for `end` but got dtype {}",
+        name_of(start.dtype()), name_of(end.dtype()));
   return start + weight * (end - start);
 }
 

@@ -41,6 +41,14 @@ int64_t check_normalized(const char* who, const Tensor& x, const std::vector<int
   return x.shape().span_numel(0, lead);
 }
 
+/// Checks that the weights, the biases or the statistics have x's type: PyTorch does not promote.
+void check_types(const Tensor& x, std::initializer_list<const Tensor*> others) {
+  for (const Tensor* t : others)
+    if (t->defined())
+      check(t->dtype() == x.dtype(), "expected scalar type {} but found {}",
+            ops::scalar_type_name(x.dtype()), ops::scalar_type_name(t->dtype()));
+}
+
 Tensor affine(Tensor y, const Tensor& weight, const Tensor& bias) {
   if (weight.defined()) y = y * weight;
   return bias.defined() ? y + bias : y;
@@ -70,6 +78,7 @@ Tensor layer_norm(const Tensor& x, const std::vector<int64_t>& normalized_shape,
                            ops::widened(bias), eps),
                 x.dtype());
   const int64_t rows = check_normalized("LayerNormKernelImpl", x, normalized_shape, weight, bias);
+  check_types(x, {&weight, &bias});
   if (x.numel() == 0) return affine(x, weight, bias);
   return affine(reshape(normalize_rows(x, rows, eps), x.shape()), weight, bias);
 }
@@ -85,7 +94,7 @@ Tensor rms_norm(const Tensor& x, const std::vector<int64_t>& normalized_shape, c
   const double epsilon =
       eps.value_or(x.dtype() == DType::kFloat32 ? double{std::numeric_limits<float>::epsilon()}
                                                 : std::numeric_limits<double>::epsilon());
-  return affine(x * rsqrt(mean(square(x), dims, true) + epsilon), weight, {});
+  return cast(affine(x * rsqrt(mean(square(x), dims, true) + epsilon), weight, {}), x.dtype());
 }
 
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias,
@@ -103,6 +112,9 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const T
         x.shape(), groups);
   check_channels("weight", weight, x);
   check_channels("bias", bias, x);
+  check_types(x, {&weight, &bias});
+  check(x.size(0) == 0 || x.numel() > 0, "Expected HxW to be greater than 0, got shape {}",
+        x.shape());
   const int64_t rows = x.size(0) * groups;
   check<ValueError>(rows != x.numel() || rows == 0,
                     "Expected more than 1 value per channel when training, got input size {}",
@@ -117,6 +129,9 @@ Tensor instance_norm(const Tensor& x, const BatchNormState* state, const Tensor&
     return cast(instance_norm(ops::widened(x), state, ops::widened(weight), ops::widened(bias),
                               use_input_stats, momentum, eps),
                 x.dtype());
+  check<ValueError>(!use_input_stats || (x.dim() > 2 && x.shape().span_numel(2, x.dim()) != 1),
+                    "Expected more than 1 spatial element when training, got input size {}",
+                    x.shape());
   check(x.dim() >= 2, "instance_norm: expected an input (N, C, ...), got shape {}", x.shape());
   if (!use_input_stats) {
     check(state != nullptr,
@@ -126,9 +141,8 @@ Tensor instance_norm(const Tensor& x, const BatchNormState* state, const Tensor&
   const int64_t n = x.size(0), channels = x.size(1);
   check_channels("weight", weight, x);
   check_channels("bias", bias, x);
-  check<ValueError>(x.shape().span_numel(2, x.dim()) != 1,
-                    "Expected more than 1 spatial element when training, got input size {}",
-                    x.shape());
+  check_types(x, {&weight, &bias});
+  if (state) check_types(x, {&state->var});
   if (x.numel() == 0)  // no sample has statistics
     return affine(x * Scalar(1), per_channel(weight, x.dim()), per_channel(bias, x.dim()));
   const Tensor flat = reshape(x, Shape{1, n * channels, x.shape().span_numel(2, x.dim())});

@@ -242,7 +242,7 @@ Tensor unsqueeze(const Tensor& x, int64_t dim) {
 }
 
 Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
-  check(!tensors.empty(), "torch.cat(): expected a non-empty list of Tensors");
+  check<ValueError>(!tensors.empty(), "torch.cat(): expected a non-empty list of Tensors");
   std::vector<Tensor> parts;
   DType type = DType::kBool;
   for (size_t i = 0; i < tensors.size(); ++i) {

@@ -57,8 +57,7 @@ T mean_of(T sum, int64_t count) {
 }
 
 void check_index(int64_t i, int dim, int64_t n) {
-  check<IndexError>(i >= 0 && i < n, "index {} is out of bounds for dimension {} with size {}", i,
-                    dim, n);
+  check(i >= 0 && i < n, "index {} is out of bounds for dimension {} with size {}", i, dim, n);
 }
 
 class ScatterReduceOp final : public Op {

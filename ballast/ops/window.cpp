@@ -206,7 +206,13 @@ Tensor max_unpool(int rank, const Tensor& x, const Tensor& indices,
   const int lead = x.dim() - rank;
   const int64_t planes = x.shape().span_numel(0, lead);
   Shape out = x.shape();
-  for (int d = 0; d < rank; ++d) out[lead + d] = output[d];
+  for (int d = 0; d < rank; ++d) {
+    check<ValueError>(output[d] >= 0,
+                      "max_unpooling: output_size must contain non-negative spatial dimensions, "
+                      "but got output_size[{}]={}",
+                      d, output[d]);
+    out[lead + d] = output[d];
+  }
   const Shape flat{planes, x.shape().span_numel(lead, x.dim())};
   const Tensor image = zeros(Shape{planes, out.span_numel(lead, out.rank())}, x.dtype());
   return reshape(scatter(image, 1, reshape(indices, flat), reshape(x, flat)), out);
@@ -220,8 +226,9 @@ std::vector<int64_t> unpooled_size(int rank, const Tensor& x, const std::vector<
   const auto k = ops::spread(who, "kernel_size", rank, kernel);
   const auto s = stride.empty() ? k : ops::spread(who, "stride", rank, stride);
   const auto p = ops::spread(who, "padding", rank, padding);
-  check(x.dim() > rank, "max_unpool{}d: expected an input of at least {} dimensions, got {}", rank,
-        rank + 1, x.shape());
+  check<IndexError>(x.dim() > rank,
+                    "max_unpool{}d: expected an input of at least {} dimensions, got {}", rank,
+                    rank + 1, x.shape());
   const bool by_default = output.empty();
   if (static_cast<int>(output.size()) == rank + 2) output.erase(output.begin(), output.begin() + 2);
   check<ValueError>(by_default || static_cast<int>(output.size()) == rank,

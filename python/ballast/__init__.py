@@ -99,11 +99,6 @@ def numel(input: Tensor) -> int:
     return input.numel()
 
 
-def relu(input: Tensor) -> Tensor:
-    """max(x, 0)."""
-    return _core._relu(input)
-
-
 asarray = as_tensor
 floor_divide, remainder = Tensor.floor_divide, Tensor.remainder
 newaxis = None
@@ -128,7 +123,9 @@ def allclose(
 for _names in (globals(), vars(nn.functional), vars(nn.init), vars(linalg)):
     _arguments.check_arguments(_names, _names["__name__"].rpartition(".")[0] or __name__)
 _arguments.check_devices(nn.Module)
-_operations.spellings.install(_core, Tensor, linalg, nn.functional, _sys.modules[__name__])
+_operations.spellings.install(
+    _core, Tensor, Generator, linalg, nn.functional, _sys.modules[__name__]
+)
 
 from . import overrides  # isort: skip  # noqa: E402 (wraps what is above)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import operator
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ._core import Tensor
+from ._core import dtype as _dtype
 from ._types import check_device
 
 _Function = TypeVar("_Function", bound=Callable)
@@ -36,6 +38,10 @@ def _is_float(value) -> bool:
     return isinstance(value, (int, float)) or _number(value, True)
 
 
+def _is_tensors(value) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(v, Tensor) for v in value)
+
+
 def _is_dims(value) -> bool:
     return _is_int(value) or (isinstance(value, (list, tuple)) and all(map(_is_int, value)))
 
@@ -48,9 +54,19 @@ _PARTS: dict[str, tuple[tuple, Callable[[Any], bool]]] = {
     "bool": ((bool,), lambda value: type(value).__name__ in ("bool", "bool_")),
     "str": ((str,), lambda value: isinstance(value, str)),
     "Dims": ((int,), _is_dims),
+    "Sequence[Tensor]": ((), _is_tensors),
     "None": ((type(None),), lambda value: value is None),
 }
 
+
+# Parameters that name one of several choices: PyTorch refuses what is no name as it refuses any
+# other name.
+_CHOICES: dict[str, tuple[type[Exception], str]] = {
+    "reduction": (ValueError, "{!s} is not a valid value for reduction"),
+    "embedding_bag.mode": (ValueError, "mode has to be one of sum, mean or max, got {!s}"),
+    "interpolate.mode": (NotImplementedError, "interpolate: unknown mode {!s}"),
+    "nonlinearity": (ValueError, "Unsupported nonlinearity {!s}"),
+}
 
 _MOST_KNOWN = 64
 
@@ -62,6 +78,12 @@ _BOUND = frozenset(
     relu softmax
     """.split()
 )
+
+
+def choice_error(function: str, name: str, value) -> Exception | None:
+    """PyTorch's exception for a value that names no choice; None where it has no own one."""
+    kind = _CHOICES.get(f"{function}.{name}") or _CHOICES.get(name)
+    return kind and kind[0](kind[1].format(value))
 
 
 class _Rule:
@@ -78,6 +100,9 @@ class _Rule:
         """Give back a value that fits, as the function's body expects it; raise for others."""
         if not any(judge(value) for judge in self.judges):
             kind = type(value).__name__
+            error = choice_error(function, self.name, value)
+            if error:
+                raise error
             raise TypeError(
                 f"{function}(): argument '{self.name}' must be {self.annotation}, not {kind}"
             )
@@ -97,32 +122,49 @@ class _DeviceRule:
         return value
 
 
-def _rules(parameters) -> list[_Rule | _DeviceRule | None]:
+class _DTypeRule:
+    """The rule of a parameter named `dtype`: nothing, a type, or Python's name for one."""
+
+    types = frozenset({type(None), _dtype})
+
+    def judge(self, function: str, value):
+        """Give back a type; raise for anything else."""
+        if not isinstance(value, type) or value not in (float, int, bool):
+            kind = type(value).__name__
+            raise TypeError(f"{function}(): argument 'dtype' must be torch.dtype, not {kind}")
+        return value
+
+
+_NAMED = {"device": _DeviceRule, "dtype": _DTypeRule}
+_AnyRule = _Rule | _DeviceRule | _DTypeRule | None
+
+
+def _rules(parameters) -> list[_AnyRule]:
     """One rule for each parameter; none where its annotation is not understood."""
-    out: list[_Rule | _DeviceRule | None] = []
+    out: list[_AnyRule] = []
     for p in parameters:
-        if p.name == "device":
-            out.append(_DeviceRule())
+        if p.name in _NAMED:
+            out.append(_NAMED[p.name]())
             continue
         parts = [part.strip() for part in str(p.annotation).split("|")]
         known = isinstance(p.annotation, str) and all(part in _PARTS for part in parts)
-        plain = p.kind in (p.POSITIONAL_OR_KEYWORD, p.POSITIONAL_ONLY, p.KEYWORD_ONLY)
-        out.append(_Rule(p.name, p.annotation) if known and plain else None)
+        out.append(_Rule(p.name, p.annotation) if known and p.kind != p.VAR_KEYWORD else None)
     return out
 
 
-def checked(function: _Function, only: str = "") -> _Function:
+def checked(function: _Function, only: tuple[str, ...] = ()) -> _Function:
     """Make a function that checks its arguments' types by their annotations before it begins; or
-    one of the arguments only."""
+    of the arguments that `only` names."""
     if hasattr(function, "__wrapped__"):
         return function
     parameters = list(inspect.signature(function).parameters.values())
     rules = _rules(parameters)
     if only:
-        rules = [r if p.name == only else None for p, r in zip(parameters, rules, strict=True)]
+        rules = [r if p.name in only else None for p, r in zip(parameters, rules, strict=True)]
     if not any(rules):
         return function
     positional = [r for p, r in zip(parameters, rules, strict=True) if p.kind <= 1]
+    rest = [r for p, r in zip(parameters, rules, strict=True) if p.kind == p.VAR_POSITIONAL]
     named = {p.name: r for p, r in zip(parameters, rules, strict=True) if r}
     name = function.__name__
 
@@ -135,8 +177,11 @@ def checked(function: _Function, only: str = "") -> _Function:
             types += (*kwargs, *map(type, kwargs.values()))
         if types in known:
             return function(*args, **kwargs)
+        if len(args) > len(positional) and not rest:
+            return function(*args, **kwargs)  # raises
         judged = False
-        for at, (value, rule) in enumerate(zip(args, positional, strict=False)):
+        judges = itertools.chain(positional, itertools.repeat(rest[0])) if rest else positional
+        for at, (value, rule) in enumerate(zip(args, judges, strict=False)):
             if rule is not None and type(value) not in rule.types:
                 judged = True
                 new = rule.judge(name, value)
@@ -163,8 +208,8 @@ def check_arguments(names: dict, package: str) -> None:
 
 
 def check_devices(base: type) -> None:
-    """Make the subclasses of a class check the device that they are made with."""
+    """Make the subclasses of a class check the device and the type that they are made with."""
     for kind in base.__subclasses__():
         if "device" in inspect.signature(kind.__init__).parameters and "__init__" in vars(kind):
-            kind.__init__ = checked(kind.__init__, "device")
+            kind.__init__ = checked(kind.__init__, ("device", "dtype"))
         check_devices(kind)

@@ -64,7 +64,14 @@ def _convert(data: Any, dtype) -> Tensor:
         is_array = isinstance(_first(data), (np.ndarray, np.generic))
         if isinstance(data, (list, tuple)):
             data = _plain(data)
-        array = np.array(data)
+        try:
+            array = np.array(data)
+        except ValueError as error:
+            raise _ragged(data) from error
+        if array.dtype.kind in "US" and not isinstance(data, str):
+            raise ValueError("too many dimensions 'str'")
+        if data is None:
+            raise RuntimeError("Could not infer dtype of NoneType")
         if array.dtype == object or array.dtype.kind in "USV":
             raise TypeError(f"could not make a tensor of {type(data).__name__}")
         if not is_array and array.dtype == np.float64:
@@ -77,6 +84,19 @@ def _convert(data: Any, dtype) -> Tensor:
             array = array.astype(np.float32)
         out = from_numpy(array)
     return out if dtype is None or out.dtype is dtype else out._cast(dtype)
+
+
+def _ragged(data: Any) -> Exception:
+    """PyTorch's exception for lists of different lengths, or of lists and numbers."""
+    for item in data:
+        if item is None:
+            return RuntimeError("Could not infer dtype of NoneType")
+    lists = [isinstance(item, (list, tuple)) for item in data]
+    if any(lists) and not lists[0]:
+        return TypeError("not a sequence")
+    return ValueError(
+        "expected sequences of equal length in every dimension, got lists of different lengths"
+    )
 
 
 def _check_range(array: np.ndarray, dtype) -> None:
@@ -133,7 +153,7 @@ def tensor(data: Any, *, dtype=None, device=None, requires_grad: bool = False) -
     return out.requires_grad_() if requires_grad else out
 
 
-def as_tensor(data: Any, dtype=None, device=None) -> Tensor:
+def as_tensor(data: Any, *, dtype=None, device=None) -> Tensor:
     """As `tensor`, but sharing the memory of arrays (and tensors) of the right type."""
     import numpy as np
 

@@ -147,6 +147,11 @@ def result_type(tensor: Any, other: Any) -> dtype:
     """The type of ``tensor + other``."""
     from ._create import as_tensor
 
+    for value in (tensor, other):
+        if value is None or isinstance(value, (list, tuple)):
+            kind = builtins.type(value).__name__
+            raise TypeError(f"result_type(): expected tensors and numbers, got {kind}")
+
     def small(value: Any) -> Any:
         return _core.ones((1,) * min(1, value.dim()), dtype=value.dtype)
 
@@ -163,6 +168,10 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
 
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Whether elements of one type can be written to a tensor of another."""
+    for name, value in (("from_", from_), ("to", to)):
+        if not isinstance(value, dtype):
+            kind = type(value).__name__
+            raise TypeError(f"can_cast(): argument '{name}' must be torch.dtype, not {kind}")
     if from_.is_complex and not to.is_complex:
         return False
     if from_.is_floating_point and not (to.is_floating_point or to.is_complex):

@@ -48,6 +48,11 @@ def get_default_dtype():
 
 def set_default_dtype(d) -> None:
     """Accept float32, the type of new floating-point tensors."""
+    if not isinstance(d, _core.dtype) or not d.is_floating_point:
+        raise TypeError(
+            "invalid dtype object: only floating-point types are supported as the default type, "
+            f"got {d}"
+        )
     if d is not _core.float32:
         raise NotImplementedError(
             f"set_default_dtype({d}): new tensors are torch.float32; pass dtype=torch.float64, or "

@@ -10,7 +10,7 @@ from . import _core
 from ._core import Tensor
 from ._dtypes import can_cast
 from ._printing import text as _text
-from ._types import Size, check_device
+from ._types import Size, check_device, device
 
 
 def assign(target: Tensor, value: Tensor) -> Tensor:
@@ -51,19 +51,35 @@ def _reshaped_in_place(name: str):
     return method
 
 
+def _only(function: str, names: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Raise for options of other names; `from` cannot be a parameter's name in Python."""
+    for name in options:
+        if name not in names:
+            raise TypeError(f"{function}() got an unexpected keyword argument '{name}'")
+
+
 def _uniform(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator=None, **kw) -> Tensor:
     """Fill with uniform numbers from [from, to)."""
+    _only("uniform_", ("from",), kw)
     return self._uniform_(kw.get("from", from_), to, generator)
 
 
 def _bernoulli(self: Tensor, p: float = 0.5, *, generator=None) -> Tensor:
     """Fill with 1 with probability `p`, else 0."""
+    if not self.dtype.is_floating_point:
+        drawn = _core.empty_like(self, dtype=_core.float64)._bernoulli_(p, generator)
+        return assign(self, drawn._cast(self.dtype))
     return self._bernoulli_(p, generator)
 
 
 def _random(self: Tensor, *bounds: int, generator=None, **kw) -> Tensor:
     """Fill with whole numbers from [from, to), or from 0 to what the type holds exactly."""
+    _only("random_", ("from", "to"), kw)
+    if len(bounds) > 2:
+        raise TypeError(f"random_() takes at most 2 bounds, got {len(bounds)}")
     low, high = (kw.get("from", 0), kw["to"]) if "to" in kw else (0, *bounds)[-2:]
+    if any(not isinstance(n, (int, Tensor)) for n in bounds[:1]):
+        raise TypeError(f"random_(): the bounds must be int, got {bounds}")
     if high is None or not (bounds or kw):
         raise NotImplementedError("random_: give the bounds, as in random_(0, 10)")
     drawn = _core.randint(low, high, tuple(self.shape), generator=generator)
@@ -109,22 +125,32 @@ def _to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
     Accepts what PyTorch's ``Tensor.to`` accepts: a dtype, a device, both, or another tensor.
     """
+    if len(args) > 4:
+        raise TypeError(f"to() takes at most 4 arguments, got {len(args)}")
     dtype = kwargs.get("dtype")
     for name in kwargs:
         if name not in _TO_OPTIONS:
             raise TypeError(f"to() got an unexpected keyword argument '{name}'")
+    if not isinstance(kwargs.get("copy", False), bool):
+        raise TypeError(f"to(): argument 'copy' must be bool, not {type(kwargs['copy']).__name__}")
     for at, a in enumerate((*args, kwargs.get("device"))):
         if isinstance(a, _core.dtype):
             dtype = a
-        elif isinstance(a, Tensor):
+        elif isinstance(a, Tensor) and at == 0:
             dtype = a.dtype
+        elif (
+            a is None and 0 < at < len(args) and (at > 1 or not isinstance(args[0], (str, device)))
+        ):
+            raise TypeError(f"to(): argument {at + 1} must be a dtype or bool, not NoneType")
+        elif at and at < len(args) and not isinstance(a, (bool, type(None), type)):
+            raise TypeError(f"to(): argument {at + 1} must be a dtype or bool, got {a!r}")
         elif isinstance(a, type) and a in (float, int, bool):
             dtype = a
         elif isinstance(a, bool) and at:
             continue  # non_blocking, copy
         elif a is not None:
             check_device(a)
-    if len(args) > 4 or not (dtype is None or isinstance(dtype, (_core.dtype, type))):
+    if not (dtype is None or isinstance(dtype, (_core.dtype, type))):
         raise TypeError(
             f"to() takes a dtype, a device or a tensor, got {(*args, *kwargs.values())}"
         )
@@ -243,9 +269,7 @@ def _contains(self: Tensor, element) -> bool:
 def _scalar_conversion(convert):
     def method(self: Tensor):
         if self.numel() != 1:
-            raise RuntimeError(
-                f"a Tensor with {self.numel()} elements cannot be converted to Scalar"
-            )
+            raise ValueError("only one element tensors can be converted to Python scalars")
         return convert(self.item())
 
     return method
@@ -286,16 +310,15 @@ def _type(self: Tensor, dtype=None) -> str | Tensor:
         if not found:
             raise ValueError(f"invalid type: '{dtype}'")
         dtype = found[0]
+    if isinstance(dtype, Tensor):
+        raise TypeError("type(): dtype must be a type, str, or dtype object")
     dtype = getattr(dtype, "dtype", dtype)
     return _TYPE_NAMES[self.dtype] if dtype is None else self._cast(dtype)
 
 
 def _new(function):
-    def method(
-        self: Tensor, *size, dtype=None, device=None, requires_grad: bool = False, **_
-    ) -> Tensor:
-        dtype = dtype or self.dtype
-        return function(*size, dtype=dtype, device=device, requires_grad=requires_grad)
+    def method(self: Tensor, *size, dtype=None, layout=None, pin_memory=False, **options) -> Tensor:
+        return function(*size, dtype=dtype or self.dtype, **options)
 
     return method
 
@@ -369,10 +392,12 @@ def _register_methods() -> None:
         setattr(t, name + "_", _reshaped_in_place(name))
 
 
-def _new_tensor(self: Tensor, data, dtype=None) -> Tensor:
+def _new_tensor(
+    self: Tensor, data, *, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
     from . import tensor
 
-    return tensor(data, dtype=dtype or self.dtype)
+    return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
 def reinterpreted(self: Tensor, dtype) -> Tensor:

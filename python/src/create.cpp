@@ -21,13 +21,27 @@ Shape new_shape(const std::vector<int64_t>& sizes) {
   return shape_from(sizes);
 }
 
+/// Sizes of a new tensor; there is at least one argument.
+Shape given_shape(const nb::args& sizes) {
+  check<TypeError>(sizes.size() > 0, "missing the argument 'size'");
+  return new_shape(sizes_from(sizes));
+}
+
+/// Sizes that must be a list. Throws TypeError for others.
+Shape listed_shape(nb::handle size) {
+  Dims dims;
+  check<TypeError>((PyTuple_Check(size.ptr()) || PyList_Check(size.ptr())) && dims.load(size),
+                   "argument 'size' must be tuple of ints, not {}", nb::repr(size).c_str());
+  return new_shape(dims.values);
+}
+
 /// A function of sizes, `f(2, 3)` or `f((2, 3))`, that makes a tensor of a type.
 template <class F>
 void of_sizes(nb::module_& m, const char* name, F make) {
   m.def(
       name,
       [make](nb::args sizes, DType dtype, Device, bool requires_grad) {
-        return finished(make(new_shape(sizes_from(sizes)), dtype), requires_grad);
+        return finished(make(given_shape(sizes), dtype), requires_grad);
       },
       "size"_a, nb::kw_only(), "dtype"_a = DType::kFloat32, "device"_a = nb::none(),
       "requires_grad"_a = false);
@@ -39,7 +53,7 @@ void drawn(nb::module_& m, const char* name, F make) {
       name,
       [make](nb::args sizes, Generator* g, DType dtype, Device, bool requires_grad) {
         Generator& generator = g ? *g : default_generator();
-        return finished(make(new_shape(sizes_from(sizes)), dtype, generator), requires_grad);
+        return finished(make(given_shape(sizes), dtype, generator), requires_grad);
       },
       "size"_a, nb::kw_only(), none_default("generator"), "dtype"_a = DType::kFloat32,
       "device"_a = nb::none(), "requires_grad"_a = false);
@@ -97,9 +111,9 @@ void bind_create(nb::module_& m) {
   const auto requires_grad = ("requires_grad"_a = false);
   m.def(
       "full",
-      [](const Dims& size, nb::object value, Type t, Device, bool grad) {
+      [](nb::object size, nb::object value, Type t, Device, bool grad) {
         if (!t && PyBool_Check(value.ptr())) t = DType::kBool;
-        return finished(full(new_shape(size.values), nb::cast<Scalar>(value), t), grad);
+        return finished(full(listed_shape(size), nb::cast<Scalar>(value), t), grad);
       },
       "size"_a, "fill_value"_a, kw, dtype, device, requires_grad);
   m.def(
@@ -132,13 +146,13 @@ void bind_create(nb::module_& m) {
         return finished(eye(n, columns, t.value_or(DType::kFloat32)), grad);
       },
       "n"_a, "m"_a = nb::none(), kw, dtype, device, requires_grad);
-  const auto whole = [generator](int64_t low, int64_t high, const Dims& size, G g, Type t, Device) {
-    const Tensor x = randint(low, high, new_shape(size.values), generator(g));
+  const auto whole = [generator](int64_t low, int64_t high, nb::object size, G g, Type t, Device) {
+    const Tensor x = randint(low, high, listed_shape(size), generator(g));
     return t ? cast(x, *t) : x;
   };
   m.def(
       "randint",
-      [whole](int64_t high, const Dims& size, G g, Type t, Device d) {
+      [whole](int64_t high, nb::object size, G g, Type t, Device d) {
         return whole(0, high, size, g, t, d);
       },
       "high"_a, "size"_a, kw, none_default("generator"), dtype, device);

@@ -46,8 +46,8 @@ std::vector<Tensor> nonzero(const Tensor& mask) {
 class Key {
  public:
   Key(const Shape& shape, nb::handle key) : shape_(shape) {
-    if (PyTuple_Check(key.ptr())) {
-      const nb::tuple items = nb::borrow<nb::tuple>(key);
+    if (PyTuple_Check(key.ptr()) || stands_for_tuple(key)) {
+      const nb::tuple items{key};
       int64_t used = 0;
       for (nb::handle item : items) used += dims_used(item);
       for (nb::handle item : items) {
@@ -68,9 +68,19 @@ class Key {
   }
 
  private:
+  /// Whether a list is read as a tuple: one with None, slices or `...`, as in PyTorch.
+  static bool stands_for_tuple(nb::handle key) {
+    if (!PyList_Check(key.ptr())) return false;
+    for (nb::handle item : nb::borrow<nb::list>(key))
+      if (item.is_none() || item.ptr() == Py_Ellipsis || PySlice_Check(item.ptr())) return true;
+    return false;
+  }
+
   static nb::object whole() { return nb::steal(PySlice_New(nullptr, nullptr, nullptr)); }
 
   static Tensor as_tensor(nb::handle item) {
+    if (PyList_Check(item.ptr()) && PyList_GET_SIZE(item.ptr()) == 0)
+      return empty(Shape{0}, DType::kInt64);
     return nb::cast<Tensor>(nb::module_::import_("ballast").attr("as_tensor")(item));
   }
 
@@ -360,6 +370,10 @@ void set(const Tensor& t, const Key& key, const Tensor& value) {
     const Tensor target = get(t, key);
     return overwrite(target, fitted(value, target));
   }
+  check(value.dtype() == t.dtype() || value.numel() == 1,
+        "Index put requires the source and destination dtypes match, got {} for the destination "
+        "and {} for the source.",
+        name_of(t.dtype()), name_of(value.dtype()));
   const Tensor places = get(reshape(arange(Scalar(t.numel())), t.shape()), key);
   put(t, places, fitted(value, places));
 }
@@ -380,8 +394,12 @@ void bind_index(nb::class_<Tensor>& c) {
           set(t, k, nb::cast<Tensor>(value));
         else if (nb::try_cast(value, number))
           set(t, k, full(Shape{}, number, t.dtype()));
-        else
-          set(t, k, nb::cast<Tensor>(nb::module_::import_("ballast").attr("as_tensor")(value)));
+        else {
+          check<TypeError>(!PyList_Check(value.ptr()) && !PyTuple_Check(value.ptr()),
+                           "can't assign a {} to a tensor", Py_TYPE(value.ptr())->tp_name);
+          const nb::object array = nb::module_::import_("ballast").attr("as_tensor")(value);
+          set(t, k, cast(nb::cast<Tensor>(array), t.dtype()));
+        }
       },
       nb::arg().none(), nb::arg());
   c.def("nonzero", [](const Tensor& t) {

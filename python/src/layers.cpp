@@ -217,6 +217,9 @@ void bind_normalizations(nb::module_& m) {
       "instance_norm",
       [](T x, MaybeTensor mean, MaybeTensor var, MaybeTensor weight, MaybeTensor bias,
          bool use_input_stats, double momentum, double eps) {
+        check<ValueError>(!mean == !var,
+                          "running_mean and running_var must either both be None or neither be "
+                          "None");
         const BatchNormState state{value(mean), value(var), {}};
         return instance_norm(x, mean ? &state : nullptr, value(weight), value(bias),
                              use_input_stats, momentum, eps);

@@ -2,6 +2,7 @@
 #include "ballast/ops/activation.h"
 #include "ballast/ops/loss_margin.h"
 #include "bind.h"
+#include "reduction.h"
 
 namespace ballast::python {
 namespace {
@@ -10,13 +11,6 @@ using T = const Tensor&;
 using MaybeTensor = const Tensor*;
 
 Tensor value(MaybeTensor t) { return t ? *t : Tensor(); }
-
-Reduction reduction_from(const std::string& name) {
-  if (name == "mean") return Reduction::kMean;
-  if (name == "sum") return Reduction::kSum;
-  if (name == "none") return Reduction::kNone;
-  fail<ValueError>("{} is not a valid value for reduction", name);
-}
 
 // PyTorch's arguments of old, accepted as None.
 inline auto old(const char* name) { return nb::arg(name) = nb::none(); }
@@ -27,53 +21,60 @@ void bind_margins(nb::module_& m) {
   const auto mean = ("reduction"_a = "mean");
   m.def(
       "cosine_embedding_loss",
-      [](T a, T b, T y, double margin, nb::object, nb::object, const std::string& reduction) {
-        return cosine_embedding_loss(a, b, y, margin, reduction_from(reduction));
+      [](T a, T b, T y, double margin, nb::object average, nb::object reduce,
+         const std::string& reduction) {
+        return cosine_embedding_loss(a, b, y, margin, reduction_from(reduction, average, reduce));
       },
       "input1"_a, "input2"_a, target, "margin"_a = 0.0, old("size_average"), old("reduce"), mean);
   m.def(
       "margin_ranking_loss",
-      [](T a, T b, T y, double margin, nb::object, nb::object, const std::string& reduction) {
-        return margin_ranking_loss(a, b, y, margin, reduction_from(reduction));
+      [](T a, T b, T y, double margin, nb::object average, nb::object reduce,
+         const std::string& reduction) {
+        return margin_ranking_loss(a, b, y, margin, reduction_from(reduction, average, reduce));
       },
       "input1"_a, "input2"_a, target, "margin"_a = 0.0, old("size_average"), old("reduce"), mean);
   m.def(
       "hinge_embedding_loss",
-      [](T x, T y, double margin, nb::object, nb::object, const std::string& reduction) {
-        return hinge_embedding_loss(x, y, margin, reduction_from(reduction));
+      [](T x, T y, double margin, nb::object average, nb::object reduce,
+         const std::string& reduction) {
+        return hinge_embedding_loss(x, y, margin, reduction_from(reduction, average, reduce));
       },
       in, target, "margin"_a = 1.0, old("size_average"), old("reduce"), mean);
   m.def(
       "soft_margin_loss",
-      [](T x, T y, nb::object, nb::object, const std::string& reduction) {
-        return soft_margin_loss(x, y, reduction_from(reduction));
+      [](T x, T y, nb::object average, nb::object reduce, const std::string& reduction) {
+        return soft_margin_loss(x, y, reduction_from(reduction, average, reduce));
       },
       in, target, old("size_average"), old("reduce"), mean);
   m.def(
       "multilabel_margin_loss",
-      [](T x, T y, nb::object, nb::object, const std::string& reduction) {
-        return multilabel_margin_loss(x, y, reduction_from(reduction));
+      [](T x, T y, nb::object average, nb::object reduce, const std::string& reduction) {
+        return multilabel_margin_loss(x, y, reduction_from(reduction, average, reduce));
       },
       in, target, old("size_average"), old("reduce"), mean);
   m.def(
       "multilabel_soft_margin_loss",
-      [](T x, T y, MaybeTensor w, nb::object, nb::object, const std::string& reduction) {
-        return multilabel_soft_margin_loss(x, y, value(w), reduction_from(reduction));
+      [](T x, T y, MaybeTensor w, nb::object average, nb::object reduce,
+         const std::string& reduction) {
+        return multilabel_soft_margin_loss(x, y, value(w),
+                                           reduction_from(reduction, average, reduce));
       },
       in, target, none_default("weight"), old("size_average"), old("reduce"), mean);
   m.def(
       "multi_margin_loss",
-      [](T x, T y, int64_t p, double margin, MaybeTensor w, nb::object, nb::object,
+      [](T x, T y, int64_t p, double margin, MaybeTensor w, nb::object average, nb::object reduce,
          const std::string& reduction) {
-        return multi_margin_loss(x, y, p, margin, value(w), reduction_from(reduction));
+        return multi_margin_loss(x, y, p, margin, value(w),
+                                 reduction_from(reduction, average, reduce));
       },
       in, target, "p"_a = 1, "margin"_a = 1.0, none_default("weight"), old("size_average"),
       old("reduce"), mean);
   m.def(
       "triplet_margin_loss",
-      [](T a, T p, T n, double margin, double power, double eps, bool swap, nb::object, nb::object,
-         const std::string& reduction) {
-        return triplet_margin_loss(a, p, n, margin, power, eps, swap, reduction_from(reduction));
+      [](T a, T p, T n, double margin, double power, double eps, bool swap, nb::object average,
+         nb::object reduce, const std::string& reduction) {
+        return triplet_margin_loss(a, p, n, margin, power, eps, swap,
+                                   reduction_from(reduction, average, reduce));
       },
       "anchor"_a, "positive"_a, "negative"_a, "margin"_a = 1.0, "p"_a = 2.0, "eps"_a = 1e-6,
       "swap"_a = false, old("size_average"), old("reduce"), mean);
@@ -86,14 +87,16 @@ void bind_likelihoods(nb::module_& m) {
   m.def(
       "_gaussian_nll_loss",
       [](T x, T y, T var, bool full, double eps, const std::string& reduction) {
-        return gaussian_nll_loss(x, y, var, full, eps, reduction_from(reduction));
+        return gaussian_nll_loss(x, y, var, full, eps,
+                                 reduction_from(reduction, nb::none(), nb::none()));
       },
       in, target, "var"_a, "full"_a = false, "eps"_a = 1e-6, mean);
   m.def(
       "poisson_nll_loss",
-      [](T x, T y, bool log_input, bool full, nb::object, double eps, nb::object,
+      [](T x, T y, bool log_input, bool full, nb::object average, double eps, nb::object reduce,
          const std::string& reduction) {
-        return poisson_nll_loss(x, y, log_input, full, eps, reduction_from(reduction));
+        return poisson_nll_loss(x, y, log_input, full, eps,
+                                reduction_from(reduction, average, reduce));
       },
       in, target, "log_input"_a = true, "full"_a = false, old("size_average"), "eps"_a = 1e-8,
       old("reduce"), mean);

@@ -118,6 +118,9 @@ void bind_pairs(nb::module_& m, Class& c) {
       m, c, "lerp",
       [](T a, T b, double w) {
         const DType t = a.dtype();
+        check(is_floating(t) && b.dtype() == t,
+              "lerp: expected tensors of the same floating-point dtype, got {} and {}", name_of(t),
+              name_of(b.dtype()));
         const Tensor x = ops::widened(a), y = ops::widened(b);
         const Tensor z = x + (y - x) * w;
         return is_half(t) ? cast(z, t) : z;
@@ -152,6 +155,8 @@ void bind_products(nb::module_& m, Class& c) {
   both(
       m, c, "addmv",
       [](T x, T a, T b, Scalar beta, Scalar alpha) {
+        check(x.dtype() == a.dtype(), "addmv: expected tensors of the same dtype, got {} and {}",
+              name_of(x.dtype()), name_of(a.dtype()));
         const Tensor product = mv(a, b) * alpha;
         const Tensor bias = expand(x, product.shape());
         return beta.value() == 0 ? product : bias * beta + product;  // NaN * 0 is NaN

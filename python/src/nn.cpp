@@ -12,6 +12,7 @@
 #include "ballast/ops/pool.h"
 #include "ballast/ops/softmax.h"
 #include "bind.h"
+#include "reduction.h"
 
 namespace ballast::python {
 namespace {
@@ -63,6 +64,9 @@ void bind_batch_norms(nb::module_& m) {
       "_batch_norm",
       [](T x, MaybeTensor mean, MaybeTensor var, MaybeTensor batches, MaybeTensor weight,
          MaybeTensor bias, bool training, double momentum, double eps) {
+        check<ValueError>(!mean == !var,
+                          "running_mean and running_var must either both be None or neither be "
+                          "None");
         BatchNormState state{value(mean), value(var), value(batches)};
         return batch_norm(x, mean ? &state : nullptr, value(weight), value(bias), training,
                           momentum, eps);
@@ -100,6 +104,13 @@ std::optional<Option> stride_of(const std::optional<P>& stride) {
     return *stride;
 }
 
+/// The one size that a function of (N, C, L) takes.
+int64_t one_of(const Dims& sizes, const char* what) {
+  check(sizes.values.size() == 1, "argument '{}' should contain one int (got {})", what,
+        sizes.values.size());
+  return sizes.values[0];
+}
+
 void bind_pooling(nb::module_& m) {
   using Array = std::array<int64_t, 2>;
   m.def(
@@ -125,7 +136,7 @@ void bind_pooling(nb::module_& m) {
       "max_pool1d",
       [](T x, const Dims& kernel, std::optional<int64_t> stride, int64_t padding, int64_t dilation,
          bool ceil_mode) {
-        return max_pool1d(x, kernel.values.at(0), {stride, padding, dilation, ceil_mode});
+        return max_pool1d(x, one_of(kernel, "kernel_size"), {stride, padding, dilation, ceil_mode});
       },
       "input"_a, "kernel_size"_a, "stride"_a = nb::none(), "padding"_a = 0, "dilation"_a = 1,
       "ceil_mode"_a = false);
@@ -133,7 +144,8 @@ void bind_pooling(nb::module_& m) {
       "avg_pool1d",
       [](T x, const Dims& kernel, std::optional<int64_t> stride, int64_t padding, bool ceil_mode,
          bool count_include_pad) {
-        return avg_pool1d(x, kernel.values.at(0), {stride, padding, ceil_mode, count_include_pad});
+        return avg_pool1d(x, one_of(kernel, "kernel_size"),
+                          {stride, padding, ceil_mode, count_include_pad});
       },
       "input"_a, "kernel_size"_a, "stride"_a = nb::none(), "padding"_a = 0, "ceil_mode"_a = false,
       "count_include_pad"_a = true);
@@ -141,7 +153,7 @@ void bind_pooling(nb::module_& m) {
         [](T x, const Pair& output) { return adaptive_avg_pool2d(x, output.values); });
   m.def(
       "adaptive_avg_pool1d",
-      [](T x, const Dims& output) { return adaptive_avg_pool1d(x, output.values.at(0)); },
+      [](T x, const Dims& output) { return adaptive_avg_pool1d(x, one_of(output, "output_size")); },
       "input"_a, "output_size"_a);
 }
 
@@ -168,14 +180,6 @@ void bind_activations(nb::module_& m) {
       in, nb::kw_only(), "approximate"_a = "none");
 }
 
-Reduction reduction_from(const std::string& name, bool batch_mean = false) {
-  if (name == "mean") return Reduction::kMean;
-  if (name == "sum") return Reduction::kSum;
-  if (name == "none") return Reduction::kNone;
-  if (batch_mean && name == "batchmean") return Reduction::kBatchMean;
-  fail<ValueError>("{} is not a valid value for reduction", name);
-}
-
 void bind_losses(nb::module_& m) {
   const auto in = "input"_a, target = "target"_a;
   const auto mean = ("reduction"_a = "mean");
@@ -184,24 +188,25 @@ void bind_losses(nb::module_& m) {
   m.def("cross_entropy", [](T x, T y) { return cross_entropy(x, y); });
   m.def(
       "cross_entropy",
-      [](T x, T y, MaybeTensor w, nb::object, int64_t ignored, nb::object,
+      [](T x, T y, MaybeTensor w, nb::object average, int64_t ignored, nb::object reduce,
          const std::string& reduction, double smoothing) {
-        return cross_entropy(x, y, {value(w), reduction_from(reduction), ignored, smoothing});
+        return cross_entropy(
+            x, y, {value(w), reduction_from(reduction, average, reduce), ignored, smoothing});
       },
       in, target, weight, "size_average"_a = nb::none(), ignore, "reduce"_a = nb::none(), mean,
       "label_smoothing"_a = 0.0);
   m.def(
       "nll_loss",
-      [](T x, T y, MaybeTensor w, nb::object, int64_t ignored, nb::object,
+      [](T x, T y, MaybeTensor w, nb::object average, int64_t ignored, nb::object reduce,
          const std::string& reduction) {
-        return nll_loss(x, y, {value(w), reduction_from(reduction), ignored, 0.0});
+        return nll_loss(x, y, {value(w), reduction_from(reduction, average, reduce), ignored, 0.0});
       },
       in, target, weight, "size_average"_a = nb::none(), ignore, "reduce"_a = nb::none(), mean);
   const auto elementwise = [&](const char* name, auto f) {
     m.def(
         name,
-        [f](T x, T y, nb::object, nb::object, const std::string& reduction) {
-          return f(x, y, reduction_from(reduction));
+        [f](T x, T y, nb::object average, nb::object reduce, const std::string& reduction) {
+          return f(x, y, reduction_from(reduction, average, reduce));
         },
         in, target, "size_average"_a = nb::none(), "reduce"_a = nb::none(), mean);
   };
@@ -209,35 +214,39 @@ void bind_losses(nb::module_& m) {
   elementwise("l1_loss", [](T x, T y, Reduction r) { return l1_loss(x, y, r); });
   m.def(
       "smooth_l1_loss",
-      [](T x, T y, nb::object, nb::object, const std::string& reduction, double beta) {
-        return smooth_l1_loss(x, y, reduction_from(reduction), beta);
+      [](T x, T y, nb::object average, nb::object reduce, const std::string& reduction,
+         double beta) {
+        return smooth_l1_loss(x, y, reduction_from(reduction, average, reduce), beta);
       },
       in, target, "size_average"_a = nb::none(), "reduce"_a = nb::none(), mean, "beta"_a = 1.0);
   m.def(
       "huber_loss",
       [](T x, T y, const std::string& reduction, double delta) {
-        return huber_loss(x, y, reduction_from(reduction), delta);
+        return huber_loss(x, y, reduction_from(reduction, nb::none(), nb::none()), delta);
       },
       in, target, mean, "delta"_a = 1.0);
   m.def(
       "binary_cross_entropy",
-      [](T x, T y, MaybeTensor w, nb::object, nb::object, const std::string& reduction) {
-        return binary_cross_entropy(x, y, {value(w), reduction_from(reduction), {}});
+      [](T x, T y, MaybeTensor w, nb::object average, nb::object reduce,
+         const std::string& reduction) {
+        return binary_cross_entropy(x, y,
+                                    {value(w), reduction_from(reduction, average, reduce), {}});
       },
       in, target, weight, "size_average"_a = nb::none(), "reduce"_a = nb::none(), mean);
   m.def(
       "binary_cross_entropy_with_logits",
-      [](T x, T y, MaybeTensor w, nb::object, nb::object, const std::string& reduction,
-         MaybeTensor positive) {
+      [](T x, T y, MaybeTensor w, nb::object average, nb::object reduce,
+         const std::string& reduction, MaybeTensor positive) {
         return binary_cross_entropy_with_logits(
-            x, y, {value(w), reduction_from(reduction), value(positive)});
+            x, y, {value(w), reduction_from(reduction, average, reduce), value(positive)});
       },
       in, target, weight, "size_average"_a = nb::none(), "reduce"_a = nb::none(), mean,
       none_default("pos_weight"));
   m.def(
       "kl_div",
-      [](T x, T y, nb::object, nb::object, const std::string& reduction, bool log_target) {
-        return kl_div(x, y, reduction_from(reduction, true), log_target);
+      [](T x, T y, nb::object average, nb::object reduce, const std::string& reduction,
+         bool log_target) {
+        return kl_div(x, y, reduction_from(reduction, average, reduce, true), log_target);
       },
       in, target, "size_average"_a = nb::none(), "reduce"_a = nb::none(), mean,
       "log_target"_a = false);

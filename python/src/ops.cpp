@@ -277,6 +277,8 @@ void bind_shapes(nb::module_& m, Class& c) {
              const int64_t lead = static_cast<int64_t>(s.size()) - x.dim();
              for (int64_t d = std::max<int64_t>(lead, 0); d < static_cast<int64_t>(s.size()); ++d)
                if (s[d] == -1) s[d] = x.shape()[static_cast<int>(d - lead)];
+             for (int64_t n : s)
+               check(n >= 0, "expand: the expanded size ({}) isn't allowed in a new dimension", n);
              return expand(x, shape_from(s));
            })
       .def("expand_as", [](T x, T o) { return expand(x, o.shape()); });

@@ -20,6 +20,34 @@ def method(function: _Function) -> _Function:
     return function
 
 
+def counted_dim(dim: int, rank: int) -> int:
+    """A dimension counted from the front; out of range raises."""
+    most = max(rank, 1)
+    if not -most <= dim < most:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-most}, {most - 1}], "
+            f"but got {dim})"
+        )
+    return dim % most
+
+
+def listed(function: str, name: str, value) -> None:
+    """Raise ``TypeError`` for what is no list of numbers."""
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(
+            f"{function}(): argument '{name}' must be tuple of ints, not {type(value).__name__}"
+        )
+
+
+def same_types(function: str, *tensors: Tensor) -> None:
+    """Raise for tensors of different types, which PyTorch does not promote in this function."""
+    types = [t.dtype for t in tensors]
+    if any(t is not types[0] for t in types):
+        raise RuntimeError(
+            f"{function}: expected tensors of the same dtype, got {', '.join(map(str, types))}"
+        )
+
+
 def spread_dims(dims: tuple) -> tuple[Any, ...]:
     """Dimensions given as `f(1, 2)` or `f((1, 2))`."""
     return tuple(dims[0]) if len(dims) == 1 and isinstance(dims[0], (list, tuple)) else dims

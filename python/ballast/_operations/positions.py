@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import _core
 from .._core import Tensor
-from ._method import method, triangle
+from ._method import counted_dim, method, triangle
 from .shapes import broadcast_shapes, broadcast_tensors
 
 __all__ = [
@@ -34,9 +34,33 @@ __all__ = [
 ]
 
 
+def _check_mask(function: str, mask: Tensor) -> None:
+    if mask.dtype is not _core.bool:
+        raise RuntimeError(f"{function}: expected BoolTensor for mask, got {mask.dtype}")
+
+
+def _check_index(
+    function: str,
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    kind: type[Exception] = IndexError,
+    error: type[Exception] = IndexError,
+) -> int:
+    """The dimension, counted from the front; raises `kind` for an index of another type, `error`
+    for one that is no vector."""
+    dim = counted_dim(dim, input.dim())
+    if index.dtype not in (_core.int64, _core.int32):
+        raise kind(f"{function}(): Expected dtype int64 for index, got {index.dtype}")
+    if index.dim() > 1:
+        raise error(f"{function}(): Index is supposed to be a vector, got {index.dim()}-D")
+    return dim
+
+
 @method
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """Take the elements where `mask` holds, as a vector."""
+    _check_mask("masked_select", mask)
     x, m = broadcast_tensors(input, mask)
     return x.reshape(-1)[m.reshape(-1)]
 
@@ -57,6 +81,8 @@ def scatter(input: Tensor, dim: int, index: Tensor, src=None, *, value=None, red
 @method
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Take elements of the flattened tensor."""
+    if index.dtype is not _core.int64:
+        raise RuntimeError(f"take(): Expected a long tensor for index, but got {index.dtype}")
     flat = input.reshape(-1)
     at = index.reshape(-1)
     at = _core.where(at < 0, at + flat.numel(), at)
@@ -68,8 +94,13 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     """Take elements along a dimension; other dimensions broadcast."""
     if dim is None:
         return input.reshape(-1).gather(0, indices.reshape(-1))
+    if input.dim() != indices.dim():
+        raise RuntimeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, "
+            f"but got {input.dim()} dimensions for input, and {indices.dim()} for indices"
+        )
     a, b = list(input.shape), list(indices.shape)
-    dim %= len(a)
+    dim = counted_dim(dim, len(a))
     shape = broadcast_shapes(a[:dim] + [1] + a[dim + 1 :], b[:dim] + [1] + b[dim + 1 :])
     wide = [*shape[:dim], a[dim], *shape[dim + 1 :]]
     positions = [*shape[:dim], b[dim], *shape[dim + 1 :]]
@@ -79,6 +110,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 @method
 def index_fill(input: Tensor, dim: int, index: Tensor, value: float | Tensor) -> Tensor:
     """Set positions `index` of a dimension to a number."""
+    dim = _check_index("index_fill_", input, dim, index, error=RuntimeError)
     if input.dim() == 0:
         return index_fill(input.reshape(1), dim, index, value).reshape(())
     index = index.reshape(-1)
@@ -88,9 +120,31 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: float | Tensor) ->
     return input.masked_fill(marked.reshape(*shape), value)
 
 
+def _check_source(input: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
+    """Raise as PyTorch does where `index_copy` does not find a slice of `source` for each index."""
+    if source.dim() == 0 and index.numel() != 1:
+        raise IndexError(
+            "index_copy_(): When source is scalar, index should have one element (got "
+            f"{index.numel()})"
+        )
+    if source.dim() and input.dim() and source.dim() != input.dim():
+        raise IndexError(
+            "index_copy_(): When source and destination are not scalars, their dimensionality must "
+            f"match. Source dimensionality ({source.dim()}), destination dimensionality "
+            f"({input.dim()})"
+        )
+    if source.dim() and index.numel() != source.shape[dim]:
+        raise IndexError(
+            f"index_copy_(): Number of indices ({index.numel()}) should be equal to "
+            f"source.size(dim) ({source.shape[dim]})"
+        )
+
+
 @method
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Set positions `index` of a dimension to slices of `source`."""
+    dim = _check_index("index_copy_", input, dim, index, kind=RuntimeError)
+    _check_source(input, dim, index, source)
     if input.dim() == 0:
         return index_copy(input.reshape(1), dim, index, source.reshape(1)).reshape(())
     kept = index_fill(input, dim, index, 0)
@@ -169,6 +223,12 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """Count (or sum the weights of) every whole number."""
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
+    if input.dtype.is_floating_point or input.dtype is _core.bool:
+        raise NotImplementedError(f"bincount: not implemented for {input.dtype}")
+    if input.numel() and weights is not None and weights.shape != input.shape:
+        raise RuntimeError("weights should be 1-d and have the same length as input")
+    if input.dim() == 1 and not input.numel():
+        return _core.zeros(minlength, dtype=_core.int64)
     if input.dim() != 1 or (input.numel() and int(input.min()) < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     size = max(minlength, int(input.max()) + 1 if input.numel() else 0)
@@ -183,6 +243,21 @@ def index_put(
     input: Tensor, indices: tuple[Tensor, ...], values: Tensor, accumulate: bool = False
 ) -> Tensor:
     """Put values at positions; `accumulate`: add them."""
+    if not isinstance(indices, (list, tuple)):
+        raise TypeError(
+            "index_put(): argument 'indices' must be tuple of Tensors, not "
+            f"{type(indices).__name__}"
+        )
+    for t in indices:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"index_put(): expected Tensor as index, but got {type(t).__name__}")
+    if not indices:
+        raise RuntimeError("index_put(): expected at least one index")
+    if values.dtype is not input.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{input.dtype} for the destination and {values.dtype} for the source."
+        )
     at = tuple(indices)
     if accumulate:
         places = _core.arange(input.numel()).reshape(*input.shape)[at]
@@ -195,6 +270,12 @@ def index_put(
 @method
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """Put the elements of `source`, in order, where `mask` holds."""
+    _check_mask("masked_scatter", mask)
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            "masked_scatter: expected self and source to have same dtypes but got "
+            f"{input.dtype} and {source.dtype}"
+        )
     x, m = broadcast_tensors(input, mask)
     n = int(m.sum())
     if n > source.numel():
@@ -211,7 +292,13 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """Replace one position of a dimension."""
     out = input.clone()
-    out.select(dim, index).copy_(src)
+    part = out.select(dim, index)
+    if part.shape != src.shape:
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. src size = "
+            f"{list(src.shape)}, slice size = {list(part.shape)}"
+        )
+    part.copy_(src)
     return out
 
 
@@ -226,7 +313,14 @@ def slice_scatter(
 ) -> Tensor:
     """Replace a slice of a dimension."""
     out = input.clone()
-    out[(slice(None),) * (dim % input.dim()) + (slice(start, end, step),)] = src
+    at = (slice(None),) * counted_dim(dim, input.dim()) + (slice(start, end, step),)
+    part = out[at]
+    if part.shape != src.shape:
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. src size = "
+            f"{list(src.shape)}, slice size = {list(part.shape)}"
+        )
+    part.copy_(src)
     return out
 
 
@@ -328,7 +422,10 @@ def isin(
 
     from .._create import _numpy_values, as_tensor
 
-    arrays = (_numpy_values(as_tensor(t)) for t in (elements, test_elements))
+    tensors = [as_tensor(t) for t in (elements, test_elements)]
+    if any(t.dtype is _core.bool for t in tensors):
+        raise NotImplementedError("Unsupported input type encountered for isin(): Bool")
+    arrays = map(_numpy_values, tensors)
     return as_tensor(np.isin(*arrays, assume_unique=assume_unique, invert=invert))
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from .. import _core
 from .._core import Tensor
-from ._method import method
+from ._method import method, same_types
 
 __all__ = [
     "addbmm",
@@ -37,9 +35,25 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     return (a.reshape(*spread_a) * b.reshape(*spread_b)).reshape(*sizes)
 
 
-def tensordot(a: Tensor, b: Tensor, dims: int | Sequence = 2) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, dims=2, out: Tensor | None = None) -> Tensor:
     """Sum products over the last dimensions of `a` and the first of `b`, or over named ones."""
+    if out is not None:
+        out._become(tensordot(a, b, dims))
+        return out
+    if isinstance(dims, Tensor) and dims.numel() == 1:
+        dims = int(dims)
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
+    if not isinstance(dims, (int, list, tuple)) or (not isinstance(dims, int) and len(dims) != 2):
+        raise RuntimeError(
+            "tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]] "
+            f"containing two lists, but got dims={dims}"
+        )
     if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.dim(), b.dim()):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         left, right = list(range(a.dim() - dims, a.dim())), list(range(dims))
     else:
         left, right = ([d] if isinstance(d, int) else list(d) for d in dims)
@@ -89,12 +103,18 @@ def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta*input + alpha*(sum of the batch's products)."""
+    for batch in (batch1, batch2):
+        if batch.dim() < 3:
+            raise IndexError(f"addbmm: expected 3-D batches of matrices, got {batch.dim()}-D")
+    same_types("addbmm", input, batch1, batch2)
     return _scaled_sum(input, beta, batch1.bmm(batch2).sum(0), alpha)
 
 
 @method
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta*input + alpha*(outer product)."""
+    if input.dtype is not _core.bool and (isinstance(alpha, bool) or isinstance(beta, bool)):
+        raise RuntimeError("Boolean alpha and beta only supported for Boolean results.")
     product = vec1.outer(vec2)
     if (beta, alpha) == (1, 1) and product.dtype is input.dtype is _core.bool:
         return input.logical_or(product)
@@ -104,12 +124,16 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: f
 @method
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """Sum the products of two vectors' elements."""
+    same_types("vdot", input, other)
     return input.dot(other)
 
 
 @method
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """Compute the cross product along a dimension of size 3 (the first one, unless given)."""
+    if input.dim() != other.dim():
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    same_types("cross", input, other)
     if dim is None:
         dim = next((d for d, n in enumerate(input.shape) if n == 3), None)
     if dim is None or input.shape[dim] != 3 or other.shape[dim] != 3:

@@ -96,8 +96,20 @@ def diff(
 
 
 @method
-def norm(input: Tensor, p: float | str = "fro", dim: Dims | None = None, keepdim: bool = False):
+def norm(
+    input: Tensor,
+    p: float | str | None = "fro",
+    dim: Dims | None = None,
+    keepdim: bool = False,
+    out=None,
+    dtype=None,
+) -> Tensor:
     """Compute the p-norm of all elements, or over dimensions."""
+    if out is not None:
+        out._become(norm(input, p, dim, keepdim, None, dtype)._cast(out.dtype))
+        return out
+    if dtype is not None:
+        input = input._cast(dtype)
     if p in (None, "fro"):
         p = 2.0
     if p == "nuc":
@@ -124,7 +136,8 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.dim()}")
     if not maxnorm >= 0:
         raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
-    others = [d for d in range(input.dim()) if d != dim % input.dim()]
+    (dim,) = _positive(dim, input.dim())
+    others = [d for d in range(input.dim()) if d != dim]
     lengths = norm(input, p, others, True)
     factor = _core.where(lengths > maxnorm, maxnorm / (lengths + 1e-7), _core.ones_like(lengths))
     return input * factor
@@ -154,6 +167,8 @@ def cov(
             f"cov(): expected input to have two or fewer dimensions but got an input with "
             f"{input.dim()} dimensions"
         )
+    if input.dtype is _core.bool:
+        raise NotImplementedError("cov(): bool dtype is not supported for input")
     x = input.reshape(1, -1) if input.dim() < 2 else input
     x = x if x.dtype.is_floating_point else x._cast(_core.float32)
     weights = _weights(x, fweights, aweights)
@@ -207,6 +222,13 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
     from .._create import from_numpy
 
+    if bins <= 0:
+        raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
+    min, max = float(min), float(max)
+    if min > max:
+        raise RuntimeError("torch.histc: max must be larger than min")
+    if input.dtype is _core.bool:
+        raise NotImplementedError("\"histogram_cpu\" not implemented for 'Bool'")
     (x,) = without_gradient("histc", input)
     x = x.reshape(-1)
     if min == max and x.size:
@@ -222,6 +244,11 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
 def _trapezoids(y: Tensor, x: Tensor | None, dx: float, dim: int) -> Tensor:
     """The areas between neighbours."""
+    for t in (y, x):
+        if t is not None and t.dtype is _core.bool:
+            raise NotImplementedError(
+                "trapezoid: received a bool input for `x` or `y`, but bool is not supported"
+            )
     n = y.shape[dim]
     pairs = y.narrow(dim, 1, n - 1) + y.narrow(dim, 0, n - 1)
     if x is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from itertools import chain, combinations_with_replacement
 from itertools import combinations as choices
@@ -10,7 +11,7 @@ from typing import Any
 
 from .. import _core, _types
 from .._core import Tensor
-from ._method import Dims, method, repeated_positions, spread_dims, triangle
+from ._method import Dims, counted_dim, listed, method, repeated_positions, spread_dims, triangle
 
 __all__ = [
     "adjoint",
@@ -55,13 +56,14 @@ __all__ = [
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Take all positions of a dimension, one tensor for each."""
     if input.dim() == 0:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     return tuple(input.select(dim, i) for i in range(input.shape[dim]))
 
 
 @method
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Split dimension `dim` into `sizes`, one of which may be -1."""
+    listed("unflatten", "sizes", sizes)
     return _core._unflatten(input, dim, sizes)
 
 
@@ -86,20 +88,11 @@ def adjoint(input: Tensor) -> Tensor:
 Tensor.swapdims = swapdims = swapaxes
 
 
-def _dimension(dim: int, rank: int) -> int:
-    """A dimension counted from the front; out of range raises."""
-    most = max(rank, 1)
-    if not -most <= dim < most:
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-most}, {most - 1}], "
-            f"but got {dim})"
-        )
-    return dim % most
-
-
 @method
 def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     """Move dimensions to other places, the rest in order."""
+    if isinstance(source, Tensor):
+        source = int(source)
     if isinstance(source, int):
         return _core.movedim(input, source, destination)
     rank = input.dim()
@@ -110,7 +103,7 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
         )
     for kind, dims in (("source", source), ("destination", destination)):
         for d in dims:
-            _dimension(d, rank)
+            counted_dim(d, rank)
         if len({d % rank for d in dims}) < len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{kind}` ({tuple(dims)})")
     moved = {d % rank: s % rank for s, d in zip(source, destination, strict=True)}
@@ -124,6 +117,8 @@ Tensor.moveaxis = moveaxis = movedim
 @method
 def tile(input: Tensor, *dims) -> Tensor:
     """Repeat, the last dimensions where there are fewer numbers."""
+    if not dims:
+        raise TypeError("tile() missing 1 required positional argument: 'dims'")
     dims = spread_dims(dims)
     return input.repeat(*((1,) * (input.dim() - len(dims)) + tuple(dims)))
 
@@ -131,12 +126,26 @@ def tile(input: Tensor, *dims) -> Tensor:
 @method
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """Expand to a shape."""
+    listed("broadcast_to", "size", size)
     return input.expand(*size)
+
+
+def _sizes(shape) -> tuple[int, ...]:
+    """A shape given as a number or a list of them."""
+    sizes = (shape,) if isinstance(shape, int) else shape
+    if not isinstance(sizes, (list, tuple)):
+        raise RuntimeError(
+            f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {shape}"
+        )
+    for n in sizes:
+        if operator.index(n) < 0:
+            raise ValueError(f"a broadcast dimension has negative length: {shape}")
+    return tuple(sizes)
 
 
 def broadcast_shapes(*shapes) -> Any:
     """Find the shape that shapes broadcast to."""
-    shapes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    shapes = [_sizes(s) for s in shapes if s is not None]
     out = [1] * max(map(len, shapes), default=0)
     for shape in shapes:
         for i, n in enumerate(reversed(shape)):
@@ -147,7 +156,7 @@ def broadcast_shapes(*shapes) -> Any:
     return _types.Size(out)
 
 
-def broadcast_tensors(*tensors) -> tuple[Tensor, ...]:
+def broadcast_tensors(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Expand tensors to one shape."""
     tensors = spread_dims(tensors)
     shape = broadcast_shapes(*(t.shape for t in tensors))
@@ -155,7 +164,7 @@ def broadcast_tensors(*tensors) -> tuple[Tensor, ...]:
 
 
 def _at_least(rank: int):
-    def convert(*tensors):
+    def convert(*tensors: Tensor | Sequence[Tensor]):
         def one(t: Tensor) -> Tensor:
             if rank == 3 and t.dim() in (1, 2):
                 return t.reshape(1, -1, 1) if t.dim() == 1 else t.unsqueeze(-1)
@@ -173,14 +182,21 @@ def _at_least(rank: int):
 atleast_1d, atleast_2d, atleast_3d = map(_at_least, (1, 2, 3))
 
 
+def _check_some(function: str, tensors: Sequence[Tensor]) -> None:
+    if not tensors:
+        raise RuntimeError(f"{function} expects a non-empty TensorList")
+
+
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along columns (of vectors: along them)."""
+    _check_some("hstack", tensors)
     parts = [atleast_1d(t) for t in tensors]
     return _core.cat(parts, 0 if parts[0].dim() == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along rows."""
+    _check_some("vstack", tensors)
     return _core.cat([atleast_2d(t) for t in tensors], 0)
 
 
@@ -189,6 +205,7 @@ row_stack = vstack
 
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along the third dimension."""
+    _check_some("dstack", tensors)
     return _core.cat([atleast_3d(t) for t in tensors], 2)
 
 
@@ -198,10 +215,19 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
 
 
 @method
-def tensor_split(input: Tensor, indices_or_sections, dim: int = 0) -> tuple[Tensor, ...]:
+def tensor_split(
+    input: Tensor, indices_or_sections: Dims | Tensor, dim: int = 0
+) -> tuple[Tensor, ...]:
     """Split into parts of nearly equal size, or at positions."""
+    if input.dim() == 0:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got 0")
     n = input.shape[dim]
     if isinstance(indices_or_sections, Tensor):
+        if indices_or_sections.dtype is not _core.int64 or indices_or_sections.dim() > 1:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero- or "
+                "one-dimensional int64 tensor"
+            )
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
         parts = indices_or_sections
@@ -230,10 +256,23 @@ def flipud(input: Tensor) -> Tensor:
     return input.flip(0)
 
 
+def _turned_dims(input: Tensor, dims: Sequence[int]) -> Sequence[int]:
+    """The two dimensions of a turn; they must differ."""
+    listed("rot90", "dims", dims)
+    rank = input.dim()
+    if len(dims) != 2:
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if rank < 2:
+        raise RuntimeError(f"expected total dims >= 2, but got total dims = {rank}")
+    if counted_dim(dims[0], rank) == counted_dim(dims[1], rank):
+        raise RuntimeError(f"expected rotation dims to be different, but got {tuple(dims)}")
+    return dims
+
+
 @method
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turn by quarters from the first to the second dimension."""
-    a, b = dims
+    a, b = _turned_dims(input, dims)
     turns = k % 4
     if turns == 0:
         return input.clone()
@@ -282,7 +321,11 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 @method
 def repeat_interleave(
-    input: Tensor, repeats=None, dim: int | None = None, *, output_size: int | None = None
+    input: Tensor,
+    repeats: Tensor | int | None = None,
+    dim: int | None = None,
+    *,
+    output_size: int | None = None,
 ) -> Tensor:
     """Repeat every element (of a dimension) one after the other; of counts alone, list which
     position is repeated.
@@ -302,10 +345,18 @@ def repeat_interleave(
 
     from .._create import from_numpy
 
+    if repeats is None and dim is not None:
+        raise TypeError("repeat_interleave(): argument 'repeats' must be Tensor, not NoneType")
     if repeats is None:
         repeats, input = input, _core.arange(input.numel())
+    if isinstance(repeats, Tensor):
+        if repeats.dtype not in (_core.int64, _core.int32):
+            raise NotImplementedError("repeats has to be Long or Int tensor")
+        if repeats.dim() > 1:
+            raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
     if dim is None:
         input, dim = input.reshape(-1), 0
+    dim = counted_dim(dim, input.dim())
     n = input.shape[dim] if input.dim() else 1
     counts = repeats.tolist() if isinstance(repeats, Tensor) else repeats
     counts = [counts] * n if isinstance(counts, int) else counts
@@ -323,21 +374,32 @@ def repeat_interleave(
 
 
 @method
-def hsplit(input: Tensor, indices_or_sections) -> tuple[Tensor, ...]:
+def hsplit(input: Tensor, indices_or_sections: Dims) -> tuple[Tensor, ...]:
     """Split along columns (vectors: along them)."""
+    _can_split("hsplit", input, 1)
     return _split_evenly(input, indices_or_sections, 0 if input.dim() == 1 else 1)
 
 
 @method
-def vsplit(input: Tensor, indices_or_sections) -> tuple[Tensor, ...]:
+def vsplit(input: Tensor, indices_or_sections: Dims) -> tuple[Tensor, ...]:
     """Split along rows."""
+    _can_split("vsplit", input, 2)
     return _split_evenly(input, indices_or_sections, 0)
 
 
 @method
-def dsplit(input: Tensor, indices_or_sections) -> tuple[Tensor, ...]:
+def dsplit(input: Tensor, indices_or_sections: Dims) -> tuple[Tensor, ...]:
     """Split along the third dimension."""
+    _can_split("dsplit", input, 3)
     return _split_evenly(input, indices_or_sections, 2)
+
+
+def _can_split(name: str, input: Tensor, least: int) -> None:
+    if input.dim() < least:
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor "
+            f"with {input.dim()} dimensions!"
+        )
 
 
 def _split_evenly(input: Tensor, parts, dim: int) -> tuple[Tensor, ...]:
@@ -374,6 +436,8 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    if r == 0:
+        return _core.empty(0, dtype=input.dtype)
     import numpy as np
 
     from .._create import from_numpy
@@ -394,10 +458,11 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
 def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """View the windows of `size` elements along a dimension, in a new last dimension; of a tensor
     that is not contiguous, copy them."""
+    counted_dim(dimension, self.dim())
     if self.dim() == 0:
         return unfold(self.reshape(1), dimension, size, step).reshape(size)
     self = self.contiguous()
-    dim = dimension % self.dim()
+    dim = counted_dim(dimension, self.dim())
     length, strides = self.shape[dim], list(self.stride())
     if not 0 <= size <= length or step <= 0:
         raise RuntimeError(
@@ -415,9 +480,17 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
 def _sum_to_size(self: Tensor, *size) -> Tensor:
     """Sum over the dimensions along which `size` would broadcast to this shape."""
     size = spread_dims(size)
+    if any(isinstance(n, bool) for n in size[:1]):
+        raise TypeError("sum_to_size(): argument 'size' must be tuple of ints, not bool")
+    size = tuple(map(operator.index, size))
     if not size:
         return self.sum()
     lead = self.dim() - len(size)
+    pairs = zip(self.shape[max(lead, 0) :], size, strict=False)
+    if lead < 0 or any(n not in (1, old) for old, n in pairs):
+        raise RuntimeError(
+            f"size {{{list(size)}}} is not expandable to size {{{list(self.shape)}}}."
+        )
     dims = [d for d in range(self.dim()) if d < lead or size[d - lead] == 1 != self.shape[d]]
     return self.sum(dims, True).reshape(*size) if dims or not self.dim() else self
 

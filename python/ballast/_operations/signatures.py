@@ -26,6 +26,8 @@ def full(function: Callable) -> Callable:
 
 def _positive(dims: Dims | None, rank: int) -> list[int]:
     """Dimensions counted from the front; all for None and an empty list."""
+    if isinstance(dims, Tensor):
+        dims = int(dims)
     dims = [dims] if isinstance(dims, int) else list(dims or range(rank))
     for d in dims:
         if not -max(rank, 1) <= d < max(rank, 1):
@@ -45,6 +47,7 @@ def _floating(x: Tensor) -> Tensor:
 
 @full
 def div(input, other, *, rounding_mode: str | None = None) -> Tensor:
+    input = _beside(input, other)
     if rounding_mode is None:
         return _core.div(input, other)
     if rounding_mode == "floor":
@@ -61,6 +64,28 @@ def div(input, other, *, rounding_mode: str | None = None) -> Tensor:
 
 
 FULL["divide"] = div
+
+
+def _beside(input, other) -> Tensor:
+    """The first operand as a tensor: a number takes the type that it has beside the other one."""
+    if isinstance(input, Tensor) or not isinstance(input, (int, float)):
+        return input
+    dtype = result_type(other, input) if isinstance(other, Tensor) else None
+    return _core.full((), input, dtype=dtype)
+
+
+def _of_number(name: str) -> None:
+    """Let the first operand of a function be a number, as PyTorch's may be."""
+
+    def operation(input: float, other: Tensor | float, **options) -> Tensor:
+        return getattr(Tensor, name)(_beside(input, other), other, **options)
+
+    operation.__name__ = name
+    full(operation)
+
+
+for _name in ("add", "sub", "mul", "_floor_divide", "_remainder"):
+    _of_number(_name)
 
 
 @full
@@ -122,7 +147,7 @@ def _moment(name: str):
     def spread(
         input: Tensor,
         dim: Dims | bool | None = None,
-        unbiased: bool | None = None,
+        unbiased: bool = True,
         keepdim: bool = False,
         *,
         correction: float | None = None,
@@ -130,7 +155,7 @@ def _moment(name: str):
         if isinstance(dim, bool):
             dim, unbiased = None, dim
         if correction is None:
-            correction = 1 if unbiased or unbiased is None else 0
+            correction = 1 if unbiased else 0
         dims = _positive(dim, input.dim())
         n = math.prod(input.shape[d] for d in dims) if input.dim() else 1
         free = n - correction
@@ -148,7 +173,11 @@ var, std = map(_moment, ("var", "std"))
 @full
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     rank = input.dim() + 1
+    for dim in (dim1, dim2):
+        _positive(dim, rank)
     first, second = dim1 % rank, dim2 % rank
+    if input.dim() == 0:
+        raise IndexError("diag_embed: expected a tensor with at least one dimension")
     if first == second:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
     if first > second:

@@ -19,6 +19,7 @@ from .. import _core
 from .._core import Tensor
 from .._dtypes import can_cast
 from .._tensor import assign
+from .refusals import retried
 from .signatures import FULL
 
 # PyTorch's names for NumPy's.
@@ -82,7 +83,8 @@ def translate(function: Callable, args: tuple, kwargs: dict[str, Any]):
         if name in kwargs and function.__name__ in LISTED:
             rest = {k: v for k, v in kwargs.items() if k != name}
             return function(*args, kwargs[name], **rest)
-    return _in_full(function.__name__, args, kwargs)
+    found = _in_full(function.__name__, args, kwargs)
+    return retried(function, args, kwargs) if found is NotImplemented else found
 
 
 def _in_full(name: str, args: tuple, kwargs: dict[str, Any]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 
 from .. import _core
@@ -161,6 +162,8 @@ def grad(
     retain = create_graph if retain_graph is None else retain_graph
     if is_grads_batched:
         raise NotImplementedError("grad(is_grads_batched=True): call grad for each of the batch")
+    if allow_unused is not None:
+        allow_unused = bool(operator.index(allow_unused))
     unused = bool(allow_unused) or materialize_grads
     found = _core._grad(output, ins, weight, retain, create_graph, unused)
     if not materialize_grads:

@@ -18,6 +18,8 @@ def given(stride):
 
 def spread(value: Sizes, rank: int) -> tuple[int, ...]:
     """One size for each dimension."""
+    if isinstance(value, (list, tuple)) and len(value) not in (1, rank):
+        raise RuntimeError(f"expected a single int or a list of {rank} ints, got {value}")
     return (value,) * rank if isinstance(value, int) else tuple(value)
 
 
@@ -36,7 +38,7 @@ def pad_amounts(amounts: list[tuple[int, int]]) -> list[int]:
 
 
 def _convolve(op, rank: int, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
-    if not isinstance(padding, str):
+    if not isinstance(padding, str) or not isinstance(weight, Tensor):
         return op(input, weight, bias, stride, padding, dilation, groups)
     if padding == "valid":
         return op(input, weight, bias, stride, 0, dilation, groups)
@@ -44,6 +46,11 @@ def _convolve(op, rank: int, input, weight, bias, stride, padding, dilation, gro
         raise RuntimeError(f"Invalid padding string: '{padding}'")
     if any(s != 1 for s in spread(stride, rank)):
         raise RuntimeError("padding='same' is not supported for strided convolutions")
+    if weight.dim() != rank + 2:
+        raise RuntimeError(
+            f"Expected a {rank + 2}-dimensional weight for conv{rank}d, but got weight of size "
+            f"{list(weight.shape)}"
+        )
     amounts = same_amounts(weight.shape[2:], spread(dilation, rank))
     if all(a == b for a, b in amounts):
         return op(input, weight, bias, stride, tuple(a for a, _ in amounts), dilation, groups)
@@ -104,6 +111,8 @@ def pad(
     value : float, optional
         What the constant mode adds; 0.
     """
+    if not isinstance(pad, (list, tuple)):
+        raise TypeError(f"pad(): argument 'pad' must be tuple of ints, not {type(pad).__name__}")
     return _pad(input, tuple(pad), mode, 0.0 if value is None else float(value))
 
 
@@ -176,7 +185,16 @@ def max_pool3d_with_indices(input: Tensor, *args, **kwargs):
     return max_pool3d(input, *args, **{**kwargs, "return_indices": True})
 
 
+def _check_listed(rank: int, *sizes: Sizes) -> None:
+    """Raise for lists of another length than there are dimensions."""
+    for value in sizes:
+        if isinstance(value, (list, tuple)) and value and len(value) != rank:
+            raise ValueError(f"expected a single int or a list of {rank} ints, got {value}")
+
+
 def _unpool(rank, input, indices, kernel_size, stride, padding, output_size) -> Tensor:
+    if isinstance(kernel_size, (list, tuple)) and len(kernel_size) < rank:
+        raise RuntimeError(f"max_unpool{rank}d: expected {rank} sizes, got {kernel_size}")
     output = _core._unpooled_size(
         rank, input, kernel_size, stride, padding, [] if output_size is None else [*output_size]
     )
@@ -261,6 +279,12 @@ def _output_sizes(input: Tensor, output_size, rank: int) -> tuple[int, ...]:
     """Sizes with None replaced by the input's."""
     if isinstance(output_size, int):
         return (output_size,) * rank
+    if isinstance(output_size, Tensor) and (rank > 1 or output_size.dim() == 0):
+        output_size = output_size.tolist() if output_size.dim() else [int(output_size)]
+    if not isinstance(output_size, (list, tuple)):
+        raise TypeError(f"output_size must be tuple of ints, not {type(output_size).__name__}")
+    if len(output_size) != rank:
+        raise RuntimeError(f"output_size must be {rank} numbers, got {len(output_size)}")
     sizes = zip(output_size, input.shape[-rank:], strict=True)
     return tuple(n if o is None else o for o, n in sizes)
 
@@ -285,25 +309,32 @@ def _adaptive_max(rank, input, output_size, return_indices):
     return pooled if return_indices else pooled[0]
 
 
-def adaptive_max_pool1d(input: Tensor, output_size, return_indices: bool = False):
+def adaptive_max_pool1d(input: Tensor, output_size, return_indices=False):
     """Take the largest elements of as many windows as `output_size` says."""
     return _adaptive_max(1, input, output_size, return_indices)
 
 
-def adaptive_max_pool2d(input: Tensor, output_size, return_indices: bool = False):
+def adaptive_max_pool2d(input: Tensor, output_size, return_indices=False):
     """Take the largest elements of as many windows as `output_size` says; None keeps the size."""
     return _adaptive_max(2, input, output_size, return_indices)
 
 
-def adaptive_max_pool3d(input: Tensor, output_size, return_indices: bool = False):
+def adaptive_max_pool3d(input: Tensor, output_size, return_indices=False):
     """Take the largest elements of as many windows as `output_size` says; None keeps the size."""
     return _adaptive_max(3, input, output_size, return_indices)
+
+
+def _check_order(norm_type: float) -> None:
+    if norm_type == 0:
+        raise ValueError("lp_pool: norm_type must not be 0")
 
 
 def lp_pool1d(
     input: Tensor, norm_type: float, kernel_size: Sizes, stride=None, ceil_mode: bool = False
 ) -> Tensor:
     """Take the p-norm of windows that slide along (N, C, L)."""
+    _check_order(norm_type)
+    _check_listed(1, kernel_size, stride)
     return _core._lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -311,6 +342,8 @@ def lp_pool2d(
     input: Tensor, norm_type: float, kernel_size: Sizes, stride=None, ceil_mode: bool = False
 ) -> Tensor:
     """Take the p-norm of windows that slide over (N, C, H, W)."""
+    _check_order(norm_type)
+    _check_listed(2, kernel_size, stride)
     return _core._lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -318,6 +351,8 @@ def lp_pool3d(
     input: Tensor, norm_type: float, kernel_size: Sizes, stride=None, ceil_mode: bool = False
 ) -> Tensor:
     """Take the p-norm of windows that slide through (N, C, D, H, W)."""
+    _check_order(norm_type)
+    _check_listed(3, kernel_size, stride)
     return _core._lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -356,7 +391,17 @@ def interpolate(
     antialias : bool
         Whether the filter widens where the image shrinks.
     """
+    if size is not None and scale_factor is not None:
+        raise ValueError("only one of size or scale_factor should be defined")
     factors = _each(scale_factor)
+    for given in (size, scale_factor):
+        if isinstance(given, (list, tuple)) and len(given) != input.dim() - 2:
+            raise ValueError(
+                "Input and output must have the same number of spatial dimensions, but got input "
+                f"with spatial dimensions of {list(input.shape[2:])} and {given}."
+            )
+    if any(isinstance(f, str) or (isinstance(f, Tensor) and f.dim()) for f in factors or ()):
+        raise TypeError(f"interpolate(): scale_factor must be numbers, got {scale_factor}")
     return _core._interpolate(
         input,
         _each(size),

@@ -25,6 +25,8 @@ def embedding(
 ) -> Tensor:
     """Look rows of `weight` up: (...) whole numbers become (..., columns)."""
     _check_padding(padding_idx, weight)
+    if weight.dim() != 2:
+        raise RuntimeError("'weight' must be 2-D")
     return _core._embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
 
 
@@ -48,6 +50,14 @@ def embedding_bag(
     input : Tensor
         (bags, n), or all bags one after the other, with `offsets` where each begins.
     """
+    if weight.dim() != 2:
+        raise ValueError(
+            f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.dim()}"
+        )
+    if not weight.dtype.is_floating_point:
+        raise RuntimeError(f"embedding_bag: expected a floating-point weight, got {weight.dtype}")
+    if offsets is not None and offsets.dtype not in (_core.int64, _core.int32):
+        raise RuntimeError(f"embedding_bag: expected whole numbers as offsets, got {offsets.dtype}")
     _check_padding(padding_idx, weight)
     return _core._embedding_bag(
         input,
@@ -68,13 +78,19 @@ def embedding_bag(
 
 def gaussian_nll_loss(
     input: Tensor,
-    target: Tensor,
+    target: Tensor | float,
     var: Tensor | float,
-    full: bool = False,
+    full=False,
     eps: float = 1e-6,
     reduction: str = "mean",
 ) -> Tensor:
     """Negative logarithm of a normal density of mean `input` and variance `var`."""
+    if not isinstance(target, Tensor):
+        if isinstance(target, bool):
+            raise NotImplementedError("gaussian_nll_loss: a target of bool is not supported")
+        target = _core.full_like(input.detach(), float(target))
+    if not isinstance(var, (Tensor, float)):
+        raise TypeError(f"gaussian_nll_loss: var must be Tensor or float, got {type(var).__name__}")
     if not isinstance(var, Tensor):
         if var < 0:
             raise ValueError("var has negative entry/entries")
@@ -83,7 +99,7 @@ def gaussian_nll_loss(
         raise ValueError("var has negative entry/entries")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not valid")
-    return _core._gaussian_nll_loss(input, target, var, full, eps, reduction)
+    return _core._gaussian_nll_loss(input, target, var, bool(full), eps, reduction)
 
 
 def triplet_margin_with_distance_loss(

@@ -169,7 +169,7 @@ class PReLU(Module):
         super().__init__()
         self.num_parameters = num_parameters
         self.init = init
-        self.weight = Parameter(_core.full(num_parameters, init, dtype=dtype or _core.float32))
+        self.weight = Parameter(_core.full((num_parameters,), init, dtype=dtype or _core.float32))
 
     def reset_parameters(self) -> None:
         """Set the weight to its initial value."""

@@ -131,7 +131,7 @@ class ModuleList(_Numbered):
 
     def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
-        self.extend(modules or [])
+        self.extend([] if modules is None else modules)
 
     def __getitem__(self, index: int | slice):
         if isinstance(index, slice):
@@ -225,7 +225,7 @@ class ParameterList(Module):
     def __init__(self, values: Iterable[Any] | None = None):
         super().__init__()
         self._size = 0
-        self.extend(values or [])
+        self.extend([] if values is None else values)
 
     def __len__(self) -> int:
         return self._size

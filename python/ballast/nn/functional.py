@@ -81,6 +81,7 @@ from .._core import _fractional_max_pool3d as fractional_max_pool3d
 from .._core import _grid_sample as grid_sample
 from .._core import _multi_head_attention_forward as multi_head_attention_forward
 from .._core import _relu as relu
+from .._operations._method import Dims
 from ._spatial import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -291,12 +292,14 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=N
     return input.softmax(_softmax_dim(input.dim()) if dim is None else dim, dtype)
 
 
-def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel=3, dtype=None) -> Tensor:
     """log(softmax(x)) along `dim`."""
     return input.log_softmax(_softmax_dim(input.dim()) if dim is None else dim, dtype)
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+def normalize(
+    input: Tensor, p: float | None = 2.0, dim: Dims | None = 1, eps: float = 1e-12
+) -> Tensor:
     """Divide by the norm along `dim`."""
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps).expand_as(input)
 

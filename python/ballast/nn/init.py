@@ -12,10 +12,12 @@ from .._core import Generator, Tensor
 from ..autograd import no_grad
 
 
-def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+def calculate_gain(nonlinearity: str, param=None) -> float:
     """Look up the recommended gain of a nonlinearity."""
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
+        if isinstance(slope, bool) or not isinstance(slope, (int, float)):
+            raise ValueError(f"negative_slope {param} not a valid number")
         return math.sqrt(2.0 / (1 + slope**2))
     gains = {"tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 3.0 / 4}
     linear = ("linear", "conv1d", "conv2d", "conv3d", "sigmoid")
@@ -100,7 +102,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
 def kaiming_uniform_(
     tensor: Tensor,
-    a: float = 0,
+    a=0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
@@ -116,7 +118,7 @@ def kaiming_uniform_(
 
 def kaiming_normal_(
     tensor: Tensor,
-    a: float = 0,
+    a=0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,

@@ -18,8 +18,8 @@ class _Loss(_Simple):
         average = self.__dict__.pop("size_average", None)
         reduce = self.__dict__.pop("reduce", None)
         if average is not None or reduce is not None:
-            whole = "sum" if average is False else "mean"
-            self.reduction = "none" if reduce is False else whole
+            average, reduce = (True if flag is None else bool(flag) for flag in (average, reduce))
+            self.reduction = ("mean" if average else "sum") if reduce else "none"
 
 
 class MSELoss(_Loss):

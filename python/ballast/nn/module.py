@@ -250,7 +250,7 @@ class Module(Hooks, State):
     def get_submodule(self, target: str) -> Module:
         """Find the module of a dotted name."""
         module = self
-        for name in target.split(".") if target else []:
+        for name in target.split(".") if target != "" else []:
             child = module._modules.get(name)
             if child is None:
                 raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")

@@ -144,6 +144,12 @@ class Hardtanh(_Simple):
     _options = {"min_val": -1.0, "max_val": 1.0, "inplace": False}
     _shown = ("min_val", "max_val")
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if isinstance(self.min_val, (int, float)) and isinstance(self.max_val, (int, float)):
+            if self.max_val <= self.min_val:
+                raise AssertionError("Hardtanh: max_val must be larger than min_val")
+
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)

@@ -473,6 +473,8 @@ class ASGD(GraphOptimizer):
         capturable: bool = False,
     ):
         check_option("weight_decay value", weight_decay)
+        check_option("lambd value", lambd)
+        check_option("alpha value", alpha)
         super().__init__(params, _settings(locals()))
 
     def _start(self, group: dict[str, Any], p: Tensor) -> State:

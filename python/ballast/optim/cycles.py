@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .lr_scheduler import LRScheduler
+from .._core import Tensor
+from .lr_scheduler import LRScheduler, check_optimizer
 from .optimizer import Optimizer
 
 
@@ -17,6 +18,10 @@ def _per_group(optimizer: Optimizer, value: Any, name: str) -> list[float]:
         if len(value) != n:
             raise ValueError(f"expected {n} values for {name}, got {len(value)}")
         return list(value)
+    if isinstance(value, Tensor):
+        value = value.item()
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
     return [value] * n
 
 
@@ -83,6 +88,7 @@ class OneCycleLR(_WithMomentum):
         three_phase: bool = False,
         last_epoch: int = -1,
     ):
+        check_optimizer(optimizer)
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError(
@@ -91,11 +97,11 @@ class OneCycleLR(_WithMomentum):
             total_steps = epochs * steps_per_epoch
         if total_steps <= 0 or not isinstance(total_steps, int):
             raise ValueError(f"Expected positive integer total_steps, but got {total_steps}")
-        if not 0 <= pct_start <= 1:
+        if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(
-                "anneal_strategy must be one of 'cos' or 'linear', instead got " + anneal_strategy
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
             )
         self.total_steps = total_steps
         self._anneal_func_type = anneal_strategy
@@ -203,6 +209,7 @@ class CyclicLR(_WithMomentum):
         max_momentum: float | list[float] = 0.9,
         last_epoch: int = -1,
     ):
+        check_optimizer(optimizer)
         if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
             raise ValueError("mode is invalid and scale_fn is None")
         lows = _per_group(optimizer, base_lr, "base_lr")

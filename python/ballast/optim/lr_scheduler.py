@@ -10,6 +10,12 @@ from typing import Any
 from .optimizer import Optimizer
 
 
+def check_optimizer(optimizer: Any) -> None:
+    """Raise ``TypeError`` for what is no optimizer."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+
+
 class LRScheduler:
     """Base of the schedules: sets the learning rates of an optimizer's groups after each epoch.
 
@@ -22,8 +28,7 @@ class LRScheduler:
     """
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        check_optimizer(optimizer)
         self.optimizer = optimizer
         for group in optimizer.param_groups:
             if last_epoch == -1:
@@ -85,6 +90,9 @@ class _OfFunctions(LRScheduler):
     ):
         n = len(optimizer.param_groups)
         functions = [lr_lambda] * n if callable(lr_lambda) else list(lr_lambda)
+        for f in functions:
+            if not callable(f):
+                raise TypeError(f"'{type(f).__name__}' object is not callable")
         if len(functions) != n:
             raise ValueError(f"Expected {n} lr_lambdas, but got {len(functions)}")
         self.lr_lambdas = functions
@@ -274,6 +282,10 @@ class ReduceLROnPlateau:
     ):
         if factor >= 1.0:
             raise ValueError("Factor should be < 1.0.")
+        check_optimizer(optimizer)
+        for name, value in (("mode", mode), ("threshold mode", threshold_mode)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be str, not {type(value).__name__}")
         if mode not in ("min", "max"):
             raise ValueError(f"mode {mode} is unknown!")
         if threshold_mode not in ("rel", "abs"):

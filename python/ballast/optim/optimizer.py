@@ -38,7 +38,7 @@ def check_option(name: str, value: float) -> None:
 
 def check_betas(betas: tuple[float, float]) -> None:
     """Raise PyTorch's error for betas outside [0, 1)."""
-    for i, beta in enumerate(betas):
+    for i, beta in enumerate((betas[0], betas[1])):
         if not 0.0 <= beta < 1.0:
             raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
 
@@ -101,6 +101,8 @@ class Optimizer:
             )
         if "lr" in defaults:
             if isinstance(defaults["lr"], Tensor):
+                if defaults["lr"].numel() != 1:
+                    raise ValueError("Tensor lr must be 1-element")
                 defaults["lr"] = defaults["lr"].item()
             check_option("learning rate", defaults["lr"])
         self.defaults = defaults
@@ -256,6 +258,9 @@ class Optimizer:
         return "\n".join(lines) + "\n)"
 
 
+_FLAGS = frozenset({"nesterov", "maximize", "amsgrad"})
+
+
 class NativeOptimizer(Optimizer):
     """Base of optimizers whose step is compiled: one object of the extension per group."""
 
@@ -289,7 +294,11 @@ class NativeOptimizer(Optimizer):
         super().__setstate__(state)
 
     def _values(self, group: dict[str, Any]) -> list[Any]:
-        return [group[name] for name in self._options]
+        """The options of a group, flags taken by their truth, as in PyTorch."""
+        return [
+            bool(group[name]) if name in _FLAGS and group[name] is not True else group[name]
+            for name in self._options
+        ]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set them to zero."""
@@ -304,7 +313,7 @@ class NativeOptimizer(Optimizer):
         if len(natives) > 1:
             _core._eval([g for g in (p.grad for p in self._parameters()) if g is not None])
         for native, group in zip(natives, self.param_groups, strict=True):
-            native.set(*[group[name] for name in self._options])
+            native.set(*self._values(group))
             native.step()
 
     @property
@@ -442,11 +451,14 @@ class Adam(NativeOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ):
+        check_betas(betas)
+        if len({isinstance(beta, float) for beta in betas[:2]}) > 1:
+            raise ValueError("betas must be either both floats or both Tensors")
         super().__init__(
             params,
             {
                 "lr": lr,
-                "betas": betas,
+                "betas": tuple(betas[:2]),
                 "eps": eps,
                 "weight_decay": weight_decay,
                 "amsgrad": amsgrad,

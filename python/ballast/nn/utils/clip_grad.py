@@ -125,5 +125,6 @@ def clip_grad_value_(
     foreach : optional
         Accepted, without effect.
     """
+    bound = float(clip_value)
     for g in _gradients(parameters):
-        g.clamp_(-float(clip_value), float(clip_value))
+        g.clamp_(-bound, bound)

@@ -21,7 +21,10 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     Tensor
         (sum of the sizes)
     """
-    return _core.cat([p.reshape(-1) for p in parameters])
+    vectors = [p.reshape(-1) for p in parameters]
+    if not vectors:
+        raise ValueError("expected a non-empty list of Tensors")
+    return _core.cat(vectors)
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:

@@ -61,6 +61,8 @@ def default_collate(batch: Sequence) -> Any:
     Tensor, list, tuple, dict or str
         With a new first dimension.
     """
+    if isinstance(batch, Tensor):
+        raise TypeError("default_collate(): a batch must be a list of samples, not Tensor")
     first = batch[0]
     if isinstance(first, Tensor):
         return _core.stack(list(batch))

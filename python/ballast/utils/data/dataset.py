@@ -44,6 +44,8 @@ class TensorDataset(Dataset):
     """
 
     def __init__(self, *tensors: Tensor):
+        if any(t.dim() == 0 for t in tensors):
+            raise IndexError("Dimension specified as 0 but tensor has no dimensions")
         if any(len(t) != len(tensors[0]) for t in tensors):
             raise AssertionError("Size mismatch between tensors")
         self.tensors = tensors
