@@ -4,7 +4,6 @@
 and parameters, and the buffers afterwards are PyTorch's.
 """
 
-import json
 import pathlib
 
 import numpy as np
@@ -23,60 +22,21 @@ FAILING: dict[str, set[int]] = {}
 TOLERANCE = 2e-5
 
 
-class Samples:
-    """The stored calls, grouped by layer."""
-
-    def __init__(self):
-        with np.load(GOLDEN) as file:
-            self.arrays = {k: file[k] for k in file.files if k != "samples"}
-            self.by_name: dict[str, list] = {}
-            for sample in json.loads(file["samples"].tobytes())["samples"]:
-                self.by_name.setdefault(sample["name"], []).append(sample)
-
-    def array(self, tensor: dict) -> np.ndarray:
-        kind, start, shape = tensor["tensor"]
-        return self.arrays[kind][start : start + int(np.prod(shape))].reshape(shape)
-
-    def decode(self, value):
-        """Turn JSON into an argument."""
-        if isinstance(value, list):
-            return [self.decode(v) for v in value]
-        if not isinstance(value, dict):
-            return value
-        if "tuple" in value:
-            return tuple(self.decode(v) for v in value["tuple"])
-        if "dtype" in value:
-            return getattr(torch, value["dtype"])
-        t = torch.from_numpy(self.array(value).copy())
-        return t.requires_grad_() if value.get("grad") else t
-
+class Samples(recorded.Samples):
     def arguments(self, call: list) -> tuple:
         args, kwargs = call
-        return self.decode(args), {k: self.decode(v) for k, v in kwargs.items()}
+        return self.decode(args, []), self.decode_named(kwargs, [])
 
     def expect(self, got, wanted: dict | None, what: str) -> None:
         """Compare a tensor with the stored one."""
         if wanted is None:
             assert got is None or not np.any(got.numpy()), f"{what}: a gradient"
             return
-        b = self.array(wanted)
         assert got is not None, f"{what}: None"
-        a = got.detach().numpy()
-        assert a.shape == b.shape, f"{what}: shape {a.shape}, not {b.shape}"
-        assert a.dtype == b.dtype, f"{what}: {a.dtype}, not {b.dtype}"
-        largest = float(np.abs(b[np.isfinite(b)]).max(initial=0)) if b.size else 0.0
-        np.testing.assert_allclose(a, b, TOLERANCE, TOLERANCE * max(largest, 1), err_msg=what)
+        self.expect_tensor(got, wanted, TOLERANCE, 1, what)
 
 
-SAMPLES = Samples()
-
-
-def tensors(value) -> list:
-    if isinstance(value, torch.Tensor):
-        return [value]
-    if isinstance(value, (tuple, list)):
-        return [t for v in value for t in tensors(v)]
-    return []
+SAMPLES = Samples(GOLDEN)
 
 
 def run(sample: dict) -> None:
@@ -86,16 +46,16 @@ def run(sample: dict) -> None:
     if sample["first"]:  # a lazy module takes its sizes from its first input
         with torch.no_grad():
             module(*args, **kwargs)
-    module.load_state_dict({k: SAMPLES.decode(v) for k, v in sample["state"].items()})
+    module.load_state_dict(SAMPLES.decode_named(sample["state"], []))
     module.train(sample["training"])
     torch.manual_seed(1)
-    results = tensors(module(*args, **kwargs))
+    results = recorded.tensors(module(*args, **kwargs))
     assert len(results) == len(sample["results"])
     for got, wanted in zip(results, sample["results"], strict=True):
         SAMPLES.expect(got, wanted, "output")
     for i, seed in sample.get("seeds", {}).items():
-        results[int(i)].backward(SAMPLES.decode(seed))
-    leaves = tensors(args) + [t for v in kwargs.values() for t in tensors(v)]
+        results[int(i)].backward(SAMPLES.decode(seed, []))
+    leaves = recorded.tensors(args) + [t for v in kwargs.values() for t in recorded.tensors(v)]
     for i, (leaf, wanted) in enumerate(zip(leaves, sample["gradients"], strict=True)):
         SAMPLES.expect(leaf.grad, wanted, f"gradient of input {i}")
     for name, p in module.named_parameters():
