@@ -114,6 +114,8 @@ def einsum(equation: str, *operands) -> Tensor:
         raise TypeError(f"einsum(): equation must be a string, got {type(equation).__name__}")
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
+    if not operands:
+        raise ValueError("einsum(): must specify the equation string and at least one operand")
     wrong = [type(x).__name__ for x in operands if not isinstance(x, Tensor)]
     if wrong:
         raise TypeError(f"einsum(): operands must be tensors, got {wrong[0]}")

@@ -238,3 +238,11 @@ def test_nesterov_is_taken_by_its_truth():
         (parameter * parameter).sum().backward()
         opt.step()
     assert p.tolist() == q.tolist()
+
+
+def test_operators_and_equations_without_operands():
+    with pytest.raises(TypeError, match="integer and Boolean"):
+        ~f(2)
+    assert (~torch.tensor([True, False])).tolist() == [False, True]
+    with pytest.raises(ValueError, match="at least one operand"):
+        torch.einsum("ii->i")

@@ -33,6 +33,10 @@ def _bits(name: str) -> Callable:
 
 
 def _invert(self: Tensor) -> Tensor:
+    if self.dtype.is_floating_point:
+        raise TypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
+        )
     return self.logical_not() if self.dtype is _core.bool else self.bitwise_not()
 
 
