@@ -75,7 +75,7 @@ Attention attention(const Tensor& q, const Tensor& k, const Tensor& v, const Att
     scores = scores + additive(gt(seen, 0), q.dtype(), true);
   }
   if (o.mask.defined()) scores = scores + additive(o.mask, q.dtype(), true);
-  Tensor weights = softmax_or_zero(scores);
+  Tensor weights = o.zero_unseen ? softmax_or_zero(scores) : softmax(scores, -1);
   if (o.dropout > 0) weights = dropout(weights, o.dropout, true);
   return {matmul(weights, values), weights};
 }
@@ -133,6 +133,8 @@ Attention multi_head_attention(const Tensor& query, const Tensor& key, const Ten
   auto [q, k, v] = project(query, key, value, o);
   Tensor padding = o.key_padding_mask, mask = o.attention_mask;
   check(!o.is_causal || mask.defined(), "Need attn_mask if specifying the is_causal hint.");
+  const bool causal = o.is_causal && !padding.defined() && !o.need_weights;
+  if (causal) mask = Tensor();
   int64_t extra = 0;  // keys behind the given ones
   if (o.bias_k.defined()) {
     k = cat({k, expand(o.bias_k, Shape{1, batch, o.embed})}, 0);
@@ -162,9 +164,10 @@ Attention multi_head_attention(const Tensor& query, const Tensor& key, const Ten
     check(mask.dim() == 2 || mask.dim() == 3, "attn_mask's dimension {} is not supported",
           mask.dim());
     const Tensor m = wider(mask);
-    check(m.size(-1) == keys && m.size(-2) == length,
-          "The shape of the {}D attn_mask is {}, but should be ({}, {}).", mask.dim(), mask.shape(),
-          length, keys - extra);
+    const Shape expected = mask.dim() == 2 ? Shape{length, keys - extra}
+                                           : Shape{batch * o.heads, length, keys - extra};
+    check(mask.shape() == expected, "The shape of the {}D attn_mask is {}, but should be {}.",
+          mask.dim(), mask.shape(), expected);
     sum = mask.dim() == 2 ? reshape(m, Shape{1, 1, length, keys})
                           : reshape(m, Shape{batch, o.heads, length, keys});
   }
@@ -180,7 +183,10 @@ Attention multi_head_attention(const Tensor& query, const Tensor& key, const Ten
     return reshape(x, Shape{batch, o.heads, x.size(1), width});
   };
   const Attention made = attention(apart(q), apart(k), apart(v),
-                                   {.mask = sum, .dropout = o.training ? o.dropout : 0.0});
+                                   {.mask = sum,
+                                    .dropout = o.training ? o.dropout : 0.0,
+                                    .is_causal = causal,
+                                    .zero_unseen = !o.need_weights});
   const Tensor joined = reshape(permute(made.value, {2, 0, 1, 3}), Shape{length * batch, o.embed});
   const Tensor out = linear(joined, o.out_weight, o.out_bias);
   Attention result{reshape(out, Shape{length, batch, out.size(1)}), Tensor()};

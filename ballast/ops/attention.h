@@ -17,6 +17,7 @@ struct AttentionOptions {
   bool is_causal = false;            // query i sees keys 0 ... i
   std::optional<double> scale = {};  // 1/sqrt(E)
   bool grouped = false;              // fewer heads (dimension -3) of k and v, repeated
+  bool zero_unseen = true;           // false: a query that may see no key gets NaN
 };
 struct Attention {
   Tensor value, weights;  // weights (..., L, S) after dropout
@@ -39,7 +40,9 @@ struct HeadsOptions {
        is_causal = false;
 };
 /// query (L, N, E), key (S, N, E), value (S, N, E), or without N. The result (L, N, E) and, where
-/// `need_weights`, the weights (N, L, S), or (N, heads, L, S) where not averaged.
+/// `need_weights`, the weights (N, L, S), or (N, heads, L, S) where not averaged; a query that may
+/// see no key then gets NaN, else zeros. `is_causal` says that the mask is the causal one, which
+/// is then not read if it stands alone and no weights are asked for.
 Attention multi_head_attention(const Tensor& query, const Tensor& key, const Tensor& value,
                                const HeadsOptions& options);
 

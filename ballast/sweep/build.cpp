@@ -191,7 +191,7 @@ std::unique_ptr<Sweep> build(const plan::Plan& plan, const plan::Group& group, b
       if (auto s = builder(plan, group)) return s;
   if (has_ends(plan, group)) return std::make_unique<WholeSweep>(plan, group, fast);
   if (fast)
-    for (auto* builder : {build_convert, build_loss})
+    for (auto* builder : {build_convert, build_loss, build_recurrent})
       if (auto s = builder(plan, root)) return s;
   return std::make_unique<ReferenceSweep>(plan, root);
 }

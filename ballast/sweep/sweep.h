@@ -62,6 +62,7 @@ std::unique_ptr<Sweep> build_pool(const plan::Plan& plan, const plan::Group& gro
 std::unique_ptr<Sweep> build_sums(const plan::Plan& plan, const plan::Group& group);
 std::unique_ptr<Sweep> build_convert(const plan::Plan& plan, int value);
 std::unique_ptr<Sweep> build_loss(const plan::Plan& plan, int value);
+std::unique_ptr<Sweep> build_recurrent(const plan::Plan& plan, int value);
 
 /// Scratch memory of the calling thread for the length of a piece of work; at least `bytes`,
 /// aligned.

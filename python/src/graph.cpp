@@ -519,6 +519,7 @@ void bind_graph(nb::module_& m) {
   bind_positions(m, c);
   bind_special(m, c);
   bind_attention(m);
+  bind_recurrent(m);
   m.def("_from_memory", &from_memory, "address"_a, "shape"_a, "dtype"_a, "owner"_a);
   m.def("_from_dlpack", &from_dlpack, "array"_a);
 }
