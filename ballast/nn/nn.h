@@ -15,5 +15,7 @@
 #include "ballast/nn/norm.h"
 #include "ballast/nn/padding.h"
 #include "ballast/nn/pool.h"
+#include "ballast/nn/recurrent.h"
 #include "ballast/nn/sequential.h"
+#include "ballast/nn/transformer.h"
 #include "ballast/nn/vision.h"

@@ -6,8 +6,6 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-_RECURRENT = "recurrent layers are outside what Ballast trains; batch-normalized nets are inside"
-_ATTENTION = "attention layers are outside what Ballast trains"
 _GPU = "Ballast runs on CPUs: guard this with torch.cuda.is_available(), which is False"
 _EAGER = "Ballast plans and fuses by itself: run the Python module as it is"
 _SPARSE = "use torch.sparse_coo_tensor, or a dense tensor"
@@ -33,17 +31,6 @@ HINTS = {
         "export": "use torch.onnx.export or ballast's own files",
     },
     "torch.nn": {
-        "LSTM": _RECURRENT,
-        "GRU": _RECURRENT,
-        "RNN": _RECURRENT,
-        "LSTMCell": _RECURRENT,
-        "GRUCell": _RECURRENT,
-        "RNNCell": _RECURRENT,
-        "MultiheadAttention": _ATTENTION,
-        "Transformer": _ATTENTION,
-        "TransformerEncoder": _ATTENTION,
-        "TransformerEncoderLayer": _ATTENTION,
-        "TransformerDecoderLayer": _ATTENTION,
         "parallel": _DISTRIBUTED,
         "DataParallel": _DISTRIBUTED,
         "FractionalMaxPool2d": "use MaxPool2d or AdaptiveMaxPool2d",

@@ -51,7 +51,7 @@ def test_a_script_runs_with_its_arguments_and_its_folder(tmp_path):
         ("import torchaudio", "ModuleNotFoundError", "need the real PyTorch"),
         ("import torch.models", "ModuleNotFoundError", "torch.models"),
         ("import torch.data", "ModuleNotFoundError", "torch.data"),
-        ("import torch; torch.nn.LSTM", "AttributeError", "recurrent layers"),
+        ("import torch; torch.nn.DataParallel", "AttributeError", "one process"),
         ("import torch; torch.no_such_thing", "AttributeError", "'no_such_thing'"),
         ("import torch; torch.cuda.Stream()", "AttributeError", "torch.cuda.is_available()"),
         ("import torch; torch.zeros(1).cuda()", "RuntimeError", "runs on CPUs"),

@@ -12,6 +12,7 @@ import recorded
 
 import ballast as torch
 from ballast import nn
+from ballast.nn.utils.rnn import PackedSequence
 
 GOLDEN = pathlib.Path(__file__).parents[2] / "tests" / "golden" / "module_db.npz"
 # Samples that fail, by number within their layer.
@@ -23,6 +24,17 @@ TOLERANCE = 2e-5
 
 
 class Samples(recorded.Samples):
+    def decode(self, value, leaves, grad=True):
+        """Turn JSON into an argument; this file's samples have layers and functions, too."""
+        if isinstance(value, dict):
+            if "packed" in value:
+                return PackedSequence(*(self.decode(v, leaves, grad) for v in value["packed"]))
+            if "encoder_layer" in value:
+                return nn.TransformerEncoderLayer(*value["encoder_layer"])
+            if "function" in value:
+                return getattr(nn.functional, value["function"])
+        return super().decode(value, leaves, grad)
+
     def arguments(self, call: list) -> tuple:
         args, kwargs = call
         return self.decode(args, []), self.decode_named(kwargs, [])
@@ -53,8 +65,8 @@ def run(sample: dict) -> None:
     assert len(results) == len(sample["results"])
     for got, wanted in zip(results, sample["results"], strict=True):
         SAMPLES.expect(got, wanted, "output")
-    for i, seed in sample.get("seeds", {}).items():
-        results[int(i)].backward(SAMPLES.decode(seed, []))
+    seeds = {int(i): SAMPLES.decode(s, []) for i, s in sample.get("seeds", {}).items()}
+    torch.autograd.backward([results[i] for i in seeds], list(seeds.values()))
     leaves = recorded.tensors(args) + [t for v in kwargs.values() for t in recorded.tensors(v)]
     for i, (leaf, wanted) in enumerate(zip(leaves, sample["gradients"], strict=True)):
         SAMPLES.expect(leaf.grad, wanted, f"gradient of input {i}")

@@ -133,9 +133,15 @@ def _names(code) -> set[str]:
     return set(code.co_names).union(*map(_names, inner))
 
 
+def seeded(function, *args, **kwargs):
+    """Call with the generator in the state in which PyTorch's `wrapper_set_seed` calls."""
+    ballast.manual_seed(42)
+    return function(*args, **kwargs)
+
+
 def rebound(f):
     """Make PyTorch's test code work on Ballast: `torch` means it there."""
-    scope = dict(f.__globals__, torch=ballast, wrapper_set_seed=lambda g, *a, **k: g(*a, **k))
+    scope = dict(f.__globals__, torch=ballast, wrapper_set_seed=seeded)
     for name in _names(f.__code__):
         if name != "wrapper_set_seed" and _test_code(scope.get(name)):
             scope[name] = rebound(scope[name])

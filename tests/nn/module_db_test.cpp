@@ -43,7 +43,10 @@ std::vector<Tensor> inputs_of(const json& call) {
   std::vector<Tensor> out;
   const json& positional = call.at(0);
   for (const json& v : positional.is_object() ? positional.at("tuple") : positional)
-    out.push_back(stored_tensor(v));
+    if (v.is_object() && v.contains("tuple"))
+      for (const json& part : v.at("tuple")) out.push_back(stored_tensor(part));
+    else
+      out.push_back(stored_tensor(v));
   if (call.at(1).contains("input")) out.push_back(stored_tensor(call.at(1).at("input")));
   return out;
 }
@@ -65,7 +68,7 @@ void run(const json& sample) {
   for (size_t i = 0; i < results.size(); ++i) expect_same(results[i], wanted[i], "output");
   if (sample.contains("seeds"))
     for (const auto& [i, seed] : sample.at("seeds").items())
-      results.at(std::stoul(i)).backward(stored_tensor(seed));
+      results.at(std::stoul(i)).backward(stored_tensor(seed), true);
   size_t leaf = 0;
   for (const Tensor& x : inputs)
     if (x.defined())

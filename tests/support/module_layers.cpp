@@ -404,7 +404,7 @@ const Table kImages = {
 
 std::vector<const Table*> all() {
   return {&kActivations, &kSimple,  &kTables, &kConvolutions, &kNorms,
-          &kPools,       &kPadding, &kImages, &loss_makers()};
+          &kPools,       &kPadding, &kImages, &loss_makers(), &sequence_makers()};
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ Layer layer(M m) {
           }};
 }
 
-/// The losses.
+/// The losses, and recurrent layers and attention.
 const Table& loss_makers();
+const Table& sequence_makers();
 
 }  // namespace ballast::test

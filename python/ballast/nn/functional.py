@@ -79,9 +79,13 @@ from .._core import _ctc_loss as ctc_loss
 from .._core import _fractional_max_pool2d as fractional_max_pool2d
 from .._core import _fractional_max_pool3d as fractional_max_pool3d
 from .._core import _grid_sample as grid_sample
-from .._core import _multi_head_attention_forward as multi_head_attention_forward
 from .._core import _relu as relu
 from .._operations._method import Dims
+from ._attention import (
+    _canonical_mask,  # noqa: F401 (files of other packages name it)
+    _none_or_dtype,  # noqa: F401
+    multi_head_attention_forward,
+)
 from ._spatial import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,

@@ -69,6 +69,10 @@ class Linear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """A `Linear` under the name that it has in `MultiheadAttention`."""
+
+
 class Bilinear(Module):
     """y[o] = sum of x1[i] * weight[o, i, j] * x2[j], plus a bias.
 

@@ -12,8 +12,11 @@ from typing import Any
 from ... import nn as _nn
 from .._state import _IncompatibleKeys
 from ..conv import _ConvNd, _ConvTranspose
+from ..layers import NonDynamicallyQuantizableLinear
 from ..loss import _Loss, _WeightedLoss
 from ..norm import _BatchNorm, _InstanceNorm, _NormBase
+from ..transformer import _activation_of, _get_clones
+from ..utils.rnn import PackedSequence
 
 
 def _ntuple(n: int, name: str = "parse") -> Callable:
@@ -32,12 +35,14 @@ _PRIVATE: dict[str, dict[str, Any]] = {
     "conv": {"_ConvNd": _ConvNd, "_ConvTransposeNd": _ConvTranspose},
     "dropout": {},
     "instancenorm": {"_InstanceNorm": _InstanceNorm},
-    "linear": {},
+    "linear": {"NonDynamicallyQuantizableLinear": NonDynamicallyQuantizableLinear},
     "loss": {"_Loss": _Loss, "_WeightedLoss": _WeightedLoss},
     "module": {"_IncompatibleKeys": _IncompatibleKeys},
     "normalization": {},
     "padding": {},
     "pooling": {},
+    "rnn": {"PackedSequence": PackedSequence},
+    "transformer": {"_get_activation_fn": _activation_of, "_get_clones": _get_clones},
     "utils": {
         "_ntuple": _ntuple,
         **{f"_{n}": _ntuple(i, f"_{n}") for i, n in enumerate(("single", "pair", "triple"), 1)},

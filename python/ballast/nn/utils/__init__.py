@@ -1,6 +1,6 @@
 """Helpers for training and for deploying what was trained, as ``torch.nn.utils``."""
 
-from . import clip_grad, convert_parameters, fusion, parametrizations, parametrize
+from . import clip_grad, convert_parameters, fusion, parametrizations, parametrize, rnn
 from .clip_grad import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -38,6 +38,7 @@ __all__ = [
     "parametrize",
     "remove_spectral_norm",
     "remove_weight_norm",
+    "rnn",
     "spectral_norm",
     "vector_to_parameters",
     "weight_norm",
