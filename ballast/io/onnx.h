@@ -14,13 +14,20 @@ struct OnnxOptions {
   /// Whether affine maps per channel (batch normalization) are folded into the weights of the
   /// convolution or product before them. Otherwise they become BatchNormalization nodes.
   bool fold = true;
-  /// The version of ONNX's operators, 13 to 17.
+  /// The version of ONNX's operators, 13 to 20.
   int64_t opset_version = 17;
-  /// Names of inputs and outputs; "input", "output" (with several: "input0", "input1", ...) unless
-  /// given.
+  /// Names of inputs and outputs; "input", "output" (with several: "input0", "input1", ...) where
+  /// none is given.
   std::vector<std::string> input_names{}, output_names{};
   /// Whether dimension 0 of inputs and outputs may have any size. Otherwise it has the example's.
   bool dynamic_batch = true;
+  /// Instead of `dynamic_batch`, for each input: the name of dimension 0, whose size may be any; ""
+  /// for an input whose size is the example's. Inputs of any size have the same.
+  std::vector<std::string> input_batch{};
+  /// For outputs: the name of the batch's size; "" or none: as for the first input that has one.
+  std::vector<std::string> output_batch{};
+  /// Whether constants are inputs, too, which whoever runs the file may replace.
+  bool open_constants = false;
 };
 
 /// A computation: from inputs to outputs.

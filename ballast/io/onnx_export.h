@@ -23,8 +23,14 @@ class OnnxExporter {
   bool is_constant(const Node& n, int i) const { return !trace.depends(*n.inputs[i]); }
   /// The elements of a constant input.
   Array array(const Node& n, int i) const;
-  /// The sizes of a value, -1 for the batch's.
+  /// The sizes of a value, -1 for those that depend on the batch's.
   std::vector<int64_t> sizes(const Node& n) const;
+  /// `sizes` of a node as a value. One -1 may stay, which a reshape makes up for (`reshape`); in
+  /// place of others, the batch's size is put in. Throws NotImplementedError where one is another.
+  Value shape_value(const Node& n, std::vector<int64_t> sizes, bool reshape = true);
+  /// A reduction that had its dimensions as an attribute before operators of version 18.
+  Value reduce(const char* operation, const Value& x, const std::vector<int64_t>& dims,
+               bool keepdims);
   /// The value of a node that has been exported already.
   const Value& value(const Node& n) const { return values_.at(&n); }
   /// The affine map per channel (rows mean, scale, shift) folded into this node; none mostly.
@@ -36,8 +42,14 @@ class OnnxExporter {
  private:
   void find_folds();
   void declare(bool outputs);
+  std::vector<OnnxGraph::Size> named_sizes(const Node& n, size_t i, bool output) const;
+  /// The value of a constant.
+  Value constant(const Ref<Node>& n);
+  /// The batch's size, as a list of one number.
+  Value batch();
 
   const OnnxOptions& options_;
+  Value batch_;
   std::unordered_map<const Node*, std::string> names_;
   std::unordered_map<const Node*, Value> values_;  // of nodes, and of constants once used
   std::unordered_map<const Node*, Array> folded_;

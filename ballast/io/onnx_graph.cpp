@@ -11,7 +11,6 @@ namespace {
 
 // Numbers of fields and types: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 enum AttributeType { kFloat = 1, kInt = 2, kInts = 7 };
-constexpr int64_t kIrVersion = 8;
 
 ProtoMessage message_of(const char* name, const OnnxGraph::Attribute& a) {
   ProtoMessage m;
@@ -35,10 +34,14 @@ ProtoMessage message_of(const std::string& name, const Array& a) {
   return m.text(9, {data, a.bytes()});
 }
 
-ProtoMessage message_of(const std::string& name, DType dtype, const std::vector<int64_t>& sizes) {
+ProtoMessage message_of(const std::string& name, DType dtype,
+                        const std::vector<OnnxGraph::Size>& sizes) {
   ProtoMessage shape;
-  for (int64_t size : sizes)
-    shape.message(1, size < 0 ? ProtoMessage().text(2, "batch") : ProtoMessage().integer(1, size));
+  for (const OnnxGraph::Size& size : sizes) {
+    const auto* symbol = std::get_if<std::string>(&size);
+    shape.message(1, symbol ? ProtoMessage().text(2, *symbol)
+                            : ProtoMessage().integer(1, std::get<int64_t>(size)));
+  }
   ProtoMessage tensor;
   tensor.integer(1, OnnxGraph::type_of(dtype)).message(2, shape);
   ProtoMessage m;
@@ -80,12 +83,12 @@ OnnxGraph::Value OnnxGraph::fresh(const std::string& wanted) {
   return count == 0 ? wanted : fresh(fmt::format("{}_{}", wanted, count));
 }
 
-void OnnxGraph::input(const Value& name, DType dtype, const std::vector<int64_t>& sizes) {
+void OnnxGraph::input(const Value& name, DType dtype, const std::vector<Size>& sizes) {
   check<ValueError>(fresh(name) == name, "onnx: two inputs or outputs are called '{}'", name);
   inputs_.push_back({name, dtype, sizes});
 }
 
-void OnnxGraph::output(const Value& name, DType dtype, const std::vector<int64_t>& sizes) {
+void OnnxGraph::output(const Value& name, DType dtype, const std::vector<Size>& sizes) {
   check<ValueError>(fresh(name) == name, "onnx: two inputs or outputs are called '{}'", name);
   outputs_.push_back({name, dtype, sizes});
 }
@@ -109,9 +112,13 @@ OnnxGraph::Value OnnxGraph::number(double value, DType dtype) {
   return name = constant(a);
 }
 
-OnnxGraph::Value OnnxGraph::node(const char* operation, Inputs inputs, Attributes attributes) {
+OnnxGraph::Value OnnxGraph::node(const char* operation, Inputs inputs, Attributes attributes,
+                                 int at) {
   while (!inputs.empty() && inputs.back().empty()) inputs.pop_back();
-  nodes_.push_back({operation, std::move(inputs), fresh(operation), std::move(attributes)});
+  std::vector<Value> unread;
+  while (static_cast<int>(unread.size()) < at) unread.push_back(fresh("unread"));
+  nodes_.push_back(
+      {operation, std::move(inputs), fresh(operation), std::move(attributes), std::move(unread)});
   return nodes_.back().output;
 }
 
@@ -120,7 +127,7 @@ void OnnxGraph::name_output(const Value& value, const Value& name) {
   const bool computed =
       std::ranges::any_of(nodes_, [&](const Node& n) { return n.output == value; });
   if (!computed || std::ranges::any_of(outputs_, is_output)) {
-    nodes_.push_back({"Identity", {value}, name, {}});
+    nodes_.push_back({"Identity", {value}, name, {}, {}});
     return;
   }
   for (Node& n : nodes_) {
@@ -138,13 +145,14 @@ std::set<OnnxGraph::Value> OnnxGraph::needed() const {
   return needed;
 }
 
-std::string OnnxGraph::bytes(int64_t opset_version) const {
+std::string OnnxGraph::bytes(int64_t opset_version, bool open_constants) const {
   const std::set<Value> kept = needed();
   ProtoMessage graph;
   for (const Node& n : nodes_) {
     if (!kept.contains(n.output)) continue;
     ProtoMessage m;
     for (const Value& v : n.inputs) m.text(1, v);
+    for (const Value& v : n.unread) m.text(2, v);
     m.text(2, n.output).text(3, n.output).text(4, n.operation);
     for (const auto& [name, value] : n.attributes) m.message(5, message_of(name, value));
     graph.message(1, m);
@@ -153,10 +161,15 @@ std::string OnnxGraph::bytes(int64_t opset_version) const {
   for (const auto& [name, array] : constants_)
     if (kept.contains(name)) graph.message(5, message_of(name, array));
   for (const Declared& d : inputs_) graph.message(11, message_of(d.name, d.dtype, d.sizes));
+  if (open_constants)
+    for (const auto& [name, array] : constants_)
+      if (kept.contains(name))
+        graph.message(11, message_of(name, array.dtype, {array.shape.begin(), array.shape.end()}));
   for (const Declared& d : outputs_) graph.message(12, message_of(d.name, d.dtype, d.sizes));
 
   ProtoMessage model;
-  model.integer(1, kIrVersion).text(2, "ballast").text(3, std::string(version()));
+  // The version of the format that came with the operators.
+  model.integer(1, opset_version < 19 ? 8 : 9).text(2, "ballast").text(3, std::string(version()));
   model.message(7, graph);
   model.message(8, ProtoMessage().text(1, "").integer(2, opset_version));
   return model.bytes();

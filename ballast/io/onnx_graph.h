@@ -20,23 +20,25 @@ class OnnxGraph {
   using Attributes = std::vector<std::pair<const char*, Attribute>>;
   using Inputs = std::vector<Value>;  // "" for one that is left out
 
-  /// An input or output; a dimension whose size is -1 may have any.
-  void input(const Value& name, DType dtype, const std::vector<int64_t>& sizes);
-  void output(const Value& name, DType dtype, const std::vector<int64_t>& sizes);
+  /// The size of a dimension, or its name where it may have any.
+  using Size = std::variant<int64_t, std::string>;
+  void input(const Value& name, DType dtype, const std::vector<Size>& sizes);
+  void output(const Value& name, DType dtype, const std::vector<Size>& sizes);
   /// A constant, called `name` if that is free.
   Value constant(const Array& array, const std::string& name = "");
   /// A list of whole numbers; equal ones are kept once.
   Value integers(const std::vector<int64_t>& values);
   /// A number; equal ones are kept once.
   Value number(double value, DType dtype);
-  /// A computed value.
-  Value node(const char* operation, Inputs inputs, Attributes attributes = {});
+  /// A computed value: output `at` of the operation, whose outputs before that stay unread.
+  Value node(const char* operation, Inputs inputs, Attributes attributes = {}, int at = 0);
   /// Gives a computed value the name of an output; a value that already is one, or is none that a
   /// node computes, is copied.
   void name_output(const Value& value, const Value& name);
 
-  /// The file, without what no output is computed from.
-  std::string bytes(int64_t opset_version) const;
+  /// The file, without what no output is computed from. `open_constants`: constants are inputs,
+  /// too, which whoever runs the file may give another value.
+  std::string bytes(int64_t opset_version, bool open_constants = false) const;
 
   static int64_t type_of(DType dtype);
 
@@ -46,11 +48,12 @@ class OnnxGraph {
     Inputs inputs;
     Value output;
     Attributes attributes;
+    std::vector<Value> unread;  // outputs before that one
   };
   struct Declared {
     Value name;
     DType dtype;
-    std::vector<int64_t> sizes;
+    std::vector<Size> sizes;
   };
   Value fresh(const std::string& wanted);
   std::set<Value> needed() const;

@@ -1,14 +1,10 @@
 // One function per operation, or per family: what it is in ONNX.
 // Operators: https://onnx.ai/onnx/operators/
-#include <array>
+#include "ballast/io/onnx_ops.h"
+
 #include <cmath>
-#include <cstring>
 #include <numbers>
 
-#include "ballast/io/onnx_export.h"
-#include "ballast/ops/conv.h"
-#include "ballast/ops/matmul.h"
-#include "ballast/ops/pool.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/softmax.h"
 
@@ -16,18 +12,6 @@ namespace ballast::io {
 namespace {
 
 using Value = OnnxGraph::Value;
-using Ints = std::vector<int64_t>;
-
-/// The attributes of an operation that keeps their type to itself: N numbers.
-template <class T, size_t N>
-std::array<T, N> fields(const Node& n) {
-  std::array<T, N> out;
-  const auto bytes = n.attributes.bytes();
-  check<NotImplementedError>(bytes.size() == sizeof out, "onnx: '{}' has other attributes",
-                             n.op->name());
-  std::memcpy(out.data(), bytes.data(), sizeof out);
-  return out;
-}
 
 Ints dims_of(uint64_t mask) {
   Ints dims;
@@ -36,149 +20,11 @@ Ints dims_of(uint64_t mask) {
   return dims;
 }
 
-Value simple(OnnxExporter& e, const Node& n, const char* operation) {
+Value simple(OnnxExporter& e, const Node& n, const char* operation,
+             OnnxGraph::Attributes attributes = {}) {
   OnnxGraph::Inputs inputs;
   for (int i = 0; i < n.inputs.size(); ++i) inputs.push_back(e.in(n, i));
-  return e.graph.node(operation, std::move(inputs));
-}
-
-// ---- products ----
-
-/// Weights and bias of a product, with an affine map per output channel folded in where there is
-/// one: s*(w*x + b - m) + t = (s*w)*x + (s*(b - m) + t). `per_channel`: how many weights of one
-/// output channel lie together.
-struct Weights {
-  Value weight, bias;
-};
-Weights weights_of(OnnxExporter& e, const Node& n, int64_t per_channel) {
-  const bool has_bias = n.inputs.size() > 2;
-  const Array* k = e.folded(n);
-  if (!k) return {e.in(n, 1), has_bias ? e.in(n, 2) : ""};
-  const Array old = e.array(n, 1), old_bias = has_bias ? e.array(n, 2) : Array();
-  const Array weight = Array::empty(old.dtype, old.shape);
-  const int64_t channels = k->shape[1];
-  const Array bias = Array::empty(old.dtype, {channels});
-  dispatch_floating(old.dtype, "onnx", [&](auto zero) {
-    using T = decltype(zero);
-    const auto m = k->as<T>(), s = m.subspan(channels), t = s.subspan(channels);
-    const auto w = old.as<T>();
-    for (size_t i = 0; i < w.size(); ++i) {
-      const int64_t c = static_cast<int64_t>(i) / per_channel % channels;
-      weight.as<T>()[i] = static_cast<T>(static_cast<double>(w[i]) * s[c]);
-    }
-    for (int64_t c = 0; c < channels; ++c) {
-      const double b = has_bias ? old_bias.as<T>()[c] : 0;
-      bias.as<T>()[c] = static_cast<T>((b - m[c]) * s[c] + t[c]);
-    }
-  });
-  const std::string name = e.name_of_constant(n, 1);
-  const size_t dot = name.rfind("weight");
-  return {e.graph.constant(weight, name),
-          e.graph.constant(bias, dot == name.npos ? "" : name.substr(0, dot) + "bias")};
-}
-
-Value conv(OnnxExporter& e, const Node& n) {
-  const auto& a = n.attributes.as<Conv2dAttributes>();
-  const Shape& w = n.inputs[1]->shape;
-  const Weights k = weights_of(e, n, w.span_numel(1, 4));
-  return e.graph.node("Conv", {e.in(n, 0), k.weight, k.bias},
-                      {{"dilations", Ints{a.dilation[0], a.dilation[1]}},
-                       {"group", a.groups},
-                       {"kernel_shape", Ints{w[2], w[3]}},
-                       {"pads", Ints{a.padding[0], a.padding[1], a.padding[0], a.padding[1]}},
-                       {"strides", Ints{a.stride[0], a.stride[1]}}});
-}
-
-Value gemm(OnnxExporter& e, const Node& n) {
-  const auto& a = n.attributes.as<MatmulAttributes>();
-  const Weights k = weights_of(e, n, a.transpose_b ? n.inputs[1]->shape[1] : 1);
-  return e.graph.node("Gemm", {e.in(n, 0), k.weight, k.bias},
-                      {{"transA", a.transpose_a}, {"transB", a.transpose_b}});
-}
-
-Value batched_product(OnnxExporter& e, const Node& n) {
-  const auto& a = n.attributes.as<MatmulAttributes>();
-  const auto side = [&](int i, bool transposed) {
-    return transposed ? e.graph.node("Transpose", {e.in(n, i)}, {{"perm", Ints{0, 2, 1}}})
-                      : e.in(n, i);
-  };
-  return e.graph.node("MatMul", {side(0, a.transpose_a), side(1, a.transpose_b)});
-}
-
-/// (x - m)*s + t: what batch normalization is with variance 1.
-Value affine(OnnxExporter& e, const Node& n) {
-  if (e.is_folded_away(n)) return e.in(n, 0);
-  check<NotImplementedError>(e.is_constant(n, 1),
-                             "onnx: batch normalization by the batch's own statistics cannot be "
-                             "exported (it has no running statistics, or is in training mode)");
-  const Array k = e.array(n, 1);
-  const int64_t channels = k.shape[1];
-  Array rows[4];  // scale, shift, mean, variance
-  for (Array& row : rows) row = Array::empty(k.dtype, {channels});
-  dispatch_floating(k.dtype, "onnx", [&](auto zero) {
-    using T = decltype(zero);
-    for (int64_t c = 0; c < channels; ++c) {
-      rows[0].as<T>()[c] = k.as<T>()[channels + c];
-      rows[1].as<T>()[c] = k.as<T>()[2 * channels + c];
-      rows[2].as<T>()[c] = k.as<T>()[c];
-      rows[3].as<T>()[c] = 1;
-    }
-  });
-  OnnxGraph::Inputs inputs{e.in(n, 0)};
-  for (const char* name : {"scale", "shift", "mean", "variance"})
-    inputs.push_back(e.graph.constant(rows[inputs.size() - 1], name));
-  return e.graph.node("BatchNormalization", std::move(inputs), {{"epsilon", 0.0}});
-}
-
-// ---- windows ----
-
-/// The padding that gives exactly the recorded number of windows. Padding at the end that no window
-/// reaches is left out, which is no difference; padding that ceil_mode adds is put in.
-Ints pads_of(const Node& n, const int64_t* kernel, const int64_t* stride, const int64_t* padding,
-             const int64_t* dilation) {
-  Ints pads{padding[0], padding[1], 0, 0};
-  for (int d : {0, 1}) {
-    const int64_t reach = (n.shape[2 + d] - 1) * stride[d] + dilation[d] * (kernel[d] - 1) + 1;
-    pads[2 + d] = std::max<int64_t>(reach - n.inputs[0]->shape[2 + d] - padding[d], 0);
-  }
-  return pads;
-}
-
-Value max_pool(OnnxExporter& e, const Node& n) {
-  const auto& a = n.attributes.as<MaxPool2dAttributes>();
-  return e.graph.node("MaxPool", {e.in(n, 0)},
-                      {{"dilations", Ints{a.dilation[0], a.dilation[1]}},
-                       {"kernel_shape", Ints{a.kernel[0], a.kernel[1]}},
-                       {"pads", pads_of(n, a.kernel, a.stride, a.padding, a.dilation)},
-                       {"strides", Ints{a.stride[0], a.stride[1]}}});
-}
-
-Value avg_pool(OnnxExporter& e, const Node& n) {
-  const auto& a = n.attributes.as<AvgPool2dAttributes>();
-  const int64_t dilation[2] = {1, 1};
-  const Ints pads = pads_of(n, a.kernel, a.stride, a.padding, dilation);
-  const bool beyond = pads[2] > a.padding[0] || pads[3] > a.padding[1];
-  check<NotImplementedError>(!beyond || !a.count_include_pad,
-                             "onnx: avg_pool2d with ceil_mode=True and count_include_pad=True has "
-                             "windows that ONNX counts otherwise");
-  return e.graph.node("AveragePool", {e.in(n, 0)},
-                      {{"count_include_pad", a.count_include_pad},
-                       {"kernel_shape", Ints{a.kernel[0], a.kernel[1]}},
-                       {"pads", pads},
-                       {"strides", Ints{a.stride[0], a.stride[1]}}});
-}
-
-Value adaptive_pool(OnnxExporter& e, const Node& n) {
-  Ints window;
-  for (int d : {2, 3}) {
-    const int64_t size = n.inputs[0]->shape[d], out = n.shape[d];
-    check<NotImplementedError>(out > 0 && size % out == 0,
-                               "onnx: adaptive_avg_pool2d from {} to {} elements has windows of "
-                               "different sizes",
-                               size, out);
-    window.push_back(size / out);
-  }
-  return e.graph.node("AveragePool", {e.in(n, 0)}, {{"kernel_shape", window}, {"strides", window}});
+  return e.graph.node(operation, std::move(inputs), std::move(attributes));
 }
 
 // ---- reductions ----
@@ -218,13 +64,11 @@ Value mean_of(OnnxExporter& e, const Node& n) {
   const Value x = e.value(*sum->inputs[0]);
   if (reshaped && from.rank() == 4 && dims == Ints{2, 3})
     return e.graph.node("GlobalAveragePool", {x});
-  return e.graph.node("ReduceMean", {x}, {{"axes", dims}, {"keepdims", int64_t{reshaped}}});
+  return e.reduce("ReduceMean", x, dims, reshaped);
 }
 
 Value extreme(OnnxExporter& e, const Node& n, const char* operation) {
-  return e.graph.node(
-      operation, {e.in(n, 0)},
-      {{"axes", dims_of(n.attributes.as<SumAttributes>().mask)}, {"keepdims", int64_t{0}}});
+  return e.reduce(operation, e.in(n, 0), dims_of(n.attributes.as<SumAttributes>().mask), false);
 }
 
 // ---- functions ----
@@ -256,21 +100,49 @@ Value gelu(OnnxExporter& e, const Node& n) {
   return e.graph.node("Mul", {twice, number(0.5)});
 }
 
+// ---- divisions, order ----
+
+Value floor_divide(OnnxExporter& e, const Node& n) {
+  check<NotImplementedError>(is_floating(n.dtype),
+                             "onnx: floor_divide of whole numbers cannot be exported; divide "
+                             "floating-point numbers");
+  return e.graph.node("Floor", {simple(e, n, "Div")});
+}
+
+Value remainder(OnnxExporter& e, const Node& n) {
+  if (!is_floating(n.dtype)) return simple(e, n, "Mod");
+  const Value times = e.graph.node("Mul", {floor_divide(e, n), e.in(n, 1)});
+  return e.graph.node("Sub", {e.in(n, 0), times});
+}
+
+Value argsort(OnnxExporter& e, const Node& n) {
+  const auto [dim, descending] = fields<int64_t, 2>(n);
+  const int64_t size = e.sizes(n)[static_cast<size_t>(dim)];
+  check<NotImplementedError>(size >= 0, "onnx: sorting along the batch cannot be exported");
+  return e.graph.node("TopK", {e.in(n, 0), e.graph.integers({size})},
+                      {{"axis", dim}, {"largest", descending}, {"sorted", int64_t{1}}}, 1);
+}
+
+Value cumsum(OnnxExporter& e, const Node& n) {
+  const auto [dim, from_the_end] = fields<int64_t, 2>(n);
+  return e.graph.node("CumSum",
+                      {e.in(n, 0), e.graph.number(static_cast<double>(dim), DType::kInt64)},
+                      {{"reverse", from_the_end}});
+}
+
 // ---- shapes ----
 
 Value reshape(OnnxExporter& e, const Node& n) {
-  const Ints sizes = e.sizes(n);
+  Ints sizes = e.sizes(n);
   const Node& from = *n.inputs[0];
   if (sizes == e.sizes(from) && n.shape == from.shape) return e.in(n, 0);
   if (n.shape.rank() == 2 && from.shape.rank() > 2 && n.shape[0] == from.shape[0] &&
       std::count(sizes.begin() + 1, sizes.end(), -1) == 0)
     return e.graph.node("Flatten", {e.in(n, 0)}, {{"axis", int64_t{1}}});
-  check<NotImplementedError>(std::count(sizes.begin(), sizes.end(), -1) <= 1,
-                             "onnx: a reshape to {} depends on the batch size twice", n.shape);
   // ONNX takes a zero for "as before": such shapes come only with allowzero.
   const bool empty = std::count(sizes.begin(), sizes.end(), 0) > 0;
   return e.graph.node(
-      "Reshape", {e.in(n, 0), e.graph.integers(sizes)},
+      "Reshape", {e.in(n, 0), e.shape_value(n, sizes)},
       empty ? OnnxGraph::Attributes{{"allowzero", int64_t{1}}} : OnnxGraph::Attributes{});
 }
 
@@ -278,13 +150,10 @@ Value expand(OnnxExporter& e, const Node& n) {
   Ints sizes = e.sizes(n);
   const Node& from = *n.inputs[0];
   for (int d = 0; d < n.shape.rank(); ++d) {
-    if (sizes[d] >= 0) continue;
     const int own = d - (n.shape.rank() - from.shape.rank());
-    check<NotImplementedError>(own >= 0 && from.shape[own] == n.shape[d],
-                               "onnx: expand to {} repeats values over the batch", n.shape);
-    sizes[d] = 1;  // keeps the input's
+    if (sizes[d] < 0 && own >= 0 && from.shape[own] == n.shape[d]) sizes[d] = 1;  // keeps its own
   }
-  return e.graph.node("Expand", {e.in(n, 0), e.graph.integers(sizes)});
+  return e.graph.node("Expand", {e.in(n, 0), e.shape_value(n, sizes, false)});
 }
 
 Value permute(OnnxExporter& e, const Node& n) {
@@ -325,11 +194,6 @@ Value along(OnnxExporter& e, const Node& n, const char* operation) {
 
 // ---- the list ----
 
-struct Entry {
-  std::string_view op;
-  Value (*run)(OnnxExporter&, const Node&);
-};
-
 /// ONNX's node of that name with the same inputs.
 struct Same {
   std::string_view op;
@@ -343,20 +207,57 @@ constexpr Same kSame[] = {
     {"sigmoid", "Sigmoid"}, {"relu", "Relu"},     {"hardswish", "HardSwish"},
     {"eq", "Equal"},        {"lt", "Less"},       {"le", "LessOrEqual"},
     {"logical_and", "And"}, {"logical_or", "Or"}, {"where", "Where"},
+    {"sin", "Sin"},         {"cos", "Cos"},       {"tan", "Tan"},
+    {"asin", "Asin"},       {"acos", "Acos"},     {"atan", "Atan"},
+    {"sinh", "Sinh"},       {"cosh", "Cosh"},     {"asinh", "Asinh"},
+    {"acosh", "Acosh"},     {"atanh", "Atanh"},   {"erf", "Erf"},
+    {"floor", "Floor"},     {"ceil", "Ceil"},     {"round", "Round"},
+    {"sign", "Sign"},       {"length", "Sqrt"},   {"pow_tensor", "Pow"},
 };
 
-const Entry kEntries[] = {
-    {"conv2d", conv},
-    {"matmul", gemm},
-    {"bmm", batched_product},
-    {"channel_affine", affine},
-    {"max_pool2d", max_pool},
-    {"avg_pool2d", avg_pool},
-    {"adaptive_avg_pool2d", adaptive_pool},
+constexpr OnnxEntry kEntries[] = {
     {"sum", sum_of},
     {"clamp", clamp},
     {"softplus", softplus},
     {"gelu", gelu},
+    {"floor_divide", floor_divide},
+    {"remainder", remainder},
+    {"fmod",
+     [](OnnxExporter& e, const Node& n) {
+       return simple(e, n, "Mod", {{"fmod", int64_t{1}}});
+     }},
+    {"argsort", argsort},
+    {"cumsum", cumsum},
+    {"log1p",
+     [](OnnxExporter& e, const Node& n) {
+       return e.graph.node("Log", {e.graph.node("Add", {e.in(n, 0), e.graph.number(1, n.dtype)})});
+     }},
+    {"expm1",
+     [](OnnxExporter& e, const Node& n) {
+       return e.graph.node("Sub", {simple(e, n, "Exp"), e.graph.number(1, n.dtype)});
+     }},
+    {"exp2",
+     [](OnnxExporter& e, const Node& n) {
+       return e.graph.node("Pow", {e.graph.number(2, n.dtype), e.in(n, 0)});
+     }},
+    {"log2",
+     [](OnnxExporter& e, const Node& n) {
+       return e.graph.node("Div",
+                           {simple(e, n, "Log"), e.graph.number(std::numbers::ln2, n.dtype)});
+     }},
+    {"log10",
+     [](OnnxExporter& e, const Node& n) {
+       return e.graph.node("Div",
+                           {simple(e, n, "Log"), e.graph.number(std::numbers::ln10, n.dtype)});
+     }},
+    {"log_sigmoid",
+     [](OnnxExporter& e, const Node& n) {
+       return e.graph.node("Neg", {e.graph.node("Softplus", {e.graph.node("Neg", {e.in(n, 0)})})});
+     }},
+    {"mish",
+     [](OnnxExporter& e, const Node& n) {
+       return e.graph.node("Mul", {e.in(n, 0), e.graph.node("Tanh", {simple(e, n, "Softplus")})});
+     }},
     {"reshape", reshape},
     {"expand", expand},
     {"expand_pixels", expand},
@@ -393,8 +294,7 @@ const Entry kEntries[] = {
      }},
     {"logsumexp",
      [](OnnxExporter& e, const Node& n) {
-       return e.graph.node("ReduceLogSumExp", {e.in(n, 0)},
-                           {{"axes", Ints{fields<int64_t, 1>(n)[0]}}, {"keepdims", int64_t{1}}});
+       return e.reduce("ReduceLogSumExp", e.in(n, 0), {fields<int64_t, 1>(n)[0]}, true);
      }},
     {"softmax", [](OnnxExporter& e, const Node& n) { return along(e, n, "Softmax"); }},
     {"log_softmax", [](OnnxExporter& e, const Node& n) { return along(e, n, "LogSoftmax"); }},
@@ -429,8 +329,9 @@ Value export_node(OnnxExporter& e, const Node& n) {
   const std::string_view op = n.op->name();
   for (const Same& s : kSame)
     if (s.op == op) return simple(e, n, s.onnx);
-  for (const Entry& entry : kEntries)
-    if (entry.op == op) return entry.run(e, n);
+  for (const auto& entries : {std::span<const OnnxEntry>(kEntries), onnx_layer_entries()})
+    for (const OnnxEntry& entry : entries)
+      if (entry.op == op) return entry.run(e, n);
   fail<NotImplementedError>("onnx: the operation '{}' cannot be exported", op);
 }
 

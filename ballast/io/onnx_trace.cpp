@@ -4,6 +4,7 @@
 
 #include "ballast/graph/pending.h"
 #include "ballast/io/state.h"
+#include "ballast/ops/support.h"
 
 namespace ballast::io {
 namespace {
@@ -63,9 +64,11 @@ void list_nodes(Trace& t) {
   }
 }
 
-Trace record(const OnnxFunction& f, std::span<const Tensor> examples, int64_t rows, bool other) {
+Trace record(const OnnxFunction& f, std::span<const Tensor> examples,
+             const std::vector<bool>& dynamic, int64_t rows, bool other) {
   Trace t;
-  for (const Tensor& x : examples) t.inputs.push_back(input_like(x, rows, other));
+  for (size_t i = 0; i < examples.size(); ++i)
+    t.inputs.push_back(input_like(examples[i], dynamic[i] ? rows : 0, other));
   const NoGrad off;
   const Pending::Pause pause;
   t.outputs = f(t.inputs);
@@ -73,21 +76,40 @@ Trace record(const OnnxFunction& f, std::span<const Tensor> examples, int64_t ro
   return t;
 }
 
-void check_constant(const Node& a, const Node& b) {
+/// Throws unless a constant is the same in both recordings, but for dimensions of the batch's size
+/// along which it does not change. Returns these.
+uint32_t check_constant(const Node& a, const Node& b) {
   const auto array = [](const Node& n) {
     return to_array(Tensor(Ref<Node>(const_cast<Node*>(&n))));
   };
   const Array x = array(a), y = array(b);
-  const bool same = x.dtype == y.dtype && x.shape == y.shape &&
-                    (x.bytes() == 0 || std::memcmp(x.data->data(), y.data->data(), x.bytes()) == 0);
+  uint32_t repeated = 0;
+  bool same = x.dtype == y.dtype && x.shape.rank() == y.shape.rank();
+  auto strides = ops::strides_of(x.shape);
+  for (int d = 0; same && d < x.shape.rank(); ++d) {
+    if (x.shape[d] == y.shape[d]) continue;
+    same = x.shape[d] == Trace::kRows && y.shape[d] == Trace::kRows + 1;
+    repeated |= 1u << d;
+    strides[d] = 0;
+  }
+  for (const Array& side : {x, y}) {
+    if (!same || side.numel() == 0) break;
+    const size_t size = size_of(x.dtype);
+    const std::byte* element = side.data->data();
+    ops::for_each_offset(side.shape, strides, [&](int64_t offset) {
+      same = same && std::memcmp(element, x.data->data() + offset * size, size) == 0;
+      element += size;
+    });
+  }
   check<ValueError>(same,
                     "onnx: the computation holds a constant of shape {} that changes with the "
                     "input's values or batch size; is a value looked at on the way?",
                     x.shape);
+  return repeated;
 }
 
 /// Whether two nodes do the same to the same.
-void check_same(const Trace& a, const Trace& b, size_t i) {
+void check_same(Trace& a, const Trace& b, size_t i) {
   const Node &x = *a.nodes[i], &y = *b.nodes[i];
   bool same = x.op == y.op && x.dtype == y.dtype && x.shape.rank() == y.shape.rank() &&
               x.attributes == y.attributes && x.inputs.size() == y.inputs.size();
@@ -97,8 +119,8 @@ void check_same(const Trace& a, const Trace& b, size_t i) {
     if (!same) break;
     if (a.depends(in_x))
       same = a.position.at(&in_x) == b.position.at(&in_y);
-    else
-      check_constant(in_x, in_y);
+    else if (const uint32_t repeated = check_constant(in_x, in_y))
+      a.repeated[&in_x] = repeated;
   }
   check<ValueError>(same,
                     "onnx: the computation depends on the input's values or batch size (at "
@@ -108,10 +130,11 @@ void check_same(const Trace& a, const Trace& b, size_t i) {
 
 }  // namespace
 
-Trace trace(const OnnxFunction& f, std::span<const Tensor> examples, bool dynamic_batch) {
+Trace trace(const OnnxFunction& f, std::span<const Tensor> examples,
+            const std::vector<bool>& dynamic) {
   // Sizes of one are special to broadcasting, so the batches have two rows and three.
-  Trace a = record(f, examples, dynamic_batch ? 2 : 0, false);
-  const Trace b = record(f, examples, dynamic_batch ? 3 : 0, true);
+  Trace a = record(f, examples, dynamic, Trace::kRows, false);
+  const Trace b = record(f, examples, dynamic, Trace::kRows + 1, true);
   check<ValueError>(a.nodes.size() == b.nodes.size() && a.outputs.size() == b.outputs.size(),
                     "onnx: the computation depends on the input's values or batch size");
   for (size_t i = 0; i < a.nodes.size(); ++i) {
@@ -122,7 +145,10 @@ Trace trace(const OnnxFunction& f, std::span<const Tensor> examples, bool dynami
     a.varies.push_back(varies);
   }
   for (size_t i = 0; i < a.outputs.size(); ++i)
-    if (!a.depends(a.outputs[i].node())) check_constant(a.outputs[i].node(), b.outputs[i].node());
+    if (!a.depends(a.outputs[i].node())) {
+      const Node &x = a.outputs[i].node(), &y = b.outputs[i].node();
+      if (const uint32_t repeated = check_constant(x, y)) a.repeated[&x] = repeated;
+    }
   return a;
 }
 

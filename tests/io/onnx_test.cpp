@@ -66,10 +66,30 @@ TEST(Onnx, WhatDoesNotDependOnTheInputIsAConstant) {
   EXPECT_FALSE(has(bytes, "Exp"));
 }
 
+TEST(Onnx, TheBatchHasTheNameThatItIsGiven) {
+  const auto f = [](const Tensor& x) { return relu(x); };
+  EXPECT_TRUE(has(bytes_for(f, {.input_batch = {"images"}}), "images"));
+  EXPECT_TRUE(has(bytes_for(f, {.input_batch = {"n"}, .output_batch = {"results"}}), "results"));
+  EXPECT_FALSE(has(bytes_for(f, {.input_batch = {""}}), "batch"));
+  EXPECT_THROW(bytes_for(f, {.input_batch = {"n", "m"}}), ValueError);
+}
+
+TEST(Onnx, ConstantsCanBeInputs) {
+  const Tensor w = full({3}, 0.5);
+  const auto count = [&](bool open) {
+    const std::string bytes =
+        bytes_for([&](const Tensor& x) { return x * w; }, {.open_constants = open});
+    size_t found = 0;
+    for (size_t at = 0; (at = bytes.find("constant", at)) != bytes.npos; ++at) ++found;
+    return found;
+  };
+  EXPECT_EQ(count(true), count(false) + 1);
+}
+
 TEST(Onnx, WhatCannotBeExportedIsNamed) {
   EXPECT_EQ(error_of<NotImplementedError>(
-                [] { bytes_for([](const Tensor& x) { return cumsum(x, 1); }); }),
-            "onnx: the operation 'cumsum' cannot be exported");
+                [] { bytes_for([](const Tensor& x) { return logcumsumexp(x, 1); }); }),
+            "onnx: the operation 'logcumsumexp' cannot be exported");
   EXPECT_THROW(bytes_for([](const Tensor& x) { return x * x.sum().item(); }), ValueError);
   EXPECT_THROW(bytes_for([](const Tensor& x) { return x * static_cast<double>(x.size(0)); }),
                ValueError);
