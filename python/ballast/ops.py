@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
+
+from . import _core
 
 __all__ = ["load_library"]
 
 #: Operators by "namespace::name". `library` adds those that programs define.
 _OPERATORS: dict[str, Callable] = {}
 
-#: Compiled libraries whose operators Ballast has itself, by a part of the path.
-_OWN_LIBRARIES: dict[str, str] = {"torchvision": "torchvision"}
+#: Compiled libraries whose operators Ballast has itself, by the folder that they lie in, which has
+#: the name of the operators' namespace.
+_OWN_LIBRARIES: dict[str, ModuleType] = {"torchvision": _core._vision}
 
 
 class _Operator:
@@ -66,10 +69,14 @@ def load_library(path: str | os.PathLike) -> None:
     OSError
         For any other library: its compiled operators need the real PyTorch.
     """
-    folder = os.path.basename(os.path.dirname(os.path.abspath(os.fspath(path))))
-    known = _OWN_LIBRARIES.get(folder)
-    if known is None or not any(n.startswith(f"{known}::") for n in _OPERATORS):
+    folder, file = os.path.split(os.path.abspath(os.fspath(path)))
+    library = os.path.basename(folder)
+    own = _OWN_LIBRARIES.get(library)
+    if own is None or not file.startswith("_C"):
         raise OSError(f"{path}: its compiled operators need the real PyTorch; Ballast stands in")
+    for name, function in vars(own).items():
+        if not name.startswith("__"):
+            register(f"{library}::{name}", function)
 
 
 def __getattr__(name: str) -> _Namespace:

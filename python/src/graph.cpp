@@ -520,6 +520,7 @@ void bind_graph(nb::module_& m) {
   bind_special(m, c);
   bind_attention(m);
   bind_recurrent(m);
+  bind_vision(m);
   m.def("_from_memory", &from_memory, "address"_a, "shape"_a, "dtype"_a, "owner"_a);
   m.def("_from_dlpack", &from_dlpack, "array"_a);
 }

@@ -11,6 +11,7 @@ void bind_positions(nb::module_& m, nb::class_<Tensor>& c);
 void bind_special(nb::module_& m, nb::class_<Tensor>& c);
 void bind_attention(nb::module_& m);
 void bind_recurrent(nb::module_& m);
+void bind_vision(nb::module_& m);
 
 /// `ballast._types.TYPE(results...)`; None stands for undefined tensors.
 template <class... Results>

@@ -7,7 +7,7 @@
 #include "ballast/nn/nn.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/pointwise.h"
-#include "ballast/ops/statistics.h"
+#include "ballast/ops/reduce_at.h"
 #include "tests/support/files.h"
 #include "tests/support/nets.h"
 
