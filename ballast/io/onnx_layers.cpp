@@ -106,7 +106,7 @@ Value row_of(OnnxExporter& e, const Value& rows, int64_t i) {
                                 e.graph.integers({0}), e.graph.integers({1})});
 }
 
-/// x (N, C, ...) -> rows mean and variance (2, C).
+/// x (N, C, ...) -> rows mean, variance and deviation (3, C).
 Value moments(OnnxExporter& e, const Node& n) {
   Value x = e.in(n, 0);
   if (n.inputs[0]->dtype != n.dtype)
@@ -117,12 +117,12 @@ Value moments(OnnxExporter& e, const Node& n) {
   const Value off = e.graph.node("Sub", {x, mean});
   const Value var = e.reduce("ReduceMean", e.graph.node("Mul", {off, off}), others, true);
   OnnxGraph::Inputs rows;
-  for (const Value& v : {mean, var})
+  for (const Value& v : {mean, var, e.graph.node("Sqrt", {var})})
     rows.push_back(e.graph.node("Reshape", {v, e.graph.integers({1, -1})}));
   return e.graph.node("Concat", std::move(rows), {{"axis", int64_t{0}}});
 }
 
-/// Rows mean and variance, weight and bias -> rows m, s, t of (x - m)*s + t.
+/// Rows mean, variance and deviation, weight and bias -> rows m, s, t of (x - m)*s + t.
 Value coefficients(OnnxExporter& e, const Node& n) {
   const auto& a = n.attributes.as<EpsAttributes>();
   const Value rows = e.in(n, 0), mean = row_of(e, rows, 0);

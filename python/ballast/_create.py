@@ -130,7 +130,9 @@ def _dtype(dtype):
     return {float: _core.float32, int: _core.int64, bool: _core.bool}.get(dtype, dtype)
 
 
-def tensor(data: Any, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype=None, device=None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """Copy numbers, lists of them, arrays or tensors into a new tensor.
 
     Parameters
@@ -143,6 +145,8 @@ def tensor(data: Any, *, dtype=None, device=None, requires_grad: bool = False) -
         The CPU.
     requires_grad : bool
         Whether ``backward()`` computes its gradient.
+    pin_memory : bool
+        Without effect on a CPU.
 
     Returns
     -------

@@ -112,3 +112,47 @@ def test_in_place_forms_take_what_the_functions_take():
 def test_a_call_that_fits_nothing_says_what_would():
     with pytest.raises(TypeError, match="supported"):
         numbers(3).sort(nonsense=1)
+
+
+MAKERS = {
+    "zeros": (2,),
+    "ones": (2,),
+    "empty": (2,),
+    "full": ((2,), 1),
+    "arange": (3,),
+    "linspace": (0, 1, 3),
+    "eye": (2,),
+    "rand": (2,),
+    "randn": (2,),
+    "randint": (0, 3, (2,)),
+    "randperm": (3,),
+    "zeros_like": (torch.ones(2),),
+    "full_like": (torch.ones(2), 3),
+    "rand_like": (torch.ones(2),),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_layouts_of_new_tensors(name):
+    made = getattr(torch, name)(*MAKERS[name], layout=torch.strided, pin_memory=False)
+    assert made.shape == getattr(torch, name)(*MAKERS[name]).shape
+    for option in ({"layout": torch.sparse_coo}, {"pin_memory": True}):
+        with pytest.raises(NotImplementedError, match="tensors lie row by row"):
+            getattr(torch, name)(*MAKERS[name], **option)
+
+
+def test_only_new_tensors_take_a_layout():
+    assert torch.ones(1).new_zeros(2, layout=torch.strided).tolist() == [0, 0]
+    for f in (torch.relu, torch.abs):
+        with pytest.raises(TypeError):
+            f(torch.ones(2), layout=torch.strided)
+
+
+def test_tensor_split_takes_positions_and_sections_by_name():
+    x = torch.arange(5)
+    for parts in (torch.tensor_split(x, indices=(2,)), x.tensor_split(indices=[2], dim=0)):
+        assert [p.tolist() for p in parts] == [[0, 1], [2, 3, 4]]
+    assert [p.tolist() for p in torch.tensor_split(x, sections=2)] == [[0, 1, 2], [3, 4]]
+    for wrong in ({}, {"sections": 2, "indices": (1,)}):
+        with pytest.raises(TypeError):
+            torch.tensor_split(x, **wrong)

@@ -216,9 +216,18 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
 
 @method
 def tensor_split(
-    input: Tensor, indices_or_sections: Dims | Tensor, dim: int = 0
+    input: Tensor,
+    indices_or_sections: Dims | Tensor | None = None,
+    dim: int = 0,
+    *,
+    indices: Dims | None = None,
+    sections: int | None = None,
 ) -> tuple[Tensor, ...]:
     """Split into parts of nearly equal size, or at positions."""
+    given = [v for v in (indices_or_sections, indices, sections) if v is not None]
+    if len(given) != 1:
+        raise TypeError("tensor_split() takes one of indices_or_sections, indices and sections")
+    indices_or_sections = given[0]
     if input.dim() == 0:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got 0")
     n = input.shape[dim]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import threading
 import types
 import warnings
@@ -17,7 +18,7 @@ from typing import Any
 
 from .. import _core
 from .._core import Tensor
-from .._dtypes import can_cast
+from .._dtypes import can_cast, strided
 from .._tensor import assign
 from .refusals import retried
 from .signatures import FULL
@@ -38,6 +39,12 @@ LISTED = frozenset(
 )
 # Arguments that change nothing here, because elements lie row by row.
 LAYOUTS = ("memory_format",)
+# Options of functions that make tensors, with the values that change nothing here.
+MADE_WITH = {"layout": (None, strided), "pin_memory": (None, False)}
+MAKERS = re.compile(
+    "(arange|empty|eye|full|linspace|logspace|ones|rand|randint|randn|randperm|zeros)(_like)?"
+    "|new_(empty|full|ones|zeros)"
+)
 # Functions that have no `out=` in PyTorch: they return views, or what is no tensor.
 WITHOUT_OUT = frozenset(
     """
@@ -74,8 +81,9 @@ def translate(function: Callable, args: tuple, kwargs: dict[str, Any]):
         if function.__name__ in WITHOUT_OUT or function.__name__.endswith("_"):
             return NotImplemented
         return _into(function, args, dict(kwargs))
-    names = {NAMES.get(k, k): v for k, v in kwargs.items() if k not in LAYOUTS}
-    if len(names) < len(kwargs.keys() - set(LAYOUTS)):
+    dropped = {*LAYOUTS, *_made_with(function.__name__, kwargs)}
+    names = {NAMES.get(k, k): v for k, v in kwargs.items() if k not in dropped}
+    if len(names) < len(kwargs.keys() - dropped):
         return NotImplemented
     if names.keys() != kwargs.keys():
         return function(*args, **names)
@@ -85,6 +93,19 @@ def translate(function: Callable, args: tuple, kwargs: dict[str, Any]):
             return function(*args, kwargs[name], **rest)
     found = _in_full(function.__name__, args, kwargs)
     return retried(function, args, kwargs) if found is NotImplemented else found
+
+
+def _made_with(name: str, kwargs: dict[str, Any]) -> set[str]:
+    """Name the options in a call of a function that makes a tensor which change nothing here."""
+    if not MADE_WITH.keys() & kwargs.keys() or not MAKERS.fullmatch(name):
+        return set()
+    for option, values in MADE_WITH.items():
+        if option in kwargs and kwargs[option] not in values:
+            raise NotImplementedError(
+                f"{name}(): {option}={kwargs[option]!r} is not in Ballast: tensors lie row by row "
+                "in the memory of the CPU"
+            )
+    return MADE_WITH.keys() & kwargs.keys()
 
 
 def _in_full(name: str, args: tuple, kwargs: dict[str, Any]):
