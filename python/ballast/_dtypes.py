@@ -98,8 +98,13 @@ class finfo:
         "bfloat16": (8, 127),
         "float32": (24, 127),
         "float64": (53, 1023),
+        "float8_e4m3fn": (4, 7),
+        "float8_e5m2": (3, 15),
     }
-    _RESOLUTIONS = {"float16": 1e-3, "bfloat16": 1e-2, "float32": 1e-6, "float64": 1e-15}
+    _RESOLUTIONS = {
+        **{"float16": 1e-3, "bfloat16": 1e-2, "float32": 1e-6, "float64": 1e-15},
+        **{"float8_e4m3fn": 1.0, "float8_e5m2": 1.0},
+    }
 
     def __init__(self, type: dtype = _core.float32):
         name = repr(type).removeprefix("torch.")
@@ -107,9 +112,11 @@ class finfo:
             raise TypeError(f"torch.finfo() requires a floating point input type. Got {type}")
         digits, exponent = self._SHAPES[name]
         self.dtype = name
-        self.bits = 8 * type.itemsize
+        self.bits = 8 if name.startswith("float8") else 8 * type.itemsize
         self.eps = 2.0 ** (1 - digits)
         self.max = (2 - self.eps) * 2.0**exponent
+        if name == "float8_e4m3fn":  # its largest exponent is for numbers, too, but for one NaN
+            self.max = 448.0
         self.min = -self.max
         self.tiny = self.smallest_normal = 2.0 ** (1 - exponent)
         self.resolution = self._RESOLUTIONS[name]

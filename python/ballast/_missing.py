@@ -31,8 +31,6 @@ HINTS = {
         "export": "use torch.onnx.export or ballast's own files",
     },
     "torch.nn": {
-        "parallel": _DISTRIBUTED,
-        "DataParallel": _DISTRIBUTED,
         "FractionalMaxPool2d": "use MaxPool2d or AdaptiveMaxPool2d",
         "FractionalMaxPool3d": "use MaxPool3d or AdaptiveMaxPool3d",
         "CrossMapLRN2d": "LocalResponseNorm computes the same",
@@ -62,8 +60,10 @@ LAZY = {
         **dict.fromkeys(("sparse_coo_tensor", "sparse_csr_tensor"), "sparse.coo"),
         **{"spmm": "sparse.coo:multiply", "smm": "sparse.coo:multiply"},
         **{"PyTorchFileReader": "torch.places._C", "PyTorchFileWriter": "torch.places._C"},
+        "Future": "futures",
         **{"UntypedStorage": "storage", "TypedStorage": "storage"},
     },
+    "torch.nn": {"DataParallel": "torch.places.nn.parallel"},
     "torch.optim": {
         **{"Adafactor": "optim.adafactor", "LBFGS": "optim.lbfgs", "Muon": "optim.muon"},
     },

@@ -94,7 +94,7 @@ print([(s.step, s.value) for s in a.Scalars("loss")], a.Scalars("loss")[0].wall_
 h = a.Histograms("w")[0].histogram_value
 same = len(h.bucket) == len(h.bucket_limit)
 print(h.min, h.max, h.num, h.sum, h.sum_squares, sum(h.bucket), same)
-print(a.Tensors("note")[0].tensor_proto.string_val[0].decode())
+print(a.Tensors("note/text_summary")[0].tensor_proto.string_val[0].decode())
 """
 
 

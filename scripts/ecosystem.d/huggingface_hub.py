@@ -1,3 +1,5 @@
+import os
+
 import common
 import torch
 from huggingface_hub import (
@@ -26,6 +28,8 @@ again = Network.from_pretrained("saved")
 common.show(again.eval()(x[:2]))
 shards = split_torch_state_dict_into_shards(model.state_dict(), max_shard_size="2KB")
 print({k: sorted(v) for k, v in sorted(shards.filename_to_tensors.items())})
+os.makedirs("folder")
+os.makedirs("shards")
 save_torch_model(model, "folder")
 load_torch_model(again, "folder")
 save_torch_state_dict(model.state_dict(), "shards", max_shard_size="2KB")

@@ -36,9 +36,17 @@ GradcheckError = _gradcheck.GradcheckError
 _register_hooks()
 
 
-def Variable(data: Tensor, requires_grad: bool = False, **_ignored: Any) -> Tensor:  # noqa: N802
-    """Return the tensor: what once was a variable is one."""
-    return data.requires_grad_() if requires_grad else data
+class _VariableKind(type):
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, Tensor)
+
+
+class Variable(metaclass=_VariableKind):
+    """Makes nothing new: what once was a variable is a tensor, and tensors are its instances."""
+
+    def __new__(cls, data: Tensor, requires_grad: bool = False, **_ignored: Any) -> Tensor:
+        """Return the tensor."""
+        return data.requires_grad_() if requires_grad else data
 
 
 def backward(

@@ -28,7 +28,7 @@ Requires-Dist: ballast
 """
 
 #: Packages with compiled parts that link against the real PyTorch and cannot do without them.
-_LINKED = ("torchaudio", "torchtext", "torchdata", "functorch", "apex")
+_LINKED = ("torchaudio", "torchtext", "functorch", "apex")
 
 #: Modules of Ballast that PyTorch has not: programs do not find them under ``torch``.
 _OWN = ("data", "models", "study", "torch")

@@ -168,3 +168,13 @@ def tree_any(pred: Callable[[Any], bool], tree: Any) -> bool:
 
 
 tree_map_ = tree_map
+
+
+#: What a structure of tensors is, for annotations.
+PyTree = Any
+
+
+def _get_node_type(tree: Any) -> type:
+    """Tell a container's type; that of named tuples is one for all."""
+    kind = type(tree)
+    return NamedTuple if issubclass(kind, tuple) and hasattr(kind, "_fields") else kind

@@ -127,6 +127,7 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         """Write a text (Markdown)."""
+        tag = f"{tag}/text_summary"  # as PyTorch's writer names it
         self._writer(self.log_dir).text(tag, text_string, global_step or 0, _time(walltime))
 
     def _summary(self, tag: str, value: bytes, step: int | None, walltime: float | None) -> None:

@@ -259,7 +259,11 @@ class _DatasetKind:
     Map, Iterable = 0, 1
 
 
-class _SingleProcessDataLoaderIter:
+class _BaseDataLoaderIter:
+    """The type of PyTorch's iterators over loaders, for annotations."""
+
+
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
     """Reads a stream without worker processes; fastai makes one of its own loader."""
 
     def __init__(self, loader: Any):
@@ -276,7 +280,7 @@ class _SingleProcessDataLoaderIter:
         return self._collate(next(self._samples))
 
 
-class _MultiProcessingDataLoaderIter:
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     """Refuses to be made."""
 
     def __init__(self, loader: Any):

@@ -29,3 +29,7 @@ def reset() -> None:
 
 def mark_dynamic(t: Any, index: Any, **kwargs: Any) -> None:
     """Any size may change from call to call."""
+
+
+class OptimizedModule:
+    """What PyTorch's compiler makes of a module: no module is an instance."""

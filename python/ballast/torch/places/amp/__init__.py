@@ -1,0 +1,1 @@
+"""Programs name the scaler by the module that PyTorch has for it."""

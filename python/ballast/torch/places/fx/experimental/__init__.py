@@ -1,0 +1,1 @@
+"""Modules below ``torch.fx`` that packages ask whether PyTorch's compiler traces them."""
