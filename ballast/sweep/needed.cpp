@@ -133,6 +133,7 @@ void Needed::count_uses(std::span<const Ref<Node>> held) {
 /// derivative reads which someone may yet ask for.
 void Needed::keep_what_outlives() {
   wanted_.assign(nodes_.size(), 0);
+  less_.assign(nodes_.size(), 0);
   for (size_t i = nodes_.size(); i-- > 0;) {
     const Node* n = nodes_[i];
     if (n->evaluated() || !n->requires_grad || n->grad_leaf || n->released) continue;
@@ -165,7 +166,7 @@ void Needed::keep(const Node& n) {
   int full = 0;
   for (const auto& in : n.inputs) full += in->shape == n.shape;
   const bool cheap =
-      expands(n) ||
+      made_of_less(n) ||
       (n.dtype == DType::kFloat32 &&
        ((kind == Traits::Kind::kPointwise && full == 1) || kind == Traits::Kind::kConcatenate ||
         (n.inputs.size() == 1 && is_half(n.inputs[0]->dtype)) || kind == Traits::Kind::kSlice ||
@@ -173,6 +174,22 @@ void Needed::keep(const Node& n) {
   keep_[n.index] = cheap ? Keep::kMadeAgain : Keep::kInMemory;
   if (!cheap) return;
   for (const auto& in : n.inputs) keep(*in);
+}
+
+/// Whether a value is quickly made again of values that are smaller: an expanded tensor, its views
+/// and parts, and what is computed of these element by element.
+bool Needed::made_of_less(const Node& n) {
+  if (n.evaluated() || !n.op) return false;
+  if (less_[n.index]) return less_[n.index] == 2;
+  const auto kind = n.op->traits().kind;
+  const bool by_element = n.op->elementwise() && n.inputs.size() > 0;
+  bool less = expands(n);
+  if (!less && (by_element || kind == Traits::Kind::kView || kind == Traits::Kind::kSlice))
+    less = std::all_of(n.inputs.begin(), n.inputs.end(), [&](const auto& in) {
+      return (by_element && in->numel() < n.numel()) || made_of_less(*in);
+    });
+  less_[n.index] = less ? 2 : 1;
+  return less;
 }
 
 bool Needed::evaluation() const {

@@ -56,12 +56,14 @@ class Needed {
   void count_uses(std::span<const Ref<Node>> held);
   void keep_what_outlives();
   void keep(const Node& n);
+  bool made_of_less(const Node& n);
 
   uint64_t walk_ = 0;
   std::vector<Node*> nodes_;
   std::vector<int32_t> uses_;  // references from other nodes here, and from lists of pending ones
   std::vector<Keep> keep_;
   std::vector<char> wanted_;  // someone may yet differentiate through it
+  std::vector<char> less_;    // made_of_less: 0 not known, 1 no, 2 yes
   std::vector<Frame> stack_;
   std::vector<Ref<Node>> joined_;
 };
