@@ -323,8 +323,17 @@ def _new(function):
     return method
 
 
+def _init_subclass(cls: type, **kwargs: Any) -> None:
+    """Let the arguments of a subclass that makes its instances in ``__new__`` be its own affair."""
+    object.__init_subclass__(**kwargs)
+    maker = next(c for c in cls.__mro__ if "__new__" in vars(c))
+    if issubclass(maker, Tensor) and maker is not Tensor and cls.__init__ is Tensor.__init__:
+        cls.__init__ = lambda self, *args, **kwargs: None  # type: ignore[misc]
+
+
 def _register_methods() -> None:
     t: Any = Tensor
+    t.__init_subclass__ = classmethod(_init_subclass)
     t.__repr__ = t.__str__ = _text
     t.__format__ = _format
     t.__iter__ = _iter

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, Union
 
+from . import _core
 from ._core import Tensor
 from ._types import Size
 from ._types import device as _device
@@ -15,7 +16,9 @@ __all__ = ["Device", "FileLike", "Number", "Storage"]
 
 _TensorOrTensors = Union[Tensor, Sequence[Tensor]]  # noqa: UP007 (evaluated by old annotations)
 _int, _float, _bool = builtins.int, builtins.float, builtins.bool
+_bytes, _str, _complex = builtins.bytes, builtins.str, builtins.complex
 _size = Union[Size, list, tuple]  # noqa: UP007
+_dtype = _core.dtype
 _layout = _qscheme = Any
 Device = Union[_device, str, int, None]  # noqa: UP007
 Number = Union[int, float, bool]  # noqa: UP007

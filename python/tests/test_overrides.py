@@ -86,3 +86,25 @@ def test_functions_look_like_functions():
 
     assert Net().act(torch.tensor([-1.0])).tolist() == [0]
     assert torch.Tensor.relu(torch.tensor([-1.0])).tolist() == [0]
+
+
+def test_a_subclass_that_makes_its_instances_takes_its_own_arguments():
+    class Box(torch.Tensor):
+        def __new__(cls, data, *, format):  # noqa: A002
+            made = torch.as_tensor(data).as_subclass(cls)
+            made.format = format
+            return made
+
+    class Small(Box):
+        pass
+
+    for cls in (Box, Small):
+        box = cls([1.0, 2.0], format="xy")
+        assert type(box) is cls and box.format == "xy" and box.tolist() == [1, 2]
+
+    class Plain(torch.Tensor):
+        pass
+
+    assert Plain(torch.ones(2)).tolist() == [1, 1]
+    with pytest.raises(TypeError):
+        Plain(torch.ones(2), format="xy")

@@ -144,3 +144,9 @@ def test_only_libraries_whose_operators_are_here_are_loaded():
     for path in ("/x/torchvision/image.so", "/x/torchaudio/_C.so", "_C.so"):
         with pytest.raises(OSError, match="need the real PyTorch"):
             ops.load_library(path)
+
+
+def test_types_that_torchvision_names():
+    from ballast.types import _dtype, _size
+
+    assert isinstance(torch.float32, _dtype) and torch.Size in _size.__args__
