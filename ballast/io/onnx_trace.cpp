@@ -4,6 +4,7 @@
 
 #include "ballast/graph/pending.h"
 #include "ballast/io/state.h"
+#include "ballast/ops/recurrent.h"
 #include "ballast/ops/support.h"
 
 namespace ballast::io {
@@ -111,6 +112,9 @@ uint32_t check_constant(const Node& a, const Node& b) {
 /// Whether two nodes do the same to the same.
 void check_same(Trace& a, const Trace& b, size_t i) {
   const Node &x = *a.nodes[i], &y = *b.nodes[i];
+  check<NotImplementedError>(x.op != &recurrent_op(),
+                             "onnx: RNN, LSTM and GRU have no form here; export what stands before "
+                             "and after them");
   bool same = x.op == y.op && x.dtype == y.dtype && x.shape.rank() == y.shape.rank() &&
               x.attributes == y.attributes && x.inputs.size() == y.inputs.size();
   for (int k = 0; same && k < x.inputs.size(); ++k) {

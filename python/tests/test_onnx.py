@@ -305,6 +305,13 @@ def test_the_mode_is_as_before():
     assert model[1].running_mean.tolist() == mean
 
 
+_GRU = nn.GRU(3, 2)
+
+
+def _recurrent(x):
+    return _GRU(x)[0]
+
+
 @pytest.mark.parametrize(
     ("f", "error", "message"),
     [
@@ -313,6 +320,7 @@ def test_the_mode_is_as_before():
             NotImplementedError,
             "the operation 'logcumsumexp' cannot be exported",
         ),
+        (_recurrent, NotImplementedError, "RNN, LSTM and GRU have no form here"),
         (lambda x: x * x.max().item(), ValueError, "changes with the input's values"),
         (lambda x: x * x.shape[0], ValueError, "changes with the input's values or batch size"),
         (lambda x: x if x.sum().item() < 1.5 else x + 1, ValueError, "depends on the input's"),
