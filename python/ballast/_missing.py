@@ -108,3 +108,5 @@ def guard(module: ModuleType | dict[str, Any], name: str) -> None:
         raise AttributeError(say(name, attribute), name=attribute, obj=None)
 
     scope["__getattr__"] = __getattr__
+    if name in LAZY:
+        scope["__dir__"] = lambda: sorted({*scope, *LAZY[name]})
