@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ballast/ops/activation.h"
+#include "ballast/ops/index.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
@@ -263,6 +264,7 @@ Tensor resize(const Tensor& x, const std::vector<int64_t>& size, const ResizeOpt
   for (int d = 2; d < x.dim(); ++d) whole[d] = std::max<int64_t>(size[d - 2], 0);
   ops::require_memory(whole, x.dtype());
   Tensor y = x;
+  const bool nearest = o.mode == ResizeMode::kNearest || o.mode == ResizeMode::kNearestExact;
   for (int d = 2; d < x.dim(); ++d) {
     const int64_t n = x.size(d), count = size[d - 2];
     check(n > 0 && count > 0,
@@ -271,9 +273,11 @@ Tensor resize(const Tensor& x, const std::vector<int64_t>& size, const ResizeOpt
           n, count, d);
     std::optional<double> factor;
     if (!o.scale.empty()) factor = o.scale.at(d - 2);
-    y = resample(y, d,
-                 x.dtype() == DType::kFloat64 ? resize_taps<double>(n, count, factor, o)
-                                              : resize_taps<float>(n, count, factor, o));
+    const Taps taps = x.dtype() == DType::kFloat64 ? resize_taps<double>(n, count, factor, o)
+                                                   : resize_taps<float>(n, count, factor, o);
+    // Bytes can be repeated; they are not averaged.
+    y = nearest && x.dtype() == DType::kUint8 ? index_select(y, d, Tensor::from(taps.from, {count}))
+                                              : resample(y, d, taps);
   }
   return ops::fresh(y, {&x, 1});
 }

@@ -150,3 +150,12 @@ def test_types_that_torchvision_names():
     from ballast.types import _dtype, _size
 
     assert isinstance(torch.float32, _dtype) and torch.Size in _size.__args__
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact"])
+@pytest.mark.parametrize("size", [(3, 9), (7, 5), (1, 1)])
+def test_bytes_are_resized_by_repeating_them(mode, size):
+    x = torch.arange(2 * 5 * 6).reshape(1, 2, 5, 6)
+    resize = torch.nn.functional.interpolate
+    got = resize(x.to(torch.uint8), size, mode=mode)
+    assert got.dtype == torch.uint8 and got.tolist() == resize(x.float(), size, mode=mode).tolist()
