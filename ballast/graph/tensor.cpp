@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ballast/base/bytes.h"
+#include "ballast/graph/external.h"
 #include "ballast/graph/pending.h"
 
 namespace ballast {
@@ -15,36 +16,14 @@ thread_local bool t_grad_enabled = true;
 // bounded, and so is the depth of every walk over them.
 constexpr int kMaxDepth = 4096;
 
-/// What memory that someone else may change held when an operation was called: gradients go to the
-/// tensor that shows that memory.
-const Op& snapshot_op() {
-  class SnapshotOp final : public Op {
-   public:
-    SnapshotOp() : Op("snapshot") {}
-    void reference(const Call& c) const override {
-      std::memcpy(c.out.data, c.in[0].data, bytes_of(c.out.shape, c.out.dtype));
-    }
-    Gradients gradient(const Backward& b) const override { return {b.grad()}; }
-    bool takes_stored_types() const override { return true; }
-    uint32_t gradient_reads() const override { return 0; }
-  };
-  static const SnapshotOp op;
-  return op;
-}
-
 /// Adds an input; returns the bytes of memory that the node keeps alive by it.
 int64_t add_input(Node& node, const Tensor& t) {
+  look_again(t);
   Node& in = t.node();
   // Memory that someone else may change is read as it is now.
-  if (in.external()) {
-    Ref<Node> copy = make_leaf(in.shape, in.dtype);
-    std::memcpy(copy->data(), in.data(), bytes_of(in.shape, in.dtype));
-    copy->layout = in.layout;
-    if (in.requires_grad && t_grad_enabled) {
-      copy->op = &snapshot_op();
-      copy->inputs.push_back(Ref<Node>(&in));
-      copy->requires_grad = node.requires_grad = true;
-    }
+  if (in.external() && !take_back(in)) [[unlikely]] {
+    Ref<Node> copy = snapshot(in);
+    node.requires_grad |= copy->requires_grad;
     const int64_t bytes = static_cast<int64_t>(copy->buffer->bytes());
     node.inputs.push_back(std::move(copy));
     return bytes;
@@ -149,6 +128,20 @@ Tensor finish(Ref<Node> node, int64_t held, const Op& op, const Shape& shape, DT
   return computed == dtype ? out : out.to(dtype);
 }
 
+/// What an operation shows of external memory, until it is made a view of it: nothing is read now.
+Tensor shown(Ref<Node> node, const Tensor& x, const Op& op, const Shape& shape,
+             const Attributes& attributes) {
+  Node& in = x.node();
+  node->op = &op;
+  node->shape = shape;
+  node->dtype = in.dtype;
+  node->attributes = attributes;
+  node->requires_grad = in.requires_grad && t_grad_enabled;
+  node->inputs.push_back(Ref<Node>(&in));
+  node->depth = in.evaluated() ? 0 : in.depth + 1;
+  return Tensor(std::move(node));
+}
+
 }  // namespace
 
 Gradients Op::gradient(const Backward&) const {
@@ -223,6 +216,7 @@ bool View::contiguous() const {
 }
 
 void ViewGroup::replace(Ref<Node> value) {
+  if (kept->external() && value.get() != kept.get()) value = stored(value, kept->buffer);
   kept = std::move(value);
   for (TensorImpl* v : views) v->drop();
 }
@@ -251,6 +245,7 @@ void TensorImpl::leave() {
   }
   if (!group || group->base || group->views.size() > 1) return;
   if (group->views.size() == 1) {
+    if (group->kept->external()) return;  // the view keeps an eye on that memory
     TensorImpl* last = group->views.front();
     last->node();
     last->view->group = {};
@@ -297,6 +292,8 @@ GradSlot& TensorImpl::slot() {
 void TensorImpl::assign(Ref<Node> value) {
   if (value.get() == node_.get()) return;
   if (is_view()) return assign_view(std::move(value));
+  if (node_->external()) [[unlikely]]
+    value = stored(value, node_->buffer);
   const bool retains = retains_grad();
   forget_views();
   drop();
@@ -367,6 +364,8 @@ Tensor record(const Op& op, const Shape& shape, DType dtype, std::initializer_li
               const Attributes& attributes) {
   Ref<Node> node = make_ref<Node>();
   int64_t held = 0;
+  if (op.shows() && shows_external(*inputs.begin()->tensor)) [[unlikely]]
+    return shown(std::move(node), *inputs.begin()->tensor, op, shape, attributes);
   for (const TensorIn& t : inputs) held += add_input(*node, *t.tensor);
   return finish(std::move(node), held, op, shape, dtype, attributes);
 }

@@ -118,19 +118,23 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
     if (d != first && d != second) order.push_back(d);
   order.push_back(first);
   order.push_back(second);
-  const Tensor last = permute(x, order);
   const int64_t from_row = std::max<int64_t>(-offset, 0),
                 from_column = std::max<int64_t>(offset, 0);
   const int64_t n = std::max<int64_t>(std::min(rows - from_row, columns - from_column), 0);
-  std::vector<int64_t> at;
-  for (int64_t i = 0; i < n; ++i) at.push_back((from_row + i) * columns + from_column + i);
-  const Tensor out = index_select(flatten(last, -2, -1), -1, Tensor::from(at, Shape{n}));
   const auto from = ops::memory_strides(x);
   View v;
-  for (size_t d = 0; d + 2 < order.size(); ++d) v.strides[d] = from[order[d]];
+  for (size_t d = 0; d + 2 < order.size(); ++d) {
+    v.strides[d] = from[order[d]];
+    v.shape.push_back(x.shape()[static_cast<int>(order[d])]);
+  }
+  v.shape.push_back(n);
   v.strides[order.size() - 2] = from[first] + from[second];
   if (n > 0) v.offset = from_row * from[first] + from_column * from[second];
-  return ops::as_view(out, x, v);
+  if (!x.requires_grad()) return ops::as_view({}, x, std::move(v));
+  std::vector<int64_t> at;
+  for (int64_t i = 0; i < n; ++i) at.push_back((from_row + i) * columns + from_column + i);
+  const Tensor lines = flatten(permute(x, order), -2, -1);
+  return ops::as_view(index_select(lines, -1, Tensor::from(at, Shape{n})), x, std::move(v));
 }
 
 Tensor diag_embed(const Tensor& x, int64_t offset) {
@@ -196,7 +200,7 @@ Indexed kthvalue(const Tensor& x, int64_t k, int64_t dim, bool keepdim) {
   const int64_t n = x.dim() > 0 ? x.shape()[at] : 1;
   check<IndexError>(n > 0, "kthvalue(): Expected reduction dim {} to have non-zero size.", at);
   check(k >= 1 && k <= n, "kthvalue(): selected number k out of range for dimension {}", at);
-  if (x.dim() == 0) return {x, zeros({}, DType::kInt64)};
+  if (x.dim() == 0) return {clone(x), zeros({}, DType::kInt64)};
   const Tensor order = narrow(argsort(x, at), at, k - 1, 1);
   const Tensor values = gather(x, at, order);
   return keepdim ? Indexed{values, order} : Indexed{squeeze(values, at), squeeze(order, at)};

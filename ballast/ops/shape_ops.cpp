@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ballast/base/bytes.h"
+#include "ballast/graph/external.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/repeat.h"
 #include "ballast/ops/support.h"
@@ -157,6 +158,7 @@ const Op& ops::reshape_op() { return ballast::reshape_op(); }
 Tensor reshape(const Tensor& x, const Shape& shape) {
   check(shape.numel() == x.numel(), "shape '{}' is invalid for input of size {}", shape, x.numel());
   if (shape == x.shape()) return x;
+  if (!ops::viewable(x, shape)) look_again(x);  // a copy holds what is there now
   return ops::reshaped(record(reshape_op(), shape, x.dtype(), {x}), x);
 }
 

@@ -6,6 +6,7 @@
 
 #include "ballast/base/bytes.h"
 #include "ballast/base/integer.h"
+#include "ballast/graph/external.h"
 #include "ballast/ops/compare.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/shape_ops.h"
@@ -166,6 +167,7 @@ Strides own_strides(const Tensor& x) {
 }
 
 bool shares_elements(const View& v) {
+  if (v.shape.numel() == 0) return false;
   for (int d = 0; d < v.shape.rank(); ++d)
     if (v.shape[d] > 1 && v.strides[d] == 0) return true;
   return false;
@@ -187,7 +189,7 @@ void write_elements(T* to, const View& v, const Tensor& value) {
                        [&](int64_t offset) { to[v.offset + offset] = *from++; });
 }
 
-/// Writes to memory that someone else may look at, too: what they look at shows it.
+/// Writes to external memory: who else looks at it shall see that.
 void write_external(Node& n, const View& v, const Tensor& value) {
   value.eval();
   dispatch_stored(value.dtype(), [&](auto zero) {
@@ -200,14 +202,55 @@ void write_memory(TensorImpl& base, const View& v, const Tensor& value) {
   value.eval();
   Tensor whole{Ref<TensorImpl>(&base)};
   dispatch_stored(value.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    whole.eval();
-    const Node& n = whole.node();
-    // Memory that belongs to someone else is theirs to see.
-    T* to = n.buffer->external() ? reinterpret_cast<T*>(n.data()) : whole.mutable_data<T>().data();
-    base.forget_views();
-    write_elements(to, v, value);
+    write_elements(whole.mutable_data<decltype(zero)>().data(), v, value);
   });
+}
+
+void read_elements(const Buffer& to, const Node& memory, const View& v) {
+  const NoInterrupt on;
+  dispatch_size(memory.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = reinterpret_cast<const T*>(memory.data()) + v.offset;
+    T* next = reinterpret_cast<T*>(to.data());
+    ops::for_each_offset(v.shape, v.strides, [&](int64_t offset) { *next++ = from[offset]; });
+  });
+}
+
+/// What a view shows of a base in external memory; its history is that of `recorded`. Elements that
+/// lie apart are copied, and each is copied once, however often it is shown.
+Ref<Node> part_of_external(const Node& base, const View& v, const Node* recorded) {
+  const bool tracked = recorded && recorded->requires_grad;
+  if (!tracked && shares_elements(v)) {
+    View once = v;
+    for (int d = 0; d < v.shape.rank(); ++d)
+      if (v.strides[d] == 0) once.shape[d] = std::min<int64_t>(v.shape[d], 1);
+    Ref<Node> elements = make_leaf(once.shape, base.dtype);
+    read_elements(*elements->buffer, base, once);
+    return expand(Tensor(std::move(elements)), v.shape).impl()->node();
+  }
+  Ref<Node> n = make_ref<Node>();
+  n->shape = v.shape;
+  n->dtype = base.dtype;
+  const size_t bytes = bytes_of(v.shape, base.dtype);
+  if (v.contiguous()) {
+    n->buffer = Buffer::wrap(base.data() + bytes_of(v.offset, base.dtype), bytes,
+                             [memory = base.buffer] {});
+  } else {
+    n->buffer = Buffer::allocate(bytes);
+    read_elements(*n->buffer, base, v);
+  }
+  if (tracked) n->take_history(*recorded);
+  return n;
+}
+
+Tensor external_value(const Tensor& base, const View& v) {
+  if (v.detached || !base.requires_grad()) return Tensor(part_of_external(base.node(), v, nullptr));
+  const Tensor recorded = read_region(base, v.shape, region(v.shape, v.offset, v.strides));
+  return Tensor(part_of_external(base.node(), v, &recorded.node()));
+}
+
+bool same_elements(const Node& a, const Node& b) {
+  return std::memcmp(a.data(), b.data(), bytes_of(a.shape, a.dtype)) == 0;
 }
 
 /// The value of a view's base once the view has been given `value`; null where that can be written
@@ -234,9 +277,8 @@ void TensorImpl::derive() {
   set_grad_enabled(!v.detached);
   const Tensor base = value_of(*v.group);
   Tensor value;
-  const Ref<Buffer>& memory = base.node().buffer;
-  if (memory && memory->external() && v.contiguous() && (v.detached || !base.requires_grad()))
-    value = ops::part_of_memory(memory, base.dtype(), v);
+  if (base.node().external())
+    value = external_value(base, v);
   else if (!shows_all(v, base.shape()))
     value = read_region(base, v.shape, region(v.shape, v.offset, v.strides));
   else if (v.detached)
@@ -249,13 +291,33 @@ void TensorImpl::derive() {
     return;
   }
   value.eval();
-  Ref<Node> leaf = make_ref<Node>();
-  leaf->shape = v.shape;
-  leaf->dtype = value.dtype();
-  leaf->layout = value.node().layout;
-  leaf->buffer = value.node().buffer;
+  Ref<Node> leaf = leaf_over(value.node());
   adopt(*leaf);
   node_ = std::move(leaf);
+}
+
+void look_at_memory(TensorImpl& impl) {
+  const View& v = *impl.view;
+  const Node& memory = *(v.group->base ? v.group->base->node() : v.group->kept);
+  if (!memory.external() || v.contiguous()) return;
+  std::lock_guard lock(graph_mutex());
+  Node& n = *impl.node();
+  Ref<Node> now;
+  if (!n.evaluated()) {
+    now = part_of_external(memory, v, nullptr);
+    const bool both = !now->evaluated() && !n.evaluated();
+    if (both && same_elements(*now->inputs[0], *n.inputs[0])) return;
+  } else if (n.refs() == 1 && n.buffer->refs() == 1) {
+    return read_elements(*n.buffer, memory, v);
+  } else {
+    // Others keep the value as it was when they took it.
+    now = make_leaf(v.shape, memory.dtype);
+    read_elements(*now->buffer, memory, v);
+    if (same_elements(*now, n)) return;
+    now->take_history(n);
+    now->slot = n.slot;
+  }
+  impl.move(std::move(now));
 }
 
 void TensorImpl::assign_view(Ref<Node> value) {
@@ -280,27 +342,70 @@ void TensorImpl::assign_view(Ref<Node> value) {
     group->replace(whole);
   }
   // What needs a gradient, seen through a view that gives none to its base, starts here.
-  if (v.detached && value->requires_grad) node_ = std::move(value);
+  if (!v.detached || !value->requires_grad) return;
+  const Ref<Node> base = group->base ? group->base->node() : group->kept;
+  if (!base->external())
+    node_ = std::move(value);
+  else if (!value->grad_leaf)
+    node_ = part_of_external(*base, v, value.get());
+}
+
+/// The view of x that `v` describes, whose offset counts from x's first element.
+static Tensor region_of(const Tensor& x, View v) {
+  const View* own = x.impl()->is_view() ? x.impl()->view.get() : nullptr;
+  if (own && !(own->detached && x.requires_grad())) return ops::as_view({}, x, std::move(v));
+  const Tensor out = read_region(x, v.shape, region(v.shape, v.offset, v.strides));
+  return ops::as_view(out, x, std::move(v));
 }
 
 Tensor as_strided(const Tensor& x, const Shape& shape, const std::vector<int64_t>& strides,
-                  int64_t offset) {
+                  std::optional<int64_t> offset) {
   check(static_cast<int>(strides.size()) == shape.rank(),
         "mismatch in length of strides and shape");
+  const View* own = x.impl()->is_view() ? x.impl()->view.get() : nullptr;
+  const bool followed = own && !(own->detached && x.requires_grad());
+  check<NotImplementedError>(followed || is_contiguous(x),
+                             "as_strided: the tensor that this is a view of is gone; clone() it");
+  const int64_t first = own ? own->offset : 0, from = offset.value_or(first);
+  // The memory is that of the base, or x's own.
+  const int64_t begin = followed ? 0 : first;
+  const int64_t end = followed ? value_of(*own->group).numel() : first + x.numel();
   View v;
-  v.offset = offset;
+  v.offset = from - first;
   v.shape = shape;
-  Checked last = offset;
+  Checked last = from;
   for (int d = 0; d < shape.rank(); ++d) {
     check(strides[d] >= 0, "as_strided: Negative strides are not supported at the moment, got {}",
           strides[d]);
     v.strides[d] = strides[d];
     if (shape[d] > 0) last = last + (Checked(shape[d]) - 1) * strides[d];
   }
-  check(offset >= 0 && (shape.numel() == 0 || last.value() < x.numel()),
-        "as_strided: elements up to {} of a tensor of {}", last.value(), x.numel());
-  const Tensor out = read_region(x, shape, region(shape, offset, v.strides));
-  return is_contiguous(x) ? ops::as_view(out, x, v) : out;
+  check(from >= begin && (shape.numel() == 0 || last.value() < end),
+        "as_strided: elements {} to {} of memory that has {} to {}", from, last.value(), begin,
+        end - 1);
+  return region_of(x, std::move(v));
+}
+
+Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step) {
+  const int d = x.shape().normalize(dim);
+  const int64_t length = x.dim() ? x.shape()[d] : 1;
+  check(size >= 0, "size is {} but must be >= 0", size);
+  check(size <= length, "maximum size for tensor at dimension {} is {} but size is {}", dim, length,
+        size);
+  check(step > 0, "step is {} but must be > 0", step);
+  View v;
+  v.strides = ops::memory_strides(x);
+  v.shape = x.shape();
+  v.shape.push_back(size);
+  v.strides[x.dim()] = x.dim() ? v.strides[d] : 1;
+  if (x.dim()) {
+    v.shape[d] = (length - size) / step + 1;
+    v.strides[d] *= step;
+  }
+  // A tensor that collects gradients of its own apart from its base's is copied.
+  const bool apart = x.impl()->is_view() && x.impl()->view->detached && x.requires_grad();
+  if (apart && !is_contiguous(x)) return unfold(clone(x), dim, size, step);
+  return region_of(x, std::move(v));
 }
 
 std::vector<int64_t> strides(const Tensor& x) {
@@ -313,12 +418,9 @@ bool is_contiguous(const Tensor& x) { return !x.impl()->view || x.impl()->view->
 Tensor contiguous(const Tensor& x) { return is_contiguous(x) ? x : clone(x); }
 
 Tensor clone(const Tensor& x) {
-  const Node& n = x.node();
-  if (n.external() && !(n.requires_grad && grad_enabled())) {
-    Ref<Node> copy = make_leaf(n.shape, n.dtype);
-    std::memcpy(copy->data(), n.data(), bytes_of(n.shape, n.dtype));
-    return Tensor(std::move(copy));
-  }
+  look_again(x);
+  Node& n = x.node();
+  if (n.external()) return Tensor(snapshot(n));
   // Values never change: where no gradient must tell the two apart, they can share one.
   if (!n.requires_grad) return Tensor(x.impl()->node());
   const Shape line{x.numel()}, row{1, x.numel()};
@@ -363,19 +465,21 @@ namespace ops {
 
 Tensor as_view(Tensor out, const Tensor& x, View v) {
   if (out.is(x)) return out;
-  v.shape = out.shape();
+  if (out.defined()) v.shape = out.shape();
   const View* own = x.impl()->is_view() ? x.impl()->view.get() : nullptr;
   if (own) {
     v.offset += own->offset;
     v.of_detached = own->detached && !v.detached;
     v.detached |= own->detached;
   }
-  v.detached |= x.requires_grad() && !out.requires_grad();
+  v.detached |= x.requires_grad() && !(out.defined() ? out.requires_grad() : grad_enabled());
   // Memory that someone else may change is seen as it is at any time, not as it was recorded.
   const ViewGroup* group = own ? own->group.get() : nullptr;
   const Node& base = !group ? x.node() : group->base ? *group->base->node() : *group->kept;
-  if (base.external() && v.contiguous() && (v.detached || !base.requires_grad))
-    out = part_of_memory(base.buffer, base.dtype, v);
+  if (!out.defined())
+    out = Tensor(make_ref<TensorImpl>(Ref<Node>()));
+  else if (base.external())
+    out = Tensor(part_of_external(base, v, &out.node()));
   out.impl()->become_view(*x.impl(), std::move(v));
   return out;
 }
@@ -439,13 +543,29 @@ Tensor detached(Tensor out, const Tensor& x) {
   return as_view(std::move(out), x, std::move(v));
 }
 
-Tensor part_of_memory(const Ref<Buffer>& memory, DType dtype, const View& v) {
-  Ref<Node> leaf = make_ref<Node>();
-  leaf->shape = v.shape;
-  leaf->dtype = dtype;
-  leaf->buffer = Buffer::wrap(memory->data() + bytes_of(v.offset, dtype), bytes_of(v.shape, dtype),
-                              [memory] {});
-  return Tensor(std::move(leaf));
+Ref<Buffer> lend(const Tensor& x) {
+  ViewGroup* const group = x.impl()->is_view() ? x.impl()->view->group.get() : nullptr;
+  if (group && !group->base) {
+    Node& kept = *group->kept;
+    Tensor(group->kept).eval();
+    if (kept.external()) return kept.buffer;
+    Tensor whole(leaf_over(kept));
+    whole.unshare();
+    Ref<Node> own = Ref<Node>(&whole.node());
+    own->buffer = lent(own->buffer);
+    own->take_history(kept);
+    own->slot = kept.slot;
+    const Ref<Buffer> memory = own->buffer;
+    group->replace(std::move(own));
+    return memory;
+  }
+  Tensor base = group ? Tensor(Ref<TensorImpl>(group->base)) : x;
+  base.eval();
+  if (base.node().external()) return base.node().buffer;
+  base.unshare();
+  Ref<Buffer>& memory = base.node().buffer;
+  memory = lent(memory);
+  return memory;
 }
 
 void write_memory(const Tensor& x, const Tensor& value) {
@@ -455,9 +575,13 @@ void write_memory(const Tensor& x, const Tensor& value) {
   ballast::write_memory(*x.impl(), all, value);
 }
 
+bool viewable(const Tensor& x, const Shape& shape) {
+  return x.numel() != shape.numel() || is_contiguous(x) ||
+         strides_under(shape, x.shape(), own_strides(x)).has_value();
+}
+
 void check_viewable(const Tensor& x, const Shape& shape) {
-  if (x.numel() != shape.numel() || is_contiguous(x)) return;
-  check(strides_under(shape, x.shape(), own_strides(x)).has_value(),
+  check(viewable(x, shape),
         "view size is not compatible with input tensor's size and stride (at least one dimension "
         "spans across two contiguous subspaces). Use .reshape(...) instead.");
 }

@@ -5,16 +5,20 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 
 #include "ballast/graph/tensor.h"
 
 namespace ballast {
 
-/// Elements of the row-major elements of x: element (i, j, ...) of the result is the one at
-/// `offset` + i*strides[0] + j*strides[1] + ... Throws Error where one would lie outside.
+/// A view of the row-major elements of x, or of what x is a view of: element (i, j, ...) is the one
+/// at `offset` + i*strides[0] + j*strides[1] + ... (without `offset`, from the first one of x).
+/// Throws Error where one would lie outside.
 Tensor as_strided(const Tensor& x, const Shape& shape, const std::vector<int64_t>& strides,
-                  int64_t offset = 0);
+                  std::optional<int64_t> offset = {});
+/// A view of the windows of `size` elements, `step` apart, along a dimension, in a new last one.
+Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step);
 
 /// Distances between neighbours along each dimension, in elements of the base where x is a view.
 std::vector<int64_t> strides(const Tensor& x);
@@ -49,10 +53,14 @@ Tensor permuted(Tensor out, const Tensor& x, std::span<const int> dims);
 Tensor sliced(Tensor out, const Tensor& x, int dim, int64_t start, int64_t step);
 Tensor expanded(Tensor out, const Tensor& x);
 Tensor detached(Tensor out, const Tensor& x);
-/// A leaf over the contiguous part of memory that a view of it shows.
-Tensor part_of_memory(const Ref<Buffer>& memory, DType dtype, const View& view);
+/// The memory of x, or of what x is a view of, row-major: from now on others may write to it, as
+/// long as they hold it. Values that lie in the same memory, or that a recorded operation will
+/// read, keep what they have; x moves to memory of its own.
+Ref<Buffer> lend(const Tensor& x);
 /// Writes to the memory of x itself, which is no view.
 void write_memory(const Tensor& x, const Tensor& value);
+/// Whether x can be viewed under `shape`, of as many elements, without a copy.
+bool viewable(const Tensor& x, const Shape& shape);
 /// Throws PyTorch's error unless x can be viewed under `shape` without a copy.
 void check_viewable(const Tensor& x, const Shape& shape);
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ballast/base/threads.h"
+#include "ballast/graph/external.h"
 #include "ballast/graph/pending.h"
 #include "ballast/plan/plan.h"
 #include "ballast/sweep/executable.h"
@@ -240,6 +241,7 @@ int64_t held_by(std::span<const Ref<Node>> nodes) {
 void eval(std::span<const Tensor> tensors) {
   thread_local std::vector<Node*> roots;
   roots.clear();
+  for (const Tensor& t : tensors) look_again(t);
   for (const Tensor& t : tensors) roots.push_back(&t.node());
   auto& pending = pending_state();
   for (const PendingState& p : pending) roots.push_back(p.state->node().get());

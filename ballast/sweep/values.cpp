@@ -4,6 +4,7 @@
 
 #include "ballast/base/bytes.h"
 #include "ballast/graph/eval.h"
+#include "ballast/graph/external.h"
 #include "ballast/plan/plan.h"
 #include "ballast/sweep/convert.h"
 
@@ -11,12 +12,13 @@ namespace ballast {
 
 namespace {
 
-/// Moves an evaluated, row-major value to memory that no other has, unless it lies there. Returns
-/// the node that was left behind, if one was.
+/// Moves an evaluated, row-major value to memory that no other has, unless it lies there or in
+/// memory that others are meant to see. Returns the node that was left behind, if one was.
 Ref<Node> leave_shared(TensorImpl& tensor) {
   tensor.forget_views();
   Node& n = *tensor.node();
-  if (n.buffer->refs() == 1 && !n.buffer->external() && n.refs() == 1) return {};
+  if (n.buffer->external()) take_back(n);
+  if (n.buffer->external() || (n.buffer->refs() == 1 && n.refs() == 1)) return {};
   check<NotImplementedError>(!tensor.is_view(),
                              "the elements of this view belong to another tensor; clone() it");
   Ref<Node> own = make_leaf(n.shape, n.dtype);
@@ -31,6 +33,7 @@ Ref<Node> leave_shared(TensorImpl& tensor) {
 }  // namespace
 
 const Tensor& Tensor::eval() const {
+  if (defined()) look_again(*this);
   if (!node().evaluated()) ballast::eval(std::span<const Tensor>(this, 1));
   return *this;
 }
@@ -58,9 +61,13 @@ template <class T>
 std::span<T> Tensor::mutable_data() {
   if (impl_->is_view()) {
     const View& v = *impl_->view;
-    check<NotImplementedError>(v.contiguous() && v.group->base,
+    const Ref<Node>& kept = v.group->kept;
+    const bool external = kept && kept->external();
+    check<NotImplementedError>(v.contiguous() && (v.group->base || external),
                                "mutable_data: the elements of this view do not lie one after the "
                                "other; use copy_, or clone it");
+    if (!v.group->base)
+      return {reinterpret_cast<T*>(kept->data()) + v.offset, static_cast<size_t>(numel())};
     const std::span<T> all = Tensor(Ref<TensorImpl>(v.group->base)).mutable_data<T>();
     return all.subspan(v.offset, numel());
   }

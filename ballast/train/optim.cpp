@@ -32,6 +32,9 @@ T* state_of(Tensor& state, const Tensor& param) {
   return state.mutable_data<T>().data();
 }
 
+/// Whether the elements are some of a base's that do not lie one after the other.
+bool lies_apart(const Tensor& param) { return param.impl()->is_view() && !is_contiguous(param); }
+
 /// Elements [begin, ...) of an array, or null.
 template <class T>
 T* part(void* array, int64_t begin) {
@@ -160,6 +163,10 @@ void Optimizer::step() {
     prepare(arrays_[k], grads_[k]);
   }
   update_all();
+  for (Arrays& at : arrays_) {
+    if (at.copy.defined()) at.slot->param.copy_(at.copy);
+    at.copy = {};
+  }
   if (sweep::Record* const record = sweep::record_of_this_thread()) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     report(*record, took.count());
@@ -173,7 +180,8 @@ void Optimizer::prepare(Arrays& at, const Tensor& grad) const {
   dispatch_real(slot.param.dtype(), name(), [&](auto zero) {
     using T = decltype(zero);
     at.grad = grad.data<T>().data();
-    at.param = slot.param.mutable_data<T>().data();
+    if (lies_apart(slot.param)) at.copy = clone(slot.param.detach());
+    at.param = Tensor(at.copy.defined() ? at.copy : slot.param).mutable_data<T>().data();
     for (size_t i = 0; i < states(slot.group); ++i)
       at.state[i] = state_of<T>(slot.state[i], slot.param);
   });

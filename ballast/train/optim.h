@@ -63,6 +63,7 @@ class Optimizer {
   struct Arrays {
     Slot* slot = nullptr;
     void* param = nullptr;
+    Tensor copy = {};  // of a parameter whose elements lie apart: updated in its place
     const void* grad = nullptr;
     std::array<void*, kMaxState> state{};  // null where there is none
     bool first = false;                    // the state is new: zeros

@@ -21,7 +21,7 @@ _DTYPES = {
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """Wrap an array without copying it, where its elements lie row by row.
+    """Wrap an array without copying it: both show the same memory.
 
     Parameters
     ----------
@@ -43,9 +43,30 @@ def from_numpy(array: np.ndarray) -> Tensor:
             f"can't convert np.ndarray of type {array.dtype}. The supported types are: "
             f"{', '.join(reversed(_DTYPES))}."
         )
-    if not (array.flags.c_contiguous and array.dtype.isnative and array.flags.aligned):
-        array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
-    return _core._from_memory(array.ctypes.data, array.shape, dtype, array)
+    if not array.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. "
+            "Conversion between byte orders is currently not supported."
+        )
+    if array.flags.c_contiguous and array.flags.aligned:
+        return _core._from_memory(array.ctypes.data, array.shape, dtype, array)
+    if any(s < 0 for s in array.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative "
+            "strides are not currently supported. (You can probably work around this by making a "
+            "copy of your array  with array.copy().)"
+        )
+    if any(s % array.itemsize for s in array.strides) or not array.flags.aligned:
+        raise ValueError(
+            "given numpy array strides not a multiple of the element byte size. Copy the numpy "
+            "array to reallocate the memory."
+        )
+    if array.size == 0:
+        return _core._from_memory(array.ctypes.data, array.shape, dtype, array)
+    steps = [s // array.itemsize for s in array.strides]
+    spread = sum((n - 1) * s for n, s in zip(array.shape, steps, strict=True))
+    memory = _core._from_memory(array.ctypes.data, (spread + 1,), dtype, array)
+    return memory.as_strided(array.shape, steps)
 
 
 def _numpy_values(t: Tensor) -> np.ndarray:
@@ -65,13 +86,15 @@ def _convert(data: Any, dtype) -> Tensor:
         if isinstance(data, (list, tuple)):
             data = _plain(data)
         try:
-            array = np.array(data)
+            array = np.array(data, order="C")
         except ValueError as error:
             raise _ragged(data) from error
         if array.dtype.kind in "US" and not isinstance(data, str):
             raise ValueError("too many dimensions 'str'")
         if data is None:
             raise RuntimeError("Could not infer dtype of NoneType")
+        if not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
         if array.dtype == object or array.dtype.kind in "USV":
             raise TypeError(f"could not make a tensor of {type(data).__name__}")
         if not is_array and array.dtype == np.float64:

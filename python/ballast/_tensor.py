@@ -127,7 +127,7 @@ def _to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """
     if len(args) > 4:
         raise TypeError(f"to() takes at most 4 arguments, got {len(args)}")
-    dtype = kwargs.get("dtype")
+    dtype, copy, places = kwargs.get("dtype"), kwargs.get("copy"), 0
     for name in kwargs:
         if name not in _TO_OPTIONS:
             raise TypeError(f"to() got an unexpected keyword argument '{name}'")
@@ -147,7 +147,8 @@ def _to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         elif isinstance(a, type) and a in (float, int, bool):
             dtype = a
         elif isinstance(a, bool) and at:
-            continue  # non_blocking, copy
+            places += 1  # non_blocking, copy
+            copy = copy or (a and places == 2)
         elif a is not None:
             check_device(a)
     if not (dtype is None or isinstance(dtype, (_core.dtype, type))):
@@ -155,7 +156,13 @@ def _to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             f"to() takes a dtype, a device or a tensor, got {(*args, *kwargs.values())}"
         )
     out = self if dtype is None or dtype is self.dtype else self._cast(dtype)
-    return out.clone() if kwargs.get("copy") and out is self else out
+    copy = copy or _is_other_format(kwargs.get("memory_format"))
+    return out.clone() if copy and out is self else out
+
+
+def _is_other_format(memory_format) -> bool:
+    """Whether PyTorch copies a tensor, which is row-major, to give it this format."""
+    return memory_format is not None and "channels_last" in str(memory_format)
 
 
 def _format(self: Tensor, spec: str) -> str:
@@ -397,7 +404,7 @@ def _register_methods() -> None:
     t.output_nr = property(lambda self: 0)
     t.apply_ = _apply
     t.subtract, t.multiply, t.divide = t.sub, t.mul, t.div
-    for name in ("squeeze", "unsqueeze", "t", "transpose"):
+    for name in ("squeeze", "unsqueeze", "t", "transpose", "as_strided"):
         setattr(t, name + "_", _reshaped_in_place(name))
 
 
@@ -528,7 +535,11 @@ _CONVERSIONS = {
 
 
 def _conversion(dtype):
-    return lambda self, memory_format=None: self._cast(dtype)
+    def convert(self: Tensor, memory_format=None) -> Tensor:
+        out = self._cast(dtype)
+        return out.clone() if out is self and _is_other_format(memory_format) else out
+
+    return convert
 
 
 def _false(self: Tensor, *args) -> bool:

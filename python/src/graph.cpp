@@ -74,26 +74,12 @@ struct Releases {
   }
 };
 
-/// Row-major memory of `t` that others may write to from now on: the tensor reads it as it is when
-/// an operation is called. Where other values live in the same memory, or a recorded operation will
-/// read it, t moves to memory of its own.
-Ref<Buffer> shared_memory(Tensor& t) {
-  t.impl()->forget_views();
-  row_major(t);
-  Node& n = t.node();
-  if (n.buffer->external()) return n.buffer;
-  t.unshare();
-  Ref<Buffer> inner = t.node().buffer;
-  return t.node().buffer = Buffer::wrap(inner->data(), inner->bytes(), [inner] {});
-}
-
 /// An array over the memory of `t`; of a view, over the part of its base's that it shows.
 template <class... Framework>
 nb::object to_array(Tensor& t) {
-  const View* v =
-      t.impl()->is_view() && t.impl()->view->group->base ? t.impl()->view.get() : nullptr;
-  Tensor base = v ? Tensor(Ref<TensorImpl>(v->group->base)) : t;
-  auto* keep = new Ref<Buffer>(shared_memory(base));
+  row_major(t);
+  const View* v = t.impl()->is_view() ? t.impl()->view.get() : nullptr;
+  auto* keep = new Ref<Buffer>(ops::lend(t));
   nb::capsule owner(keep, [](void* p) noexcept { delete static_cast<Ref<Buffer>*>(p); });
   std::vector<size_t> shape(t.shape().begin(), t.shape().end());
   const std::vector<int64_t> steps = strides(t);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "ballast/base/bytes.h"
+#include "ballast/graph/external.h"
 #include "ballast/ops/compare.h"
 #include "ballast/ops/create.h"
 #include "ballast/ops/rearrange.h"
@@ -176,8 +177,9 @@ struct Region {
   Shape shape;
   std::array<int64_t, Shape::kMaxRank> strides{};
 
-  Region(const Shape& whole, const std::vector<Part>& parts) {
-    const auto in = ops::strides_of(whole);
+  Region(const Tensor& t, const std::vector<Part>& parts) {
+    const Shape& whole = t.shape();
+    const auto in = ops::memory_strides(t);
     int d = 0;
     for (const Part& p : parts) {
       if (p.kind == Part::Kind::kNew) {
@@ -192,22 +194,6 @@ struct Region {
     for (; d < whole.rank(); ++d) push(whole[d], in[d]);
   }
 
-  /// Calls f(position in the region, offset in the tensor) for every element.
-  template <class F>
-  void for_each(F&& f) const {
-    std::array<int64_t, Shape::kMaxRank> at{};
-    int64_t o = offset;
-    for (int64_t i = 0, n = shape.numel(); i < n; ++i) {
-      f(i, o);
-      for (int d = shape.rank() - 1; d >= 0; --d) {
-        o += strides[d];
-        if (++at[d] < shape[d]) break;
-        o -= at[d] * strides[d];
-        at[d] = 0;
-      }
-    }
-  }
-
  private:
   void push(int64_t size, int64_t stride) {
     strides[shape.rank()] = stride;
@@ -215,22 +201,13 @@ struct Region {
   }
 };
 
-/// The selected elements of memory that belongs to someone else, as a view: shared where they lie
-/// one after the other, else read now (a recorded operation would read all of the memory).
-Tensor read_region(const Tensor& t, const Region& r) {
+/// The selected elements of memory that belongs to someone else, as a view in one step.
+Tensor external_region(const Tensor& t, const Region& r) {
   View v;
   v.offset = r.offset;
   v.strides = r.strides;
   v.shape = r.shape;
-  if (v.contiguous()) return ops::as_view(ops::part_of_memory(t.node().buffer, t.dtype(), v), t, v);
-  Tensor out = empty(r.shape, t.dtype());
-  dispatch_size(t.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* from = reinterpret_cast<const T*>(t.node().data());
-    T* to = reinterpret_cast<T*>(out.node().data());
-    r.for_each([&](int64_t i, int64_t o) { to[i] = from[o]; });
-  });
-  return ops::as_view(out, t, v);
+  return ops::as_view({}, t, std::move(v));
 }
 
 /// Rows of a tensor, read now for the same reason.
@@ -281,11 +258,11 @@ Tensor take(Tensor x, const std::vector<int>& dims, std::vector<Tensor> index) {
 }
 
 Tensor get(const Tensor& t, const Key& key) {
-  const Node& n = t.node();
   const std::vector<Part>& parts = key.parts();
-  if (n.buffer && n.buffer->external() && !n.requires_grad) {
-    if (key.basic()) return read_region(t, Region(t.shape(), parts));
-    if (parts.size() == 1 && parts[0].index.node().evaluated()) return read_rows(t, parts[0].index);
+  if (shows_external(t) && !t.requires_grad()) {
+    if (key.basic()) return external_region(t, Region(t, parts));
+    if (t.node().external() && parts.size() == 1 && parts[0].index.node().evaluated())
+      return read_rows(t, parts[0].index);
   }
   Tensor x = t;
   std::vector<int> dims;
@@ -314,18 +291,15 @@ Tensor get(const Tensor& t, const Key& key) {
   return x.is(t) ? reshape(t, t.shape()) : x;
 }
 
-/// Copies row-major elements of `value` to memory of `t` that nobody shares (or, where it belongs
-/// to someone else, to that), at the places that `for_each` names.
+/// Copies row-major elements of `value` to memory of `t`, at the places that `for_each` names.
 template <class ForEach>
 void write_places(Tensor& t, const Tensor& value, ForEach&& for_each) {
   row_major(t);
   row_major(value);
-  t.impl()->forget_views();
   dispatch_stored(t.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = reinterpret_cast<const T*>(value.node().data());
-    const bool external = t.node().buffer->external();
-    T* to = external ? reinterpret_cast<T*>(t.node().data()) : t.mutable_data<T>().data();
+    T* to = t.mutable_data<T>().data();
     for_each([&](int64_t i, int64_t o) { to[o] = from[i]; });
   });
 }

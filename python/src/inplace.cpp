@@ -6,6 +6,7 @@
 #include "ballast/ops/activation.h"
 #include "ballast/ops/compare.h"
 #include "ballast/ops/create.h"
+#include "ballast/ops/rearrange.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
 #include "ballast/ops/view.h"
@@ -137,14 +138,27 @@ Tensor drawn_like(T x, const char* name, F&& draw) {
   return out;
 }
 
+/// Gives all elements of x one value; where several are one element of memory, that is written
+/// once.
+void fill(T x, T value) {
+  Tensor once = x;
+  const auto steps = ops::memory_strides(x);
+  for (int d = 0; d < x.dim(); ++d)
+    if (steps[d] == 0 && x.shape()[d] > 1) once = narrow(once, d, 0, 1);
+  overwrite(once, value);
+}
+
 void bind_filling(Class& c) {
-  in_place(
-      c, "zero_", +[](T x) { return full(Shape{}, 0, x.dtype()); });
+  c.def("zero_", [](nb::handle self) {
+    T x = nb::cast<T>(self);
+    fill(x, full(Shape{}, 0, x.dtype()));
+    return nb::borrow(self);
+  });
   c.def(
       "fill_",
       [](nb::handle self, Scalar v) {
         T x = nb::cast<T>(self);
-        overwrite(x, full(Shape{}, v, x.dtype()));
+        fill(x, full(Shape{}, v, x.dtype()));
         return nb::borrow(self);
       },
       "value"_a);
@@ -155,7 +169,7 @@ void bind_filling(Class& c) {
         check(value.dim() == 0,
               "fill_ only supports 0-dimension value tensor but got tensor with {} dimensions.",
               value.dim());
-        overwrite(x, value);
+        fill(x, value);
         return nb::borrow(self);
       },
       "value"_a);

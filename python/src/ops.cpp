@@ -282,12 +282,16 @@ void bind_shapes(nb::module_& m, Class& c) {
              return expand(x, shape_from(s));
            })
       .def("expand_as", [](T x, T o) { return expand(x, o.shape()); });
-  c.def(
-      "as_strided",
-      [](T x, const Dims& size, const Dims& stride, int64_t offset) {
+  both(
+      m, c, "as_strided",
+      [](T x, const Dims& size, const Dims& stride, std::optional<int64_t> offset) {
         return as_strided(x, shape_from(size.values), stride.values, offset);
       },
-      "size"_a, "stride"_a, "storage_offset"_a = 0);
+      "size"_a, "stride"_a, "storage_offset"_a = nb::none());
+  c.def(
+      "unfold",
+      [](T x, int64_t dim, int64_t size, int64_t step) { return unfold(x, dim, size, step); },
+      "dimension"_a, "size"_a, "step"_a);
   m.def(
       "reshape", [](T x, const Dims& d) { return reshape(x, d.values); }, "input"_a, "shape"_a);
   m.def(

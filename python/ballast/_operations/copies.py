@@ -57,14 +57,18 @@ Tensor.narrow_copy = FUNCTIONS["narrow_copy"]
 Tensor.unsafe_chunk, Tensor.unsafe_split = Tensor.chunk, Tensor.split
 
 
+def _other_size(src: Tensor, places: Tensor) -> RuntimeError:
+    return RuntimeError(
+        f"expected src to have a size equal to the slice of self. src size = {src.shape}, "
+        f"slice size = {places.shape}"
+    )
+
+
 def _written(input: Tensor, view, src: Tensor) -> Tensor:
     """A copy of `input` with `src` where `view`, a function of tensors like it, shows elements."""
     places = view(_core.arange(input.numel()).reshape(input.shape))
     if places.shape != src.shape:
-        raise RuntimeError(
-            f"expected src to have a size equal to the slice of self. src size = {src.shape}, "
-            f"slice size = {places.shape}"
-        )
+        raise _other_size(src, places)
     return input.put(places, src.to(input.dtype))
 
 
@@ -84,8 +88,19 @@ def as_strided_scatter(
     stride: Sequence[int],
     storage_offset: int | None = None,
 ) -> Tensor:
-    """Replace the elements that a view of this size and stride shows."""
-    return _written(input, lambda t: t.as_strided(size, stride, storage_offset or 0), src)
+    """Replace the elements that a view of this size and stride shows, in the memory of `input`."""
+    first, steps = input.storage_offset(), input.stride()
+    spread = sum((n - 1) * s for n, s in zip(input.shape, steps, strict=True))
+    cells = _core.arange(first + spread + 1)
+    shown = cells.as_strided(input.shape, steps, first)
+    places = cells.as_strided(size, stride, first if storage_offset is None else storage_offset)
+    if places.shape != src.shape:
+        raise _other_size(src, places)
+    index = _core.full((len(cells),), -1)
+    index[shown.reshape(-1)] = _core.arange(input.numel())
+    at = index[places.reshape(-1)]
+    inside = at >= 0  # not between the elements of `input`
+    return input.put(at[inside], src.to(input.dtype).reshape(-1)[inside])
 
 
 @method

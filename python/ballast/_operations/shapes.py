@@ -46,7 +46,6 @@ __all__ = [
     "tile",
     "unbind",
     "unflatten",
-    "unfold",
     "vsplit",
     "vstack",
 ]
@@ -461,29 +460,6 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         chosen = chain.from_iterable(choose(range(n), r))
         at = from_numpy(np.fromiter(chosen, np.int64, count * r))
     return input.index_select(0, at).reshape(count, r)
-
-
-@method
-def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """View the windows of `size` elements along a dimension, in a new last dimension; of a tensor
-    that is not contiguous, copy them."""
-    counted_dim(dimension, self.dim())
-    if self.dim() == 0:
-        return unfold(self.reshape(1), dimension, size, step).reshape(size)
-    self = self.contiguous()
-    dim = counted_dim(dimension, self.dim())
-    length, strides = self.shape[dim], list(self.stride())
-    if not 0 <= size <= length or step <= 0:
-        raise RuntimeError(
-            f"maximum size for tensor at dimension {dim} is {length} but size is {size}"
-            if size > length
-            else f"size is {size} and step is {step} but they must be positive"
-        )
-    shape = [*self.shape, size]
-    shape[dim] = (length - size) // step + 1
-    steps = [*strides, strides[dim]]
-    steps[dim] *= step
-    return self.as_strided(shape, steps, self.storage_offset())
 
 
 def _sum_to_size(self: Tensor, *size) -> Tensor:
