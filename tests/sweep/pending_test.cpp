@@ -443,7 +443,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(WrongValue, ChangesNothing) {
   Tensor x = zeros({3});
   const std::vector<float> before = x.values<float>();
-  EXPECT_THROW(x.copy_(scatter(x, 0, index_of({7}), 1.0)), IndexError);
+  EXPECT_THROW(x.copy_(scatter(x, 0, index_of({7}), 1.0)), Error);
   EXPECT_EQ(x.values<float>(), before);
   const Tensor w = randn({3, 2}).set_requires_grad();
   EXPECT_THROW(sum(embedding(index_of({9}), w)).backward(), IndexError);
