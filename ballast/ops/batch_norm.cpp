@@ -14,6 +14,7 @@
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -519,6 +520,8 @@ void check_batch_norm(const Tensor& x, const BatchNormState* state, const Tensor
 
 Tensor batch_norm(const Tensor& x, const BatchNormState* state, const Tensor& weight,
                   const Tensor& bias, bool training, double momentum, double eps) {
+  if (x.dim() == 1 && x.numel() == 0 && !weight.defined() && !bias.defined())
+    return clone(x);  // PyTorch does not ask for channels where there is no element
   check_batch_norm(x, state, weight, bias);
   check(training || state, "running_mean must be defined in evaluation mode");
   check<ValueError>(!training || eps > 0,

@@ -172,7 +172,7 @@ Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Transposed&
 
 void check_transposed(int rank, const Tensor& x, const Tensor& weight, const Tensor& bias,
                       const Transposed& o) {
-  check<NotImplementedError>(is_floating(x.dtype()),
+  check<NotImplementedError>(is_floating(x.dtype()) || x.dtype() == DType::kInt64,
                              "\"conv_transpose{}d\" not implemented for '{}'", rank,
                              ops::scalar_type_name(x.dtype()));
   check(weight.dtype() == x.dtype(), "expected scalar type {} but found {}",

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ballast/ops/create.h"
+#include "ballast/ops/index.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
 
@@ -19,7 +20,13 @@ double log_add(double a, double b) {
 }
 
 struct CtcAttributes {
-  int64_t blank, zero_infinity, stride;  // of the targets; 0: one after the other
+  int64_t blank, zero_infinity, classes;
+
+  void check_label(int64_t label) const {
+    check(label >= 0 && label < classes && label != blank,
+          "ctc_loss: expected target labels other than blank ({}) below {}, got {}", blank, classes,
+          label);
+  }
 };
 
 /// One sample: its labels with blanks around each, and the log probabilities of all prefixes and
@@ -94,33 +101,32 @@ class Alignment {
   std::vector<int64_t> labels_;
 };
 
-/// Calls `f(n, alignment, steps)` for every sample; the last three inputs of `in` are targets and
-/// both lengths, the first is (T, N, C).
+/// Calls `f(n, alignment, steps)` for every sample; the last three inputs of `in` are the labels,
+/// one sample's after the other's, and both lengths, the first is (T, N, C).
 template <class T, class F>
 void for_each_sample(const Operand& probs, std::span<const Operand> in, const CtcAttributes& o,
                      F&& f) {
   const int64_t batch = probs.shape[1], classes = probs.shape[2];
-  const auto* targets = in[0].as<const int64_t>();
-  int64_t offset = 0;
+  const auto* target = in[0].as<const int64_t>();
   for (int64_t n = 0; n < batch; ++n) {
     const int64_t steps = in[1].as<const int64_t>()[n], length = in[2].as<const int64_t>()[n];
-    const int64_t* target = targets + (o.stride > 0 ? n * o.stride : offset);
-    for (int64_t i = 0; i < length; ++i)
-      check(target[i] >= 0 && target[i] < classes && target[i] != o.blank,
-            "ctc_loss: expected target labels other than blank ({}) below {}, got {}", o.blank,
-            classes, target[i]);
+    std::for_each_n(target, length, [&](int64_t label) { o.check_label(label); });
     f(n,
       Alignment<T>(probs.as<const T>() + n * classes, batch * classes, steps, target, length,
                    o.blank),
       steps);
-    offset += length;
+    target += length;
   }
 }
 
-/// Inputs: log_probs, targets, input_lengths, target_lengths.
+/// Inputs: log_probs, labels, input_lengths, target_lengths.
 class CtcLossOp final : public Op {
  public:
-  CtcLossOp() : Op("ctc_loss") {}
+  CtcLossOp() : Op("ctc_loss", input_bit(1)) {}
+  void check_values(const CheckCall& c) const override {
+    const auto& o = c.attributes.as<CtcAttributes>();
+    for (int64_t label : c.known[1].as<int64_t>()) o.check_label(label);
+  }
   void reference(const Call& c) const override {
     const auto& o = c.attributes.as<CtcAttributes>();
     dispatch_floating(c.out.dtype, name(), [&](auto zero) {
@@ -182,6 +188,22 @@ Gradients CtcLossOp::gradient(const Backward& b) const {
 
 }  // namespace
 
+namespace {
+
+/// The labels that count, one sample's after the other's.
+Tensor labels(const Tensor& targets, const std::vector<int64_t>& lengths) {
+  const Tensor flat = reshape(cast(targets, DType::kInt64), Shape{targets.numel()});
+  if (targets.dim() == 1) return flat;
+  const int64_t row = targets.size(1);
+  std::vector<int64_t> at;
+  for (size_t n = 0; n < lengths.size(); ++n)
+    for (int64_t i = 0; i < lengths[n]; ++i) at.push_back(static_cast<int64_t>(n) * row + i);
+  const auto count = static_cast<int64_t>(at.size());
+  return count == flat.numel() ? flat : index_select(flat, 0, Tensor::from(at, Shape{count}));
+}
+
+}  // namespace
+
 Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets,
                 const std::vector<int64_t>& input_lengths,
                 const std::vector<int64_t>& target_lengths, int64_t blank, bool zero_infinity) {
@@ -217,8 +239,8 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets,
   const auto line = [&](const std::vector<int64_t>& v) { return Tensor::from(v, Shape{batch}); };
   return record(
       op, Shape{batch}, log_probs.dtype(),
-      {log_probs, cast(targets, DType::kInt64), line(input_lengths), line(target_lengths)},
-      CtcAttributes{blank, zero_infinity, rows ? targets.size(1) : 0});
+      {log_probs, labels(targets, target_lengths), line(input_lengths), line(target_lengths)},
+      CtcAttributes{blank, zero_infinity, log_probs.size(2)});
 }
 
 }  // namespace ballast

@@ -189,10 +189,13 @@ Tensor positions(const Tensor& index) {
   return index.dtype() == DType::kInt32 ? cast(index, DType::kInt64) : index;
 }
 
+/// A tensor without dimensions counts as a vector of one element.
+Tensor line(const Tensor& x) { return x.dim() > 0 ? x : reshape(x, Shape{1}); }
+
 /// Checks what gather and scatter_add ask of their index.
 int check_gather(const char* who, const Tensor& x, int64_t dim, const Tensor& index) {
-  check(index.dtype() == DType::kInt64, "{}(): Expected dtype int64 for index, but got {}", who,
-        name_of(index.dtype()));
+  check(index.dtype() == DType::kInt64, "{}(): Expected dtype int32/int64 for index, but got {}",
+        who, name_of(index.dtype()));
   check(index.dim() == x.dim(),
         "{}(): Index tensor must have the same number of dimensions as input tensor", who);
   const int at = x.shape().normalize(dim);
@@ -208,8 +211,12 @@ int check_gather(const char* who, const Tensor& x, int64_t dim, const Tensor& in
 Tensor scattered(const Op& op, const Tensor& x, int64_t dim, const Tensor& index,
                  const Tensor& src) {
   if (index.dtype() == DType::kInt32) return scattered(op, x, dim, positions(index), src);
-  if (index.dtype() == DType::kInt64 && index.numel() == 0 && index.dim() != x.dim())
-    return clone(x);  // PyTorch does not look at the shape of no positions
+  if (index.numel() == 0) {  // of any type and shape, as in PyTorch
+    x.shape().normalize(dim);
+    return clone(x);
+  }
+  if (x.dim() == 0 || index.dim() == 0 || src.dim() == 0)
+    return reshape(scattered(op, line(x), dim, line(index), line(src)), x.shape());
   const int at = check_gather(op.name(), x, dim, index);
   check(src.dtype() == x.dtype(), "scatter(): Expected self.dtype to be equal to src.dtype");
   check(src.dim() == x.dim(),
@@ -221,9 +228,7 @@ Tensor scattered(const Op& op, const Tensor& x, int64_t dim, const Tensor& index
           src.shape());
     if (index.shape()[d] < src.shape()[d]) read = slice(read, d, 0, index.shape()[d]);
   }
-  if (x.dim() > 0) return record(op, x.shape(), x.dtype(), {x, index, read}, DimAttributes{at});
-  auto line = [](const Tensor& t) { return reshape(t, Shape{1}); };
-  return reshape(scattered(op, line(x), 0, line(index), line(src)), Shape{});
+  return record(op, x.shape(), x.dtype(), {x, index, read}, DimAttributes{at});
 }
 
 }  // namespace
@@ -252,11 +257,14 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
 Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
   if (index.dtype() == DType::kInt32) return gather(x, dim, positions(index));
   static const GatherOp op;
-  if (index.dtype() == DType::kInt64 && index.numel() == 0 && index.dim() != x.dim())
-    return zeros(index.shape(), x.dtype());  // PyTorch does not look at the shape of no positions
+  if (index.numel() == 0) {  // of any type and shape, as in PyTorch
+    x.shape().normalize(dim);
+    const Tensor none = slice(reshape(x, Shape{x.numel()}), 0, 0, 0);
+    return clone(reshape(none, index.shape()));
+  }
+  if (x.dim() == 0 || index.dim() == 0)
+    return reshape(gather(line(x), dim, line(index)), index.shape());
   const int at = check_gather("gather", x, dim, index);
-  if (x.dim() == 0)
-    return reshape(gather(reshape(x, Shape{1}), 0, reshape(index, Shape{1})), Shape{});
   return record(op, index.shape(), x.dtype(), {x, index}, DimAttributes{at});
 }
 

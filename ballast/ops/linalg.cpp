@@ -19,6 +19,7 @@
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast::linalg {
 namespace {
@@ -108,7 +109,9 @@ Tensor matrix_norm(const Tensor& x, double order, const std::vector<int64_t>& di
         order);
   const Tensor a = matrices(x, d);
   const Tensor parts = size == 2 ? svdvals(a) : sum(abs(a), {size == 1 ? -2 : -1});
-  return with_kept(along(parts, -1, order > 0), d, keepdim);
+  // The largest of nothing is 0.
+  const bool none = order > 0 && parts.size(-1) == 0;
+  return with_kept(none ? sum(parts, {-1}) : along(parts, -1, order > 0), d, keepdim);
 }
 
 namespace {
@@ -245,7 +248,8 @@ LeastSquares lstsq(const Tensor& a, const Tensor& b, std::optional<double> rcond
   Tolerance t;
   if (rcond) t.rtol = full({}, *rcond, a.dtype());
   const Tensor x = matmul(pinv(a, t), right);
-  LeastSquares out{vector ? squeeze(x, -1) : x, zeros({0}, a.dtype()), matrix_rank(a, t), {}};
+  const Tensor none = slice(reshape(x, Shape{x.numel()}), 0, 0, 0);  // gradients reach it, too
+  LeastSquares out{vector ? squeeze(x, -1) : x, clone(none), matrix_rank(a, t), {}};
   {
     const NoGrad off;
     out.singular_values = svdvals(a);

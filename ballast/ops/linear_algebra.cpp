@@ -19,9 +19,47 @@
 namespace ballast {
 namespace {
 
-/// A number times x in x's type; x itself for 1.
+/// Checks that tensors have one type, where PyTorch does not promote.
+void check_types(const char* who, std::initializer_list<const Tensor*> tensors) {
+  const DType first = (*tensors.begin())->dtype();
+  for (const Tensor* t : tensors)
+    if (t->defined())
+      check(t->dtype() == first, "{}: expected tensors of the same dtype, got {} and {}", who,
+            name_of(first), name_of(t->dtype()));
+}
+
+/// A number times x in x's type; x itself for 1. Whole numbers are multiplied by whole ones.
 Tensor times(const Tensor& x, double factor) {
-  return factor == 1 ? x : cast(x * factor, x.dtype());
+  if (factor == 1) return x;
+  const Scalar by = is_floating(x.dtype()) ? Scalar(factor) : Scalar(static_cast<int64_t>(factor));
+  return cast(x * by, x.dtype());
+}
+
+/// beta*c + alpha*product, c broadcast. Where beta is 0, no NaN of c comes through.
+Tensor scaled_sum(const Tensor& c, double beta, const Tensor& product, double alpha) {
+  const Tensor scaled = times(product, alpha);
+  const Tensor bias = expand(c, product.shape());
+  const bool none = is_floating(product.dtype()) ? beta == 0 : std::trunc(beta) == 0;
+  return none ? scaled : times(bias, beta) + scaled;
+}
+
+/// The same in float32 for half types, which then round once.
+template <class Product>
+Tensor add_product(const char* who, const Tensor& c, double beta, const Tensor& a, const Tensor& b,
+                   double alpha, const Product& product) {
+  check_types(who, {&c, &a, &b});
+  const DType t = c.dtype();
+  if (!is_half(t)) return scaled_sum(c, beta, product(a, b), alpha);
+  const Tensor whole = product(ops::widened(a), ops::widened(b));
+  return cast(scaled_sum(ops::widened(c), beta, whole, alpha), t);
+}
+
+bool whole_factor(const char* name, const Scalar& factor, DType t) {
+  check(is_floating(t) || factor.integral(),
+        "For integral input tensors, argument {} must not be a floating point number.", name);
+  check(t == DType::kBool || !factor.boolean(), "Boolean {} only supported for Boolean results.",
+        name);
+  return factor.value() != 0;
 }
 
 void check_vectors(const char* who, const Tensor& a, const Tensor& b) {
@@ -31,31 +69,38 @@ void check_vectors(const char* who, const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-/// Checks that tensors have one type, where PyTorch does not promote.
-static void check_types(const char* who, std::initializer_list<const Tensor*> tensors) {
-  const DType first = (*tensors.begin())->dtype();
-  for (const Tensor* t : tensors)
-    if (t->defined())
-      check(t->dtype() == first, "{}: expected tensors of the same dtype, got {} and {}", who,
-            name_of(first), name_of(t->dtype()));
-}
-
 Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta, double alpha) {
-  if (is_half(c.dtype()))
-    return cast(addmm(ops::widened(c), ops::widened(a), ops::widened(b), beta, alpha), c.dtype());
-  check_types("addmm", {&c, &a});
-  const Tensor product = times(mm(a, b), alpha);
-  const Tensor bias = expand(c, product.shape());
-  return beta == 0 ? product : times(bias, beta) + product;
+  return add_product("addmm", c, beta, a, b, alpha,
+                     [](const Tensor& x, const Tensor& y) { return mm(x, y); });
 }
 
 Tensor baddbmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta, double alpha) {
-  if (is_half(c.dtype()))
-    return cast(baddbmm(ops::widened(c), ops::widened(a), ops::widened(b), beta, alpha), c.dtype());
-  check_types("baddbmm", {&c, &a});
-  const Tensor product = times(bmm(a, b), alpha);
-  const Tensor bias = expand(c, product.shape());
-  return beta == 0 ? product : times(bias, beta) + product;
+  return add_product("baddbmm", c, beta, a, b, alpha,
+                     [](const Tensor& x, const Tensor& y) { return bmm(x, y); });
+}
+
+Tensor addbmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  for (const Tensor* batch : {&a, &b})
+    check<IndexError>(batch->dim() >= 3, "addbmm: expected 3-D batches of matrices, got {}-D",
+                      batch->dim());
+  return add_product("addbmm", c, beta, a, b, alpha, [](const Tensor& x, const Tensor& y) {
+    return cast(sum(bmm(x, y), {0}), x.dtype());
+  });
+}
+
+Tensor addmv(const Tensor& c, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  return add_product("addmv", c, beta, a, b, alpha, mv);
+}
+
+Tensor addr(const Tensor& c, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
+  check_vectors("addr", a, b);
+  const Tensor product = outer(a, b);
+  const DType t = ops::result_type(c, product);
+  const bool some = whole_factor("beta", beta, t), any = whole_factor("alpha", alpha, t);
+  if (t != DType::kBool)
+    return scaled_sum(cast(c, t), beta.value(), cast(product, t), alpha.value());
+  const Tensor none = zeros(product.shape(), t);
+  return logical_or(some ? expand(c, product.shape()) : none, any ? product : none);
 }
 
 Tensor mv(const Tensor& a, const Tensor& b) {

@@ -5,14 +5,24 @@
 
 #include "ballast/graph/tensor.h"
 #include "ballast/ops/extremes.h"
+#include "ballast/ops/pointwise.h"
 
 namespace ballast {
 
-/// beta*c + alpha*(a @ b), c broadcast; a and b are matrices, or (B, m, k) and (B, k, n).
+/// beta*c + alpha*(a @ b), c broadcast; a and b are matrices; (B, m, k) and (B, k, n), whose
+/// products addbmm sums; or a matrix and a vector (addmv). Where beta is 0, c only has the shape.
+/// Of whole numbers beta and alpha count without their fractions.
 Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta = 1.0,
              double alpha = 1.0);
 Tensor baddbmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta = 1.0,
                double alpha = 1.0);
+Tensor addbmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta = 1.0,
+              double alpha = 1.0);
+Tensor addmv(const Tensor& c, const Tensor& a, const Tensor& b, double beta = 1.0,
+             double alpha = 1.0);
+/// The same for the outer product of two vectors; of bools the logical sum. Throws Error where a
+/// factor of whole numbers has a fraction.
+Tensor addr(const Tensor& c, const Tensor& a, const Tensor& b, Scalar beta = 1, Scalar alpha = 1);
 /// a matrix times a vector; two vectors' inner and outer product.
 Tensor mv(const Tensor& a, const Tensor& b);
 Tensor dot(const Tensor& a, const Tensor& b);

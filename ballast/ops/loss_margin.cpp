@@ -8,6 +8,7 @@
 #include "ballast/ops/create.h"
 #include "ballast/ops/extremes.h"
 #include "ballast/ops/index.h"
+#include "ballast/ops/math.h"
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/reduce.h"
 #include "ballast/ops/shape_ops.h"
@@ -39,7 +40,8 @@ Tensor vector_norm(const Tensor& x, double p, const std::vector<int64_t>& dims, 
   if (p == 2) return norm(x, dims, keepdim);
   const Tensor size = abs(x);
   if (std::isinf(p)) return p > 0 ? amax(size, dims, keepdim) : amin(size, dims, keepdim);
-  if (p == 0) return sum(cast(ne(x, 0), x.dtype()), dims, keepdim);
+  if (p == 0)  // a sum that gradients reach, as zeros
+    return sum(floor(where(ne(x, 0), like(1, x), x)), dims, keepdim);
   if (p == 1) return sum(size, dims, keepdim);
   // The derivative at 0 is 0: the power's would be 0*infinity.
   const Tensor total = sum(pow(size, p), dims, keepdim);

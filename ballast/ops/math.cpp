@@ -394,10 +394,7 @@ Tensor prod(const Tensor& x, int64_t dim, bool keepdim) {
   const int at = x.shape().normalize(dim);
   const Tensor y = is_floating(x.dtype()) ? x : cast(x, DType::kInt64);
   if (x.dim() == 0) return ops::fresh(y, {&x, 1});
-  Shape kept = x.shape();
-  kept[at] = 1;
-  if (x.shape()[at] == 0)
-    return keepdim ? ones(kept, y.dtype()) : squeeze(ones(kept, y.dtype()), at);
+  if (x.shape()[at] == 0) return sum(y, {at}, keepdim) + Scalar(1);
   // Halves are multiplied until one element is left: as many operations as the size has digits,
   // and gradients that divide by nothing.
   Tensor p = y;

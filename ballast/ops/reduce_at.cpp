@@ -10,6 +10,7 @@
 #include "ballast/ops/rearrange.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
+#include "ballast/ops/view.h"
 
 namespace ballast {
 namespace {
@@ -170,16 +171,22 @@ ReduceAt reduce_at_named(const char* who, const std::string& name) {
 Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src,
                       ReduceAt reduce, bool include_self) {
   static const ScatterReduceOp op;
-  check(index.dtype() == DType::kInt64, "scatter_reduce(): Expected dtype int64 for index");
-  check(src.dtype() == x.dtype(), "scatter(): Expected self.dtype to be equal to src.dtype");
-  if (x.dim() == 0) {
-    const auto line = [](const Tensor& t) { return reshape(t, Shape{t.numel()}); };
+  if (index.dtype() == DType::kInt32)
+    return scatter_reduce(x, dim, cast(index, DType::kInt64), src, reduce, include_self);
+  if (index.numel() == 0) {  // of any type and shape, as in PyTorch
     x.shape().normalize(dim);
-    return reshape(scatter_reduce(line(x), 0, line(index), line(src), reduce, include_self),
-                   Shape{});
+    return clone(x);
+  }
+  check(index.dtype() == DType::kInt64,
+        "scatter_reduce(): Expected dtype int32/int64 for index, but got {}",
+        name_of(index.dtype()));
+  check(src.dtype() == x.dtype(), "scatter(): Expected self.dtype to be equal to src.dtype");
+  if (x.dim() == 0 || index.dim() == 0 || src.dim() == 0) {
+    const auto line = [](const Tensor& t) { return t.dim() > 0 ? t : reshape(t, Shape{1}); };
+    return reshape(scatter_reduce(line(x), dim, line(index), line(src), reduce, include_self),
+                   x.shape());
   }
   const int at = x.shape().normalize(dim);
-  if (index.numel() == 0) return x + zeros_like(x);
   check(index.dim() == x.dim() && src.dim() == x.dim(),
         "Index tensor must have the same number of dimensions as self tensor and src tensor, got "
         "{}, {} and {}",

@@ -5,6 +5,7 @@
 
 #include "ballast/ops/activation.h"
 #include "ballast/ops/index.h"
+#include "ballast/ops/math.h"
 #include "ballast/ops/pointwise.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
@@ -24,27 +25,30 @@ class ResampleOp final : public Op {
  public:
   ResampleOp() : Op(Transposed ? "resample_grad" : "resample") {}
   void reference(const Call& c) const override {
-    dispatch_floating(c.out.dtype, name(), [&](auto zero) {
+    dispatch_number(c.out.dtype, name(), [&](auto zero) {
       using T = decltype(zero);
+      using Sum = SumOf<T>;
       const int dim = static_cast<int>(c.attributes.as<DimAttributes>().dim);
       const Shape &in = c.in[0].shape, &out = c.out.shape, &taps = c.in[1].shape;
       const int64_t outer = in.span_numel(0, dim), inner = in.span_numel(dim + 1, in.rank());
       const auto* from = c.input<int64_t>(1);
       const auto* weights = c.input<double>(2);
-      std::vector<double> sums(out.numel());
+      std::vector<Sum> sums(out.numel());
       for (int64_t o = 0; o < outer; ++o) {
         const T* x = c.input<T>(0) + o * in[dim] * inner;
-        double* y = sums.data() + o * out[dim] * inner;
+        Sum* y = sums.data() + o * out[dim] * inner;
         for (int64_t t = 0; t < taps.numel(); ++t) {
           if (t % 256 == 0) poll_interrupt();
           if (weights[t] == 0) continue;
           const int64_t at = t % taps[1], source = Transposed ? at : from[t];
-          double* row = y + (Transposed ? from[t] : at) * inner;
-          for (int64_t i = 0; i < inner; ++i) row[i] += weights[t] * x[source * inner + i];
+          Sum* row = y + (Transposed ? from[t] : at) * inner;
+          const auto weight = static_cast<Sum>(weights[t]);
+          for (int64_t i = 0; i < inner; ++i)
+            row[i] += weight * static_cast<Sum>(x[source * inner + i]);
         }
       }
       std::transform(sums.begin(), sums.end(), c.output<T>(),
-                     [](double v) { return static_cast<T>(v); });
+                     [](Sum v) { return static_cast<T>(v); });
     });
   }
   Gradients gradient(const Backward& b) const override {
@@ -65,7 +69,6 @@ void check_floating(const char* who, const Tensor& x) {
 
 Tensor resample(const Tensor& x, int64_t dim, const Taps& taps) {
   static const ResampleOp<false> op;
-  check_floating("resample", x);
   const int at = x.shape().normalize(dim);
   const Shape table{taps.taps, taps.count};
   Shape out = x.shape();
@@ -88,19 +91,32 @@ Taps room_for(int64_t taps, int64_t count) {
   return t;
 }
 
-/// Means over windows of one dimension of n elements, divided by `divisor` where that is not 0.
+/// int64 numbers divided by whole ones, rounded towards zero.
+Tensor truncated(const Tensor& x, const Tensor& by) { return floor_divide(x - fmod(x, by), by); }
+
+/// How many elements each window of one dimension of n elements counts.
+std::vector<int64_t> window_sizes(const ops::Windows& w, int d, int64_t n, bool count_include_pad) {
+  std::vector<int64_t> out(w.count(d, n));
+  for (size_t o = 0; o < out.size(); ++o) {
+    const int64_t begin = static_cast<int64_t>(o) * w.stride[d] - w.padding[d];
+    const int64_t end = std::min(begin + w.kernel[d], n + w.padding[d]);
+    out[o] = count_include_pad ? end - begin : std::min(end, n) - std::max<int64_t>(begin, 0);
+  }
+  return out;
+}
+
+/// Means over windows of one dimension of n elements, or their sums.
 Taps mean_taps(const ops::Windows& w, int d, int64_t n, bool count_include_pad, bool sums) {
   Taps t = room_for(w.kernel[d], w.count(d, n));
+  const std::vector<int64_t> sizes = window_sizes(w, d, n, count_include_pad);
   for (int64_t k = 0; k < t.taps; ++k) {
     poll_interrupt();
     for (int64_t o = 0; o < t.count; ++o) {
       const int64_t begin = o * w.stride[d] - w.padding[d];
-      const int64_t end = std::min(begin + w.kernel[d], n + w.padding[d]);
-      const int64_t inside = std::min(end, n) - std::max<int64_t>(begin, 0);
-      const int64_t at = begin + k, number = count_include_pad ? end - begin : inside;
-      const bool read = at >= 0 && at < std::min(end, n);
+      const int64_t at = begin + k;
+      const bool read = at >= 0 && at < n;
       t.from.push_back(read ? at : 0);
-      t.weights.push_back(!read ? 0.0 : sums ? 1.0 : 1.0 / static_cast<double>(number));
+      t.weights.push_back(!read ? 0.0 : sums ? 1.0 : 1.0 / static_cast<double>(sizes[o]));
     }
   }
   return t;
@@ -126,16 +142,25 @@ Tensor avg_pool(int rank, const Tensor& x, const std::vector<int64_t>& kernel,
                 const AvgPoolOptions& o) {
   if (is_half(x.dtype())) return cast(avg_pool(rank, ops::widened(x), kernel, o), x.dtype());
   const ops::Windows w("avg_pool", rank, kernel, o.stride, o.padding, {1}, o.ceil_mode);
-  check_floating("avg_pool", x);
+  const bool whole = x.dtype() == DType::kInt64, sums = whole || o.divisor_override;
+  check<NotImplementedError>(whole || is_floating(x.dtype()),
+                             "\"avg_pool{}d\" not implemented for '{}'", rank,
+                             ops::scalar_type_name(x.dtype()));
   w.check_image(x);
   check(!o.divisor_override || *o.divisor_override != 0, "divisor must be not zero");
-  Tensor y = x;
+  Tensor y = x, count = o.divisor_override ? Scalar(*o.divisor_override).beside(x) : Tensor();
   for (int d = 0; d < rank; ++d) {
     const int dim = x.dim() - rank + d;
-    y = resample(y, dim,
-                 mean_taps(w, d, x.size(dim), o.count_include_pad, o.divisor_override.has_value()));
+    y = resample(y, dim, mean_taps(w, d, x.size(dim), o.count_include_pad, sums));
+    if (!whole || o.divisor_override) continue;
+    std::vector<int64_t> line(x.dim() - dim, 1);
+    line[0] = -1;
+    const auto sizes = window_sizes(w, d, x.size(dim), o.count_include_pad);
+    const Tensor beside = reshape(Tensor::from(sizes, Shape{y.size(dim)}), line);
+    count = count.defined() ? count * beside : beside;
   }
-  return o.divisor_override ? y / *o.divisor_override : y;
+  if (!sums) return y;
+  return whole ? truncated(y, count) : y / count;
 }
 
 Tensor adaptive_avg_pool(int rank, const Tensor& x, const std::vector<int64_t>& output) {
@@ -265,6 +290,9 @@ Tensor resize(const Tensor& x, const std::vector<int64_t>& size, const ResizeOpt
   ops::require_memory(whole, x.dtype());
   Tensor y = x;
   const bool nearest = o.mode == ResizeMode::kNearest || o.mode == ResizeMode::kNearestExact;
+  // Bytes can be repeated; whole numbers are not averaged.
+  const bool repeats = nearest && x.dtype() == DType::kUint8;
+  if (!repeats) check_floating("resample", x);
   for (int d = 2; d < x.dim(); ++d) {
     const int64_t n = x.size(d), count = size[d - 2];
     check(n > 0 && count > 0,
@@ -275,9 +303,7 @@ Tensor resize(const Tensor& x, const std::vector<int64_t>& size, const ResizeOpt
     if (!o.scale.empty()) factor = o.scale.at(d - 2);
     const Taps taps = x.dtype() == DType::kFloat64 ? resize_taps<double>(n, count, factor, o)
                                                    : resize_taps<float>(n, count, factor, o);
-    // Bytes can be repeated; they are not averaged.
-    y = nearest && x.dtype() == DType::kUint8 ? index_select(y, d, Tensor::from(taps.from, {count}))
-                                              : resample(y, d, taps);
+    y = repeats ? index_select(y, d, Tensor::from(taps.from, {count})) : resample(y, d, taps);
   }
   return ops::fresh(y, {&x, 1});
 }
@@ -290,6 +316,10 @@ Tensor local_response_norm(const Tensor& x, int64_t size, double alpha, double b
   if (x.numel() == 0) return clone(x);
   check(size > 0, "local_response_norm: size must be greater than 0, got {}", size);
   const int64_t channels = x.size(1);
+  const bool whole = !is_floating(x.dtype());
+  check<NotImplementedError>(!whole || x.dtype() == DType::kInt64,
+                             "\"avg_pool\" not implemented for '{}'",
+                             ops::scalar_type_name(x.dtype()));
   Taps t = room_for(size, channels);
   for (int64_t i = 0; i < size; ++i) {
     poll_interrupt();
@@ -297,10 +327,12 @@ Tensor local_response_norm(const Tensor& x, int64_t size, double alpha, double b
       const int64_t at = c + i - size / 2;
       const bool read = at >= 0 && at < channels;
       t.from.push_back(read ? at : 0);
-      t.weights.push_back(read ? 1.0 / static_cast<double>(size) : 0.0);
+      t.weights.push_back(!read ? 0.0 : whole ? 1.0 : 1.0 / static_cast<double>(size));
     }
   }
-  return x / pow(resample(square(x), 1, t) * alpha + k, beta);
+  Tensor squares = resample(square(x), 1, t);
+  if (whole) squares = truncated(squares, Scalar(size).beside(x));
+  return x / pow(squares * alpha + k, beta);
 }
 
 }  // namespace ballast

@@ -95,7 +95,9 @@ void bind_equations(nb::module_& m) {
               way);
         const auto r = linalg::lstsq(a, b, rcond);
         const Tensor none = zeros({0}, a.dtype());
-        return named_tuple("linalg_lstsq", r.solution, way == "gelsy" ? none : r.residuals,
+        const Tensor flat = reshape(r.residuals, Shape{r.residuals.numel()});
+        return named_tuple("linalg_lstsq", r.solution,
+                           way == "gelsy" ? clone(slice(flat, 0, 0, 0)) : r.residuals,
                            way == "gels" ? zeros({0}, DType::kInt64) : r.rank,
                            way == "gelsd" || way == "gelss" ? r.singular_values : none);
       },

@@ -14,7 +14,7 @@
 #include "ballast/ops/matmul.h"
 #include "ballast/ops/shape_ops.h"
 #include "ballast/ops/support.h"
-#include "bind.h"
+#include "results.h"
 
 namespace ballast::python {
 namespace {
@@ -150,18 +150,12 @@ void bind_products(nb::module_& m, Class& c) {
   both(m, c, "outer", &outer, "vec2"_a);
   both(m, c, "ger", &outer, "vec2"_a);
   const auto kw = nb::kw_only();
-  both(m, c, "addmm", &addmm, "mat1"_a, "mat2"_a, kw, "beta"_a = 1.0, "alpha"_a = 1.0);
-  both(m, c, "baddbmm", &baddbmm, "batch1"_a, "batch2"_a, kw, "beta"_a = 1.0, "alpha"_a = 1.0);
-  both(
-      m, c, "addmv",
-      [](T x, T a, T b, Scalar beta, Scalar alpha) {
-        check(x.dtype() == a.dtype(), "addmv: expected tensors of the same dtype, got {} and {}",
-              name_of(x.dtype()), name_of(a.dtype()));
-        const Tensor product = mv(a, b) * alpha;
-        const Tensor bias = expand(x, product.shape());
-        return beta.value() == 0 ? product : bias * beta + product;  // NaN * 0 is NaN
-      },
-      "mat"_a, "vec"_a, kw, "beta"_a = 1, "alpha"_a = 1);
+  const auto beta = ("beta"_a = 1), alpha = ("alpha"_a = 1);
+  both(m, c, "addmm", &addmm, "mat1"_a, "mat2"_a, kw, beta, alpha);
+  both(m, c, "baddbmm", &baddbmm, "batch1"_a, "batch2"_a, kw, beta, alpha);
+  both(m, c, "addbmm", &addbmm, "batch1"_a, "batch2"_a, kw, beta, alpha);
+  both(m, c, "addmv", &addmv, "mat"_a, "vec"_a, kw, beta, alpha);
+  both(m, c, "addr", &addr, "vec1"_a, "vec2"_a, kw, beta, alpha);
   both(m, c, "diagonal", &diagonal, "offset"_a = 0, "dim1"_a = 0, "dim2"_a = 1);
   both(m, c, "diag", &diag, "diagonal"_a = 0);
   both(
@@ -171,17 +165,20 @@ void bind_products(nb::module_& m, Class& c) {
       "cdist", [](T a, T b, double p, nb::object) { return cdist(a, b, p); }, "x1"_a, "x2"_a,
       "p"_a = 2.0, "compute_mode"_a = nb::none());
   both(
-      m, c, "prod", [](T x, std::optional<DType> t) { return prod(t ? cast(x, *t) : x); }, kw,
+      m, c, "prod",
+      [](T x, std::optional<DType> t) { return in_type(t, x, [](T y) { return prod(y); }); }, kw,
       "dtype"_a = nb::none());
   both(
       m, c, "prod",
       [](T x, int64_t dim, bool keepdim, std::optional<DType> t) {
-        return prod(t ? cast(x, *t) : x, dim, keepdim);
+        return in_type(t, x, [&](T y) { return prod(y, dim, keepdim); });
       },
       "dim"_a, "keepdim"_a = false, kw, "dtype"_a = nb::none());
   both(
       m, c, "cumprod",
-      [](T x, int64_t dim, std::optional<DType> t) { return cumprod(t ? cast(x, *t) : x, dim); },
+      [](T x, int64_t dim, std::optional<DType> t) {
+        return in_type(t, x, [&](T y) { return cumprod(y, dim); });
+      },
       "dim"_a, kw, "dtype"_a = nb::none());
 }
 
@@ -213,7 +210,7 @@ void bind_order(nb::module_& m, Class& c) {
   });
 }
 
-void bind_positions(nb::module_& m, Class& c) {
+void bind_scatters(nb::module_& m, Class& c) {
   both(m, c, "index_add", &index_add, "dim"_a, "index"_a, "source"_a, nb::kw_only(),
        "alpha"_a = 1.0);
   both(
@@ -233,7 +230,7 @@ void bind_math(nb::module_& m, nb::class_<Tensor>& c) {
   bind_pairs(m, c);
   bind_products(m, c);
   bind_order(m, c);
-  bind_positions(m, c);
+  bind_scatters(m, c);
 }
 
 }  // namespace ballast::python

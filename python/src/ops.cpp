@@ -14,7 +14,7 @@
 #include "ballast/ops/softmax.h"
 #include "ballast/ops/statistics.h"
 #include "ballast/ops/view.h"
-#include "bind.h"
+#include "results.h"
 
 namespace ballast::python {
 namespace {
@@ -154,7 +154,7 @@ void bind_reductions(nb::module_& m, Class& c) {
     both(
         m, c, name,
         [f](T x, O d, bool keep, std::optional<DType> type) {
-          return f(type ? cast(x, *type) : x, dims_or_all(d), keep);
+          return in_type(type, x, [&](T y) { return f(y, dims_or_all(d), keep); });
         },
         dim, keepdim, nb::kw_only(), "dtype"_a = nb::none());
   };

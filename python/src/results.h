@@ -27,4 +27,10 @@ void function_and_method(nb::module_& m, nb::class_<Tensor>& c, const char* name
   m.def(name, f, "input"_a, extra...);
 }
 
+/// `f` of x with PyTorch's `dtype=`: x is converted first, and the result is of that type.
+template <class F>
+Tensor in_type(std::optional<DType> t, const Tensor& x, F&& f) {
+  return t ? f(x.to(*t)).to(*t) : f(x);
+}
+
 }  // namespace ballast::python

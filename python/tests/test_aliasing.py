@@ -132,3 +132,45 @@ def test_augmented_assignments_are_in_place(sign):
         names = {"a": a, "b": b}
         exec(f"a {sign}= b", names)
         assert names["a"] is a
+
+
+VIEWS = {
+    "rows": lambda t: t[1:],
+    "columns": lambda t: t[:, 1:],
+    "step": lambda t: t[:, ::2],
+    "transposed": lambda t: t.t(),
+    "diagonal": lambda t: t.diagonal(),
+    "permuted": lambda t: t.view(3, 2, 2).permute(2, 0, 1),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("views", [1, 2])
+@pytest.mark.parametrize("from_array", [True, False])
+def test_views_of_what_is_gone_share_their_memory_with_arrays(name, views, from_array):
+    base = torch.from_numpy(np.zeros((3, 4))) if from_array else torch.zeros(3, 4) * 1
+    kept = [VIEWS[name](base) for _ in range(views)]
+    del base
+    array = kept[0].detach().numpy()
+    array[:] = 5
+    assert all((v == 5).all() for v in kept)
+    kept[-1].fill_(2)
+    assert (array == 2).all()
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_writes_to_the_last_view_of_an_array_reach_it(name):
+    array = np.zeros((3, 4))
+    view = VIEWS[name](torch.from_numpy(array))
+    view.fill_(7)
+    assert (array == 7).sum() == view.numel() and (view == 7).all()
+
+
+def test_gradients_of_concatenated_tensors_can_be_read():
+    parts = [torch.zeros(2, 3, requires_grad=True) for _ in range(3)]
+    for dim in (0, 1):
+        seed = torch.arange(18.0).reshape((6, 3) if dim == 0 else (2, 9))
+        found = torch.autograd.grad(torch.cat(parts, dim), parts, seed)
+        expected = np.split(np.arange(18.0).reshape(seed.shape), 3, dim)
+        for got, wanted in zip(found, expected, strict=True):
+            assert np.array_equal(got.detach().numpy(), wanted)

@@ -27,6 +27,8 @@ def _copied(view):
 
 def _copy_of(name: str, method_name: str):
     def call(input: Tensor, *args, **kwargs):
+        if "out" in kwargs:  # for `spellings`
+            raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
         return _copied(getattr(input, method_name)(*args, **kwargs))
 
     call.__name__ = name

@@ -19,7 +19,7 @@ _METHODS = (
     *("arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "atan2", "baddbmm", "bitwise_and"),
     *("bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor"),
     *("copysign", "cumprod", "cumsum", "digamma"),
-    *("divide", "eq", "float_power", "floor_divide", "fmod", "gcd", "ge", "greater"),
+    *("divide", "eq", "floor_divide", "fmod", "gcd", "ge", "greater"),
     *("greater_equal", "gt", "hardshrink", "heaviside", "hypot", "index_add", "index_copy"),
     *("index_fill", "index_put", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma"),
     *("logical_and", "logical_not", "logical_or", "logical_xor", "lt", "masked_scatter"),

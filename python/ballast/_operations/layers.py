@@ -13,6 +13,7 @@ __all__ = [
     "channel_shuffle",
     "constant_pad_nd",
     "conv1d",
+    "conv2d",
     "conv3d",
     "embedding",
     "feature_alpha_dropout",
@@ -44,6 +45,7 @@ avg_pool1d = _functional("avg_pool1d")
 bilinear = _functional("bilinear")
 channel_shuffle = _functional("channel_shuffle")
 conv1d = _functional("conv1d")
+conv2d = _functional("conv2d")
 conv3d = _functional("conv3d")
 feature_alpha_dropout = _functional("feature_alpha_dropout")
 feature_dropout = _functional("dropout2d")

@@ -6,6 +6,7 @@ import math
 
 from .. import _core
 from .._core import Tensor
+from .._tensor import assign
 from ._method import method
 from .shapes import broadcast_tensors
 
@@ -82,12 +83,11 @@ def isclose(
 @method
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(x/(1 - x)), x kept `eps` away from 0 and 1."""
-    if eps is None or eps < 0:
-        x = input
-    elif eps <= 0.5:
-        x = input.clamp(eps, 1 - eps)
-    else:  # the bounds cross: the lower one decides, as in PyTorch
-        x = _core.where(input < eps, eps, input.clamp(max=1 - eps))
+    x = input if input.dtype.is_floating_point else input._cast(_core.float32)
+    if eps is not None and 0 <= eps <= 0.5:
+        x = x.clamp(eps, 1 - eps)
+    elif eps is not None and eps > 0.5:  # the bounds cross: the lower one decides, as in PyTorch
+        x = _core.where(x < eps, eps, x.clamp(max=1 - eps))
     return (x / (1 - x)).log()
 
 
@@ -235,6 +235,17 @@ def float_power(input: Tensor | float, exponent: Tensor | float) -> Tensor:
     """Take powers, in float64."""
     a, b = (v.double() if isinstance(v, Tensor) else float(v) for v in (input, exponent))
     return _core.pow(a, b)
+
+
+@method
+def float_power_(self: Tensor, exponent: Tensor | float) -> Tensor:
+    """In-place `float_power`, of float64 only."""
+    if self.dtype is not _core.float64:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {self.dtype} but the operation's result "
+            "requires dtype torch.float64"
+        )
+    return assign(self, float_power(self, exponent))
 
 
 @method

@@ -91,7 +91,11 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 @method
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """Take elements along a dimension; other dimensions broadcast."""
+    """Take elements along a dimension, counted around its end; other dimensions broadcast."""
+    if indices.dtype is not _core.int64:
+        raise RuntimeError(
+            f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}"
+        )
     if dim is None:
         return input.reshape(-1).gather(0, indices.reshape(-1))
     if input.dim() != indices.dim():
@@ -104,6 +108,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     shape = broadcast_shapes(a[:dim] + [1] + a[dim + 1 :], b[:dim] + [1] + b[dim + 1 :])
     wide = [*shape[:dim], a[dim], *shape[dim + 1 :]]
     positions = [*shape[:dim], b[dim], *shape[dim + 1 :]]
+    indices = indices.remainder(a[dim]) if a[dim] else indices
     return input.expand(*wide).gather(dim, indices.expand(*positions))
 
 
@@ -395,10 +400,9 @@ def searchsorted(
                 "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
                 "dimensions of boundaries tensor and input value tensor must match"
             )
-        flat = zip(
-            rows.reshape(-1, rows.shape[-1]), wanted.reshape(-1, wanted.shape[-1]), strict=True
-        )
-        found = np.array([np.searchsorted(r, w, where) for r, w in flat]).reshape(wanted.shape)
+        found = np.empty(wanted.shape, np.int64)
+        for row in np.ndindex(rows.shape[:-1]):
+            found[row] = np.searchsorted(rows[row], wanted[row], where)
     out = as_tensor(np.asarray(found, dtype=np.int64))
     return out._cast(_core.int32) if out_int32 else out
 

@@ -7,8 +7,6 @@ from .._core import Tensor
 from ._method import method, same_types
 
 __all__ = [
-    "addbmm",
-    "addr",
     "chain_matmul",
     "cross",
     "inner",
@@ -87,38 +85,6 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     if input.dim() == 0 or other.dim() == 0:
         return input * other
     return tensordot(input, other, ([-1], [-1]))
-
-
-def _scaled_sum(input: Tensor, beta: float, product: Tensor, alpha: float) -> Tensor:
-    """beta*input + alpha*product; no NaN of `input` comes through where `beta` is 0."""
-    scaled = product if alpha == 1 else product * alpha
-    bias = input.expand(*product.shape)
-    if beta == 0:
-        return scaled
-    return (bias if beta == 1 else bias * beta) + scaled
-
-
-@method
-def addbmm(
-    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
-) -> Tensor:
-    """beta*input + alpha*(sum of the batch's products)."""
-    for batch in (batch1, batch2):
-        if batch.dim() < 3:
-            raise IndexError(f"addbmm: expected 3-D batches of matrices, got {batch.dim()}-D")
-    same_types("addbmm", input, batch1, batch2)
-    return _scaled_sum(input, beta, batch1.bmm(batch2).sum(0), alpha)
-
-
-@method
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """beta*input + alpha*(outer product)."""
-    if input.dtype is not _core.bool and (isinstance(alpha, bool) or isinstance(beta, bool)):
-        raise RuntimeError("Boolean alpha and beta only supported for Boolean results.")
-    product = vec1.outer(vec2)
-    if (beta, alpha) == (1, 1) and product.dtype is input.dtype is _core.bool:
-        return input.logical_or(product)
-    return _scaled_sum(input, beta, product, alpha)
 
 
 @method

@@ -130,7 +130,9 @@ def where(condition: Tensor, input=None, other=None):
 
 @full
 def cumsum(input: Tensor, dim: int, *, dtype=None) -> Tensor:
-    return _core.cumsum(input if dtype is None else input._cast(dtype), dim)
+    if dtype is None:
+        return _core.cumsum(input, dim)
+    return _core.cumsum(input._cast(dtype), dim)._cast(dtype)
 
 
 @full

@@ -65,6 +65,10 @@ WITHOUT_OUT = frozenset(
 )
 
 
+# Functions that return nothing where they write to the tensors of `out=`.
+SILENT = frozenset(("split_copy", "split_with_sizes_copy", "unbind_copy"))
+
+
 class _Tried(threading.local):
     """The functions whose full signature a thread is about to try: none is tried within itself."""
 
@@ -146,7 +150,8 @@ def _into(function: Callable, args: tuple, kwargs: dict[str, Any]):
         )
     result = function(*args, **kwargs)
     values, outs = _tensors([result]), _tensors([out])
-    if len(values) != len(outs) or isinstance(result, Tensor) != isinstance(out, Tensor):
+    single = isinstance(result, Tensor) or function.__name__ == "nonzero"
+    if len(values) != len(outs) or single != isinstance(out, Tensor):
         raise TypeError(
             f"{function.__name__}(): argument 'out' must be {len(values)} tensors, not "
             f"{type(out).__name__}"
@@ -155,6 +160,8 @@ def _into(function: Callable, args: tuple, kwargs: dict[str, Any]):
         _write(value, target)
     if isinstance(result, Tensor):
         return out
+    if function.__name__ in SILENT:
+        return None
     return type(result)(*outs) if hasattr(result, "_fields") else type(result)(outs)
 
 
