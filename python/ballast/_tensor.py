@@ -43,7 +43,7 @@ def _reshaped_in_place(name: str):
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place operation."
             )
-        self._become(function(self, *args, **kwargs))
+        self._show(function(self, *args, **kwargs))
         return self
 
     method.__name__ = name + "_"
@@ -536,8 +536,7 @@ _CONVERSIONS = {
 
 def _conversion(dtype):
     def convert(self: Tensor, memory_format=None) -> Tensor:
-        out = self._cast(dtype)
-        return out.clone() if out is self and _is_other_format(memory_format) else out
+        return self._cast(dtype)
 
     return convert
 

@@ -482,6 +482,8 @@ void bind_graph(nb::module_& m) {
           "requires_grad"_a = true)
       .def("_set_data", &set_data)
       .def("_become", [](Tensor& t, const Tensor& o) { t.impl()->rebind(Ref<Node>(&o.node())); })
+      // From now on the object shows what the view `o` of it shows; other objects stay.
+      .def("_show", [](Tensor& t, const Tensor& o) { t = o; })
       .def("_written", [](Tensor& t, const Tensor& value) { write(t, value); })
       .def("_same_as", &Tensor::is)
       .def_prop_ro("_is_view", [](const Tensor& t) { return t.impl()->is_view(); })

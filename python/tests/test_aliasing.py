@@ -174,3 +174,35 @@ def test_gradients_of_concatenated_tensors_can_be_read():
         expected = np.split(np.arange(18.0).reshape(seed.shape), 3, dim)
         for got, wanted in zip(found, expected, strict=True):
             assert np.array_equal(got.detach().numpy(), wanted)
+
+
+def test_what_changes_its_shape_in_place_still_shares_its_elements():
+    x = torch.zeros(1, 4)
+    v = x[0]
+    x.squeeze_(0)
+    x.fill_(1)
+    assert x.shape == (4,) and v.tolist() == [1, 1, 1, 1]
+    x = torch.zeros(1, 4)
+    v = x[:, 1:3]
+    v.squeeze_(0)
+    v.fill_(2)
+    assert x.tolist() == [[0, 2, 2, 0]] and v.shape == (2,)
+    for view in (lambda x: x[:], lambda x: x.t(), lambda x: x.view(1, 1), lambda x: x.detach()):
+        x = torch.zeros(1, 1)
+        y = view(x)
+        y.unsqueeze_(0)
+        y.fill_(3)
+        assert x.tolist() == [[3]] and y.shape == (1, 1, 1)
+    x = torch.arange(4.0)
+    v = x.view(4)
+    x.resize_(2, 2).mul_(3)
+    assert v.tolist() == [0, 3, 6, 9]
+    x = torch.zeros(2, 3)
+    v = x.t()
+    x.t_().fill_(2)
+    v.mul_(2)
+    assert x.tolist() == [[4, 4]] * 3
+    x = torch.zeros(2, 3, requires_grad=True)
+    y = x * 2
+    y.t_().sum().backward()
+    assert y.shape == (3, 2) and x.grad.tolist() == [[2, 2, 2]] * 2

@@ -245,16 +245,20 @@ class Side:
             return (type(value).__name__, value)
         return ("object", str(value))
 
+    def seeds(self, outputs) -> list:
+        """Weights of the outputs in what is differentiated."""
+        g = np.random.default_rng(1)
+        return [
+            self.lib.from_numpy(np.asarray(g.uniform(0.5, 1, tuple(t.shape)))).to(t.dtype)
+            for t in outputs
+        ]
+
     def gradients(self, outputs, leaves):
         outputs = [t for t in self.tensors(outputs) if t.requires_grad]
         leaves = [t for t in leaves if t.requires_grad]
         if not outputs or not leaves:
             return ("list", [])
-        g = np.random.default_rng(1)
-        seeds = [
-            self.lib.from_numpy(np.asarray(g.uniform(0.5, 1, tuple(t.shape)))).to(t.dtype)
-            for t in outputs
-        ]
+        seeds = self.seeds(outputs)
         found = self.lib.autograd.grad(outputs, leaves, seeds, allow_unused=True)
         zeros = self.lib.zeros_like
         return self.read([zeros(x) if d is None else d for x, d in zip(leaves, found, strict=True)])
@@ -275,6 +279,31 @@ def form_function(side, f, sample, layout=0, grad=True):
     x, args, kwargs = call
     shown = defined(side, sample, call, f(x, *args, **kwargs))
     return side.read(shown), side.gradients(shown, leaves)
+
+
+def differences(f, sample, layout) -> tuple:
+    """What `Side.gradients` gives, by central differences of PyTorch's function."""
+    side, step = BOTH[0], 1e-6
+
+    def leaves_of(leaves):
+        return [t for t in leaves if t.requires_grad]
+
+    def value(leaf: int, element: int, by: float) -> float:
+        *call, leaves = side.arguments(sample, layout, True)
+        with torch.no_grad():
+            leaves_of(leaves)[leaf].view(-1)[element] += by
+        x, args, kwargs = call
+        shown = side.tensors(defined(side, sample, call, f(x, *args, **kwargs)))
+        shown = [t.detach() for t in shown if t.requires_grad]
+        return sum((t * s).sum().item() for t, s in zip(shown, side.seeds(shown), strict=True))
+
+    found = []
+    for k, leaf in enumerate(leaves_of(side.arguments(sample, layout, True)[-1])):
+        d = torch.zeros_like(leaf).detach()
+        for i in range(leaf.numel()):
+            d.view(-1)[i] = (value(k, i, step) - value(k, i, -step)) / (2 * step)
+        found.append(d)
+    return side.read(found)
 
 
 def form_strided(side, f, sample):
@@ -376,12 +405,33 @@ def attempt(form, side, f, sample):
         return False, e
 
 
+def mistaken(form, f, sample, a, b) -> bool:
+    """Whether PyTorch's derivative, not Ballast's, differs from that of PyTorch's function.
+
+    So it is with as_strided, which drops derivatives by elements that its input does not show, and
+    as_strided_scatter, which has one by elements that are written over: PyTorch's gradcheck fails.
+    """
+    if form not in (form_function, form_strided) or differs(a[0], b[0]) or len(a[1][1]) == 0:
+        return False
+    if any(v[1] != "float64" or v[3].size > 500 for v in a[1][1]):
+        return False
+    exact = differences(f, sample, 1 + sample.number % 2 if form is form_strided else 0)
+
+    def away(found) -> float:
+        pairs = zip(found[1][1], exact[1], strict=True)
+        return max(np.abs(v[3] - w[3]).max(initial=0) for v, w in pairs)
+
+    return away(b) < 1e-6 < 1e-3 < away(a)
+
+
 def compare(form, f, sample, op) -> tuple[str, str]:
     """The outcome (ok, wrong, raises, accepts, kind or skipped) and its story."""
     (fine, a), (fine_too, b) = (attempt(form, side, f, sample) for side in BOTH)
     if fine and fine_too:
         story = differs(a, b, op.name)
-        return ("wrong", story) if story else ("ok", "")
+        if not story or mistaken(form, f, sample, a, b):
+            return "ok", ""
+        return "wrong", story
     if fine:
         return "raises", " ".join(f"{type(b).__name__}: {b}".split())
     if fine_too:

@@ -123,7 +123,7 @@ def resize_(self: Tensor, *size, memory_format=None) -> Tensor:
     flat = self.reshape(-1)
     if count > flat.numel():
         flat = _core.cat([flat, _core.empty(count - flat.numel(), dtype=self.dtype)])
-    self._become(flat[:count].reshape(size))
+    self._show(flat[:count].reshape(size))
     return self
 
 
@@ -148,7 +148,7 @@ def empty_permuted(size: Sequence[int], physical_layout: Sequence[int], **option
             f"Dimensions {tuple(physical_layout)} of physical_layout are no permutation of those "
             f"of a tensor of {len(size)} dimensions"
         )
-    memory = _core.empty(*(size[d] for d in physical_layout), **options)
+    memory = _core.empty(tuple(size[d] for d in physical_layout), **options)
     return memory.permute(*(list(physical_layout).index(d) for d in range(len(size))))
 
 

@@ -90,7 +90,11 @@ def translate(function: Callable, args: tuple, kwargs: dict[str, Any]):
     if len(names) < len(kwargs.keys() - dropped):
         return NotImplemented
     if names.keys() != kwargs.keys():
-        return function(*args, **names)
+        result = function(*args, **names)
+        # In PyTorch another order of elements is another tensor.
+        other_order = "channels_last" in str(kwargs.get("memory_format"))
+        same = other_order and isinstance(result, Tensor) and result._same_as(args[0])
+        return result.clone() if same else result
     for name in LISTS:
         if name in kwargs and function.__name__ in LISTED:
             rest = {k: v for k, v in kwargs.items() if k != name}
