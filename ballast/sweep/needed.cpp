@@ -152,7 +152,12 @@ void Needed::keep_what_outlives() {
     }
     if (!wanted_[i] || !n->requires_grad || n->grad_leaf || n->released) continue;
     const uint32_t reads = n->backward_reads();
-    if (reads & Op::kReadsOutput) keep_[i] = Keep::kInMemory;
+    if (reads & Op::kReadsOutput) {
+      if (made_of_less(*n))
+        keep(*n);
+      else
+        keep_[i] = Keep::kInMemory;
+    }
     for (int k = 0; k < n->inputs.size(); ++k)
       if (has_input(reads, k)) keep(*n->inputs[k]);
   }

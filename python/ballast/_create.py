@@ -20,6 +20,17 @@ _DTYPES = {
 }
 
 
+def _type_of(array: np.ndarray):
+    """The type of a tensor with an array's elements."""
+    dtype = _DTYPES.get(array.dtype.name)
+    if dtype is None:
+        raise TypeError(
+            f"can't convert np.ndarray of type {array.dtype}. The supported types are: "
+            f"{', '.join(reversed(_DTYPES))}."
+        )
+    return dtype
+
+
 def from_numpy(array: np.ndarray) -> Tensor:
     """Wrap an array without copying it: both show the same memory.
 
@@ -37,12 +48,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
     if not isinstance(array, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
-    dtype = _DTYPES.get(array.dtype.name)
-    if dtype is None:
-        raise TypeError(
-            f"can't convert np.ndarray of type {array.dtype}. The supported types are: "
-            f"{', '.join(reversed(_DTYPES))}."
-        )
+    dtype = _type_of(array)
     if not array.dtype.isnative:
         raise ValueError(
             "given numpy array has byte order different from the native byte order. "
@@ -105,7 +111,8 @@ def _convert(data: Any, dtype) -> Tensor:
             _check_range(array, dtype)
         if array.size == 0 and not is_array:
             array = array.astype(np.float32)
-        out = from_numpy(array)
+        # Memory of its own, unlike an array's, is not looked at anew by each operation.
+        out = _core._from_memory(array.ctypes.data, array.shape, _type_of(array), None)
     return out if dtype is None or out.dtype is dtype else out._cast(dtype)
 
 

@@ -1,6 +1,7 @@
 // Tensors, their types, and what autograd offers.
 #include <nanobind/ndarray.h>
 
+#include <cstring>
 #include <mutex>
 
 #include "ballast/base/bytes.h"
@@ -91,12 +92,16 @@ nb::object to_array(Tensor& t) {
   });
 }
 
+/// A tensor over memory that `owner` keeps; without an owner, a copy of it.
 Tensor from_memory(uintptr_t address, const Dims& sizes, DType dtype, nb::object owner) {
   Releases::instance().drain();
   const Shape shape = shape_from(sizes.values);
-  return leaf_of(
-      wrap_memory(reinterpret_cast<void*>(address), bytes_of(shape, dtype), std::move(owner)),
-      shape, dtype);
+  const size_t bytes = bytes_of(shape, dtype);
+  auto* const from = reinterpret_cast<void*>(address);
+  if (!owner.is_none()) return leaf_of(wrap_memory(from, bytes, std::move(owner)), shape, dtype);
+  Ref<Buffer> own = Buffer::allocate(bytes);
+  if (bytes) std::memcpy(own->data(), from, bytes);
+  return leaf_of(std::move(own), shape, dtype);
 }
 
 Tensor from_dlpack(nb::ndarray<nb::c_contig, nb::device::cpu> a) {
@@ -509,7 +514,7 @@ void bind_graph(nb::module_& m) {
   bind_attention(m);
   bind_recurrent(m);
   bind_vision(m);
-  m.def("_from_memory", &from_memory, "address"_a, "shape"_a, "dtype"_a, "owner"_a);
+  m.def("_from_memory", &from_memory, "address"_a, "shape"_a, "dtype"_a, "owner"_a.none());
   m.def("_from_dlpack", &from_dlpack, "array"_a);
 }
 

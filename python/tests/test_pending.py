@@ -57,7 +57,6 @@ WRONG = {
     "two indices": lambda: ballast.rand(3, 3)[tensor([0]), tensor([3])],
     "index_select": lambda: ballast.rand(3).index_select(0, tensor([3])),
     "take": lambda: ballast.rand(3).take(tensor([3])),
-    "take_along_dim": lambda: ballast.rand(3, 2).take_along_dim(tensor([[3]]), 0),
     "scatter": lambda: ballast.zeros(3).scatter(0, tensor([7]), 1.0),
     "scatter_add": lambda: ballast.zeros(3).scatter_add(0, tensor([7]), ballast.ones(1)),
     "index_add": lambda: ballast.zeros(3).index_add(0, tensor([3]), ballast.ones(1)),

@@ -234,13 +234,16 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"AccuracyWithGradientsEnabled", [] { return evaluation(false); }},
         Case{"AccuracyBeforeTheStep",
              [] {
-               return training(true, [](Tensor& total, const Tensor& out, const Tensor&,
-                                        const Tensor& t) { total = total + hits(out, t); });
+               return training(
+                   true, [](Tensor& total, const Tensor& out, const Tensor&, const Tensor& labels) {
+                     total = total + hits(out, labels);
+                   });
              }},
         Case{"AccuracyAfterTheStep",
              [] {
-               return training(false, [](Tensor& total, const Tensor& out, const Tensor&,
-                                         const Tensor& t) { total = total + hits(out, t); });
+               return training(false,
+                               [](Tensor& total, const Tensor& out, const Tensor&,
+                                  const Tensor& labels) { total = total + hits(out, labels); });
              }},
         Case{"RunningLoss",
              [] {
