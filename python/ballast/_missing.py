@@ -62,6 +62,8 @@ LAZY = {
         **{"PyTorchFileReader": "torch.places._C", "PyTorchFileWriter": "torch.places._C"},
         "Future": "futures",
         **{"UntypedStorage": "storage", "TypedStorage": "storage"},
+        **{"ScriptModule": "jit", "ScriptFunction": "jit"},
+        **dict.fromkeys(("SymBool", "SymFloat", "SymInt"), "torch.places._symbolic"),
     },
     "torch.nn": {"DataParallel": "torch.places.nn.parallel"},
     "torch.optim": {

@@ -48,9 +48,20 @@ class _Namespace(SimpleNamespace):
 
     def __getattr__(self, name: str) -> _Operator:
         full = f"{self._namespace}::{name}"
-        if name.startswith("__") or full not in _OPERATORS:
+        if name.startswith("__") or not (full in _OPERATORS or self._found(name)):
             raise AttributeError(f"'torch.ops.{self._namespace}' has no operator '{name}'")
-        return _Operator(full)
+        return self.__dict__.setdefault(name, _Operator(full))  # programs compare by identity
+
+    def _found(self, name: str) -> bool:
+        """Register Ballast's own function where PyTorch's operator of this name is asked for."""
+        if self._namespace != "aten":
+            return False
+        from ._aten import find
+
+        function = find(name)
+        if function is not None:
+            register(f"aten::{name}", function)
+        return function is not None
 
 
 _namespaces: dict[str, _Namespace] = {}

@@ -28,8 +28,15 @@ class RemovableHandle:
         self.remove()
 
 
-def _add(hooks: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHandle:
-    handle = RemovableHandle(hooks)
+def _add(
+    hooks: dict[int, Any],
+    hook: Any,
+    prepend: bool = False,
+    marked: tuple[dict[int, bool], ...] = (),
+) -> RemovableHandle:
+    handle = RemovableHandle(hooks, extra=marked)
+    for marks in marked:
+        marks[handle.id] = True
     if prepend:
         others = dict(hooks)
         hooks.clear()
@@ -43,8 +50,13 @@ def _add(hooks: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHa
 class Hooks:
     """The part of `Module` that keeps hooks and calls them."""
 
-    _forward_hooks: dict[int, tuple[Callable, bool, bool]]
-    _forward_pre_hooks: dict[int, tuple[Callable, bool]]
+    # Programs read and change these dictionaries, so that they hold the hooks as PyTorch's do:
+    # which hooks take keywords, or are called after errors, too, is kept beside them.
+    _forward_hooks: dict[int, Callable]
+    _forward_hooks_with_kwargs: dict[int, bool]
+    _forward_hooks_always_called: dict[int, bool]
+    _forward_pre_hooks: dict[int, Callable]
+    _forward_pre_hooks_with_kwargs: dict[int, bool]
     _backward_hooks: dict[int, Callable]
     _backward_pre_hooks: dict[int, Callable]
     forward: Callable[..., Any]
@@ -53,7 +65,10 @@ class Hooks:
         fields = self.__dict__
         for name in (
             "_forward_hooks",
+            "_forward_hooks_with_kwargs",
+            "_forward_hooks_always_called",
             "_forward_pre_hooks",
+            "_forward_pre_hooks_with_kwargs",
             "_backward_hooks",
             "_backward_pre_hooks",
             "_state_dict_hooks",
@@ -64,8 +79,8 @@ class Hooks:
             fields[name] = {}
 
     def _call_with_hooks(self, args: tuple, kwargs: dict):
-        for hook, with_kwargs in list(self._forward_pre_hooks.values()):
-            if with_kwargs:
+        for key, hook in list(self._forward_pre_hooks.items()):
+            if key in self._forward_pre_hooks_with_kwargs:
                 result = hook(self, args, kwargs)
                 if result is not None:
                     args, kwargs = result
@@ -88,9 +103,10 @@ class Hooks:
         return output if watch is None else watch.outputs(output)
 
     def _call_forward_hooks(self, args, kwargs, output, failed: bool = False):
-        for hook, with_kwargs, always in list(self._forward_hooks.values()):
-            if failed and not always:
+        for key, hook in list(self._forward_hooks.items()):
+            if failed and key not in self._forward_hooks_always_called:
                 continue
+            with_kwargs = key in self._forward_hooks_with_kwargs
             result = hook(self, args, kwargs, output) if with_kwargs else hook(self, args, output)
             if result is not None:
                 output = result
@@ -117,7 +133,9 @@ class Hooks:
         always_call : bool
             Call it also where `forward` raises.
         """
-        return _add(self._forward_hooks, (hook, with_kwargs, always_call), prepend)
+        marked = [self._forward_hooks_with_kwargs] if with_kwargs else []
+        marked += [self._forward_hooks_always_called] if always_call else []
+        return _add(self._forward_hooks, hook, prepend, tuple(marked))
 
     def register_forward_pre_hook(
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
@@ -133,7 +151,8 @@ class Hooks:
         with_kwargs : bool
             Call ``hook(module, args, kwargs)``, which returns both or None.
         """
-        return _add(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+        marked = (self._forward_pre_hooks_with_kwargs,) if with_kwargs else ()
+        return _add(self._forward_pre_hooks, hook, prepend, marked)
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` when the inputs' gradients are known.

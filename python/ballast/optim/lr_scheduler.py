@@ -39,6 +39,7 @@ class LRScheduler:
                 )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
+        self._step_count = 0
         self.step()
 
     def get_lr(self) -> list[float]:
@@ -51,6 +52,7 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Go on to the next epoch."""
+        self._step_count += 1
         if epoch is None:
             self.last_epoch += 1
             self._set(self.get_lr())

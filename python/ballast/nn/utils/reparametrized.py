@@ -30,7 +30,7 @@ class _Hook:
 
     def install(self, module: Module) -> Module:
         """Hook in, and compute a first time."""
-        for hook, _ in module._forward_pre_hooks.values():
+        for hook in module._forward_pre_hooks.values():
             if type(hook) is type(self) and hook.name == self.name:
                 raise RuntimeError(
                     f"Cannot register two {self.kind} hooks on the same parameter {self.name}"
@@ -174,7 +174,7 @@ def spectral_norm(
 
 
 def _remove(module: Module, name: str, kind: type[_Hook]) -> Module:
-    for key, (hook, _) in module._forward_pre_hooks.items():
+    for key, hook in module._forward_pre_hooks.items():
         if isinstance(hook, kind) and hook.name == name:
             hook.remove(module)
             del module._forward_pre_hooks[key]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..... import nn
+from ....._missing import guard
 from ..._refuse import refused
 
 
@@ -26,3 +27,6 @@ class DistributedDataParallel(nn.Module):
     """Refuses to be made: one process trains."""
 
     __init__ = refused("DistributedDataParallel", "one process trains on all cores of a machine")  # type: ignore
+
+
+guard(globals(), "torch.nn.parallel")
