@@ -151,13 +151,14 @@ Attention multi_head_attention(const Tensor& query, const Tensor& key, const Ten
     ++extra;
   }
   const int64_t keys = k.size(1);
+  const DType type = q.dtype();
   // Masks see all of the extra keys.
   const auto wider = [&](const Tensor& m) {
-    const Tensor numbers = additive(m, q.dtype(), false);
+    const Tensor numbers = additive(m, type, false);
     if (m.size(-1) == keys || extra == 0) return numbers;
     Shape s = m.shape();
     s[s.rank() - 1] = extra;
-    return cat({numbers, zeros(s, q.dtype())}, -1);
+    return cat({numbers, zeros(s, type)}, -1);
   };
   Tensor sum;
   if (mask.defined()) {
