@@ -34,6 +34,7 @@ from ._types import Size, device
 from . import _tensor, _operations  # isort: skip
 from ._assertions import (
     _assert,
+    _assert_async,
     _check,
     _check_index,
     _check_is_size,

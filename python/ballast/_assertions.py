@@ -15,6 +15,15 @@ def _assert(condition: Any, message: str) -> None:
     assert condition, message
 
 
+def _assert_async(cond: Tensor, assert_msg: str | None = None) -> None:
+    """Raise RuntimeError unless the single element of a tensor is not zero."""
+    if cond.numel() != 1:
+        count = "no values" if not cond.numel() else "more than one value"
+        raise RuntimeError(f"Boolean value of Tensor with {count} is ambiguous")
+    if not bool(cond):
+        raise RuntimeError(assert_msg or "Expected Tensor with single nonzero value, but got zero")
+
+
 def _failed(kind: type[Exception]) -> Callable:
     def check(cond: Any, message: Callable[[], str] | None = None) -> None:
         if not cond:

@@ -24,7 +24,7 @@ from .optim.optimizer import Optimizer
 
 __all__ = [
     *("ProfilerAction", "ProfilerActivity", "profile", "record_function", "schedule"),
-    *("supported_activities", "tensorboard_trace_handler"),
+    *("kineto_available", "supported_activities", "tensorboard_trace_handler"),
 ]
 
 
@@ -38,6 +38,11 @@ class ProfilerAction(enum.Enum):
     """What a schedule says of a step."""
 
     NONE, WARMUP, RECORD, RECORD_AND_SAVE = 0, 1, 2, 3
+
+
+def kineto_available() -> bool:
+    """Whether `profile` records what operations do: yes."""
+    return True
 
 
 def supported_activities() -> set[ProfilerActivity]:

@@ -86,3 +86,12 @@ def test_a_schedule_counts_its_steps():
     assert schedule._step_count == 1
     optimizer.step(), schedule.step()
     assert schedule._step_count == 2 and schedule.state_dict()["_step_count"] == 2
+
+
+def test_a_condition_of_one_element_is_checked():
+    ballast._assert_async(ballast.tensor(True))
+    for value, text in ((0, "single nonzero value"), ([], "no values"), ([1, 1], "more than one")):
+        with pytest.raises(RuntimeError, match=text):
+            ballast._assert_async(ballast.tensor(value))
+    with pytest.raises(RuntimeError, match="^told$"):
+        ballast._assert_async(ballast.tensor(0.0), "told")

@@ -1,0 +1,1 @@
+"""Modules of ``torch.autograd`` that packages import only to look at."""
