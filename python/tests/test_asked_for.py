@@ -95,3 +95,13 @@ def test_a_condition_of_one_element_is_checked():
             ballast._assert_async(ballast.tensor(value))
     with pytest.raises(RuntimeError, match="^told$"):
         ballast._assert_async(ballast.tensor(0.0), "told")
+
+
+def test_arguments_of_to_are_read():
+    from ballast.torch.places._C import _nn
+
+    cpu, parse = ballast.device("cpu"), _nn._parse_to
+    assert parse("cpu") == (cpu, None, False, None)
+    assert parse(cpu, ballast.float64, True) == (cpu, ballast.float64, True, None)
+    assert parse(dtype=ballast.float16, non_blocking=True) == (None, ballast.float16, True, None)
+    assert parse(ballast.ones(1)) == (cpu, ballast.float32, False, None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ..._core import Tensor
+from typing import Any
+
+from ..._core import Tensor, dtype, empty
+from ..._types import device
 from ...overrides import DisableTorchFunctionSubclass, _disabled_torch_function_impl  # noqa: F401
 
 DisableTorchFunction = DisableTorchFunctionSubclass
@@ -72,3 +75,29 @@ class PyTorchFileReader:
 
 class PyTorchFileWriter(PyTorchFileReader):
     """The type of its writers."""
+
+
+class _nn:  # noqa: N801 (PyTorch's name)
+    """What lightning uses of PyTorch's functions for layers."""
+
+    @staticmethod
+    def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
+        """Read the arguments of ``Module.to``: device, dtype, non_blocking, memory_format."""
+        empty(0).to(*args, **kwargs)  # raises where they are wrong
+        named = dict(kwargs)
+        for value in args:
+            if isinstance(value, Tensor):
+                named |= {"device": value.device, "dtype": value.dtype}
+            elif isinstance(value, dtype):
+                named["dtype"] = value
+            elif isinstance(value, (str, int, device)) and not isinstance(value, bool):
+                named["device"] = value
+            elif isinstance(value, bool):
+                named.setdefault("non_blocking", value)
+        where = named.get("device")
+        return (
+            None if where is None else device(where),
+            named.get("dtype"),
+            bool(named.get("non_blocking", False)),
+            named.get("memory_format"),
+        )
